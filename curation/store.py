@@ -1,0 +1,127 @@
+"""The only writer: a file is replaced whole or not at all, under a lock, and never over somebody else's change."""
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+import tempfile
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from curation.errors import UserError
+from curation.records import Dataset, Line, edit_line, format_record, parse_dataset, read_dataset
+
+LOCK_SECONDS = 10.0
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file by `content`: temporary file in its folder, fsync, rename, fsync of the folder.
+
+    A symbolic link stays one and its target is replaced; the permissions stay. Raises UserError where the disk or
+    the permissions forbid it; the old file is then as it was.
+    """
+    target = path.resolve()
+    try:
+        if target.exists() and not os.access(target, os.W_OK):
+            raise UserError(f"{path}: is read-only; nothing was written")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                Path(name).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        _fsync_folder(target.parent)
+    except OSError as error:
+        raise _write_error(path, error, len(content)) from None
+
+
+def append_record(path: Path, data: Mapping[str, Any]) -> str:
+    """Add a record at the end of a JSONL file, made where there is none, and return its id."""
+    with _locked(path):
+        dataset = read_dataset(path) if path.exists() else parse_dataset(path, b"")
+        taken = {record.id: line.number for line, record in dataset.records() if record.id is not None}
+        record_id = str(data.get("id") or new_id(data, taken))
+        if record_id in taken:
+            raise UserError(f'{path}:{taken[record_id]}: the id "{record_id}" is taken; give another with --id')
+        content = b"".join(line.raw for line in dataset.lines)
+        if content and not content.endswith(b"\n"):
+            if dataset.lines[-1].record is None:
+                number = dataset.lines[-1].number
+                raise UserError(f"{path}:{number}: the last line is broken; mend it before a record is added")
+            content += b"\n"
+        write_atomically(path, content + format_record({"id": record_id, **data}))
+    return record_id
+
+
+def replace_record(dataset: Dataset, line: Line, data: Mapping[str, Any]) -> None:
+    """Write the file again with one record changed; every other byte stays."""
+    _rewrite(dataset, line, edit_line(line.raw, data))
+
+
+def remove_record(dataset: Dataset, line: Line) -> None:
+    """Write the file again without one line."""
+    _rewrite(dataset, line, b"")
+
+
+def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:
+    """An id that is free, made from the question and the language of its answer."""
+    question = "\n".join(str(data.get(field, "")) for field in ("instruction", "input", "language"))
+    for attempt in itertools.count():
+        digest = hashlib.sha256(f"{question}\n{attempt}".encode()).hexdigest()[:10]
+        if digest not in taken:
+            return digest
+    raise AssertionError("there is always another id")
+
+
+def _rewrite(dataset: Dataset, line: Line, new: bytes) -> None:
+    with _locked(dataset.path):
+        if read_dataset(dataset.path).sha256 != dataset.sha256:
+            raise UserError(f"{dataset.path}: was changed by another program meanwhile; nothing was written, try again")
+        content = b"".join(new if old.number == line.number else old.raw for old in dataset.lines)
+        write_atomically(dataset.path, content)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
+    target = path.resolve()
+    try:
+        if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
+            raise UserError(f"{path}: its folder does not exist or cannot be written; make it first")
+        with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
+    except OSError as error:
+        raise _write_error(path, error, 0) from None
+
+
+def _write_error(path: Path, error: OSError, size: int) -> UserError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"{path}: the disk is full, {size:,} bytes are needed; nothing was changed, make room first")
+    return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "posix":  # Windows cannot open a folder, and its rename needs no such step
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,69 @@
+"""`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+
+if TYPE_CHECKING:
+    from phi2chat.chat import Conversation
+    from phi2chat.screen import Screen
+
+
+@click.command("ask")
+@click.argument("question", required=False)
+@with_options(ModelConfig)
+@with_options(ChatConfig)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a reply on stdout: parts, spans, stop reason.")
+def command(question: str | None, as_json: bool, **flags: Any) -> None:
+    """Ask one question, or one a line on stdin.
+
+    \b
+    phi2chat ask "日本の首都はどこですか？" --adapter runs/ja-basics-phi-2
+    phi2chat ask --json < questions.txt > replies.jsonl
+    """
+    from phi2chat.chat import Conversation
+    from phi2chat.models import load
+    from phi2chat.screen import Screen
+
+    questions = [question] if question is not None else _questions_on_stdin()
+    questions = [line for line in questions if line.strip()]
+    if not questions:
+        raise click.UsageError('There is no question: give one as in `phi2chat ask "..."`, or one a line on stdin.')
+    screen = Screen()
+    model_flags = {name: flags.pop(name) for name in ("base", "adapter", "device", "precision")}
+    config = build(ChatConfig, flags)
+    model = load(build(ModelConfig, model_flags), screen.status)
+    screen.end_progress()
+    for line in questions:
+        # Every question stands for itself; a conversation is what the REPL is for.
+        answer(Conversation(model, config), line, as_json, screen)
+
+
+def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> None:
+    """Ask and print one reply."""
+    for piece in conversation.ask(question):
+        if not as_json:
+            screen.piece(piece, screen.out if piece.part == "answer" else screen.err)
+    turn = conversation.turns[-1]
+    if as_json:
+        spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
+        found = {
+            name: [{"start": s.start, "end": s.end, "text": s.text, "language": s.language} for s in runs]
+            for name, runs in spans.items()
+        }
+        # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
+        print(json.dumps({**turn.to_json(), **found}).replace("\x7f", "\\u007f"), flush=True)
+        return
+    if turn.answer:
+        screen.out.print()
+    screen.end_reply(turn, screen.err)
+
+
+def _questions_on_stdin() -> list[str]:
+    if sys.stdin is None or sys.stdin.isatty():
+        return []
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace").splitlines()

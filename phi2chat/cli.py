@@ -1,0 +1,105 @@
+"""The front door: argv -> the one command that is asked for -> exit code.
+
+Exit codes: 0 good, 1 the user can fix it (one sentence on stderr), 2 usage, 130 Ctrl-C; a bug keeps its traceback.
+"""
+
+import contextlib
+import errno
+import importlib
+import os
+import sys
+from typing import Never
+
+import click
+
+from curation.errors import UserError
+from phi2chat import __version__
+
+# Light modules: what is heavy, a command imports when it runs. One line a command; its help stands in its docstring.
+COMMANDS = {
+    "ask": "phi2chat.ask",
+    "completion": "phi2chat.completion",
+    "curate": "phi2chat.curate",
+    "demo": "phi2chat.demo",
+    "doctor": "phi2chat.doctor",
+    "repl": "phi2chat.repl",
+    "train": "phi2chat.train",
+}
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+
+
+class LazyCommands(click.Group):
+    """A group whose commands are imported when they are looked at."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name]).command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="phi2chat")
+def phi2chat() -> None:
+    """Make a small language model reason and answer well in your own language.
+
+    \b
+    curate the records, train on them, chat with the result:
+      phi2chat curate validate datasets/ja-basics.jsonl
+      phi2chat train datasets/ja-basics.jsonl --base smollm2-135m
+      phi2chat repl --adapter runs/ja-basics-smollm2-135m
+    """
+
+
+def main() -> Never:
+    """Run the command line and exit."""
+    # A waiting OpenMP thread spins by default, which costs a factor of 7 where another process uses the core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding gets a replacement character, not a UnicodeEncodeError.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = phi2chat.main(standalone_mode=False, prog_name="phi2chat")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except UserError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # The reader went away, as in `| head`; Python's own flush at exit would fail once more.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            return _fail(f"{error.filename or 'output'}: the disk is full; make room and run the command again")
+        if error.filename is not None and error.errno is not None:
+            return _fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
+        raise
+
+
+def _fail(sentence: str) -> int:
+    from phi2chat.safe_text import safe
+
+    print(f"phi2chat: {safe(sentence)}", file=sys.stderr)
+    return 1
+
+
+def _interrupted() -> int:
+    print("phi2chat: interrupted", file=sys.stderr)
+    return 130

@@ -1,0 +1,199 @@
+"""Options declared once: a dataclass field gives the flag, its default, its help, and the key in YAML and run.json."""
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from curation.errors import UserError
+
+Config = TypeVar("Config")
+
+DEFAULT_BASE = "microsoft/phi-2"
+
+
+class LanguageTag(click.ParamType[str]):
+    """A BCP 47 tag such as ja or zh-Hans."""
+
+    name = "tag"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", str(value)):
+            self.fail(f"{value!r} is not a language tag such as ja, en or zh-Hans", param, ctx)
+        return str(value)
+
+
+def option(
+    default: Any,
+    help: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    type: click.ParamType[Any] | None = None,
+) -> Any:
+    """A dataclass field that is also a command-line option and a YAML key; its type is the field's unless given."""
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "type": type}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """Where a model runs, and in which numbers."""
+
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to run; auto takes a GPU that is there.")
+    precision: Literal["auto", "float32", "bf16"] = option("auto", "auto is bf16 on a GPU and float32 on a CPU.")
+
+
+@dataclass(frozen=True)
+class ModelConfig(DeviceConfig):
+    """The model to talk to."""
+
+    base: str | None = option(
+        None, f"Base model: a hub name, a folder or smollm2-135m [default: the adapter's, or {DEFAULT_BASE}]."
+    )
+    adapter: Path | None = option(None, "Folder of a trained run, or of one of its checkpoints.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(DeviceConfig):
+    """Everything that decides a training run."""
+
+    base: str = option(DEFAULT_BASE, "Base model: a hub name, a local folder, or smollm2-135m (embedded).")
+    output_dir: Path | None = option(None, "Folder of the run; by default runs/DATA-BASE.")
+    eval_file: Path | None = option(None, "Eval records; by default a part of DATA is held out.")
+    eval_percent: float = option(10.0, "Part of the families held out where there is no eval file.", 0.1, 90)
+    seed: int = option(42, "Seed of the split, the LoRA weights, the order and the dropout.", 0)
+    max_length: int = option(2048, "Longest record, in tokens, prompt and answer together.", 16)
+    overlong: Literal["stop", "drop"] = option("stop", "What to do with a longer record; it is never cut.")
+    epochs: float = option(3.0, "Times to go through the train records.", 0.01)
+    max_steps: int | None = option(None, "Stop after this many steps, whatever --epochs says.", 1)
+    batch_size: int = option(8, "Records a step on the device.", 1)
+    accumulation_steps: int = option(1, "Batches gathered before each optimizer step.", 1)
+    learning_rate: float = option(2e-4, "Peak learning rate, reached after the warm-up; then a cosine.", 0)
+    warmup_ratio: float = option(0.05, "Part of the steps spent warming up.", 0, 0.9)
+    lora_rank: int = option(16, "Rank of the LoRA matrices.", 1)
+    lora_alpha: int = option(32, "Scale of the LoRA matrices; alpha/rank multiplies them.", 1)
+    lora_dropout: float = option(0.05, "Dropout before the LoRA matrices.", 0, 0.9)
+    eval_steps: int | None = option(None, "Evaluate and save every so many steps; by default once an epoch.", 1)
+    gradient_checkpointing: bool = option(False, "Recompute activations to save memory.")
+
+
+@dataclass(frozen=True)
+class ChatConfig:
+    """Everything that decides how a reply is made and shown."""
+
+    recipe: Literal["a", "b", "chat"] = option(
+        "chat", "a: 300 tokens in all, b: 200 tokens in all, chat: with history and --max-new-tokens."
+    )
+    lang: str = option(
+        "ja", "Language replies should be in (ja, en, zh-Hans, ko ...); other scripts are flagged.", type=LanguageTag()
+    )
+    max_new_tokens: int = option(512, "Longest reply of the recipe chat, in tokens.", 1)
+    temperature: float = option(0.0, "0 is greedy; higher is more varied.", 0, 5)
+    top_p: float = option(1.0, "Sample from the likeliest tokens of this total probability.", 0.01, 1)
+    seed: int = option(0, "Seed of the sampling.", 0)
+
+
+def with_options(config: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of a config class to a click command, which gets those that were given as keywords."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for field in reversed(dataclasses.fields(config)):
+            flag = "--" + field.name.replace("_", "-")
+            shown = "" if field.default is None else f" [default: {_spell(field.default)}]"
+            declared = f"{flag}/--no-{flag[2:]}" if field.type is bool else flag
+            kind = None if field.type is bool else option_type(field)
+            function = click.option(declared, field.name, type=kind, default=None, help=field.metadata["help"] + shown)(
+                function
+            )
+        return function
+
+    return decorate
+
+
+def option_type(field: dataclasses.Field[Any]) -> click.ParamType[Any]:
+    """The click type that converts and checks a value of this field, from a flag or from YAML."""
+    if field.metadata["type"]:
+        return typing.cast(click.ParamType[Any], field.metadata["type"])
+    kind = _without_none(field.type)
+    minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
+    if typing.get_origin(kind) is Literal:
+        return click.Choice(typing.get_args(kind))
+    if kind is int:
+        return click.IntRange(minimum, maximum)
+    if kind is float:
+        return click.FloatRange(minimum, maximum)
+    if kind is Path:
+        return click.Path(path_type=Path)
+    return click.BOOL if kind is bool else click.STRING
+
+
+def build(config: type[Config], flags: Mapping[str, Any], yaml_file: Path | None = None) -> Config:
+    """A config from its defaults, the YAML file over them, and the given flags over both."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return config(**{**(_read_yaml(config, yaml_file) if yaml_file else {}), **given})
+
+
+def change(config: Config, key: str, value: str) -> Config:
+    """The config with one field set from text. Raises UserError for an unknown key or a value out of range."""
+    return dataclasses.replace(config, **{key: _convert(type(config), key, value, where="/set")})  # type: ignore[type-var]
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The fields as plain JSON values, as run.json keeps them."""
+    values = dataclasses.asdict(config)
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def from_json(config: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """The config that `to_json` wrote."""
+    return config(**{key: _convert(config, key, value, where) for key, value in values.items()})
+
+
+def _read_yaml(config: type, path: Path) -> dict[str, Any]:
+    import yaml
+
+    from curation.records import read_bytes
+
+    try:
+        values = yaml.safe_load(read_bytes(path))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UserError(f"{path}{place}: is not YAML ({getattr(error, 'problem', None) or error}); mend it") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold one `key: value` a line, such as `epochs: 3`")
+    return {str(key): _convert(config, str(key), value, where=str(path)) for key, value in values.items()}
+
+
+def _convert(config: type, key: str, value: Any, where: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    if key not in fields:
+        near = difflib.get_close_matches(key, fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
+        raise UserError(f"{where}: {key} is not a setting; {hint}")
+    if value is None and fields[key].default is None:
+        return None
+    try:
+        return option_type(fields[key]).convert(value, None, None)
+    except (click.BadParameter, TypeError) as error:
+        reason = error.message if isinstance(error, click.BadParameter) else f"{value!r} does not fit"
+        raise UserError(f"{where}: {key}: {reason.rstrip('.')}") from None
+
+
+def _without_none(kind: Any) -> Any:
+    if isinstance(kind, types.UnionType):
+        return next(part for part in typing.get_args(kind) if part is not type(None))
+    return kind
+
+
+def _spell(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

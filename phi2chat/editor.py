@@ -1,0 +1,93 @@
+"""A record as text for $EDITOR: YAML with block scalars, read back as strings, only the changed fields taken over."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from curation.errors import UserError
+
+HEADER = (
+    "# Save and leave to keep the changes; leave without saving to drop them. Lists and objects stay as they are.\n"
+)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Strings as blocks, so that many lines of Japanese can be read and edited as such."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text or len(text) > 60 else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def to_text(data: Mapping[str, Any]) -> str:
+    """The text fields of a record as YAML that `from_text` reads back unchanged."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    dumped = yaml.dump(texts, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
+    if (
+        yaml.load(dumped, Loader=yaml.BaseLoader) != texts
+    ):  # a block cannot hold every character, quotes with escapes can
+        dumped = yaml.safe_dump(texts, allow_unicode=False, sort_keys=False, default_style='"', width=10_000)
+    return HEADER + dumped
+
+
+def from_text(data: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The record with the edited fields; a field whose line was taken out is removed. Raises UserError for bad YAML."""
+    try:
+        # BaseLoader keeps every value a string: `no` stays "no", and 013 stays "013".
+        edited = yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UserError(
+            f"{place}{getattr(error, 'problem', error)}; a text with a colon stands after `|` or in quotes"
+        ) from None
+    if not isinstance(edited, dict):
+        raise UserError("the fields are gone; each stands on a line as `answer: ...`")
+    kept = {key: value for key, value in data.items() if key in edited or not isinstance(value, str)}
+    # A block ends with a newline that the author never typed.
+    unblocked = {key: _without_added_newline(value, data.get(key)) for key, value in edited.items()}
+    return {**kept, **unblocked}
+
+
+def _without_added_newline(value: Any, before: Any) -> Any:
+    if isinstance(value, str) and value.endswith("\n") and not (isinstance(before, str) and before.endswith("\n")):
+        return value.rstrip("\n")
+    return value
+
+
+def has_editor() -> bool:
+    """Whether the user has named an editor."""
+    return bool(_command())
+
+
+def edit_text(text: str) -> str:
+    """Open text in the user's editor and return it as it was left. Raises UserError where the editor fails.
+
+    The text then still stands in the file that the message names.
+    """
+    handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=".yaml")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    try:
+        code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
+    except (OSError, ValueError) as error:
+        raise UserError(f"$EDITOR ({_command()}) cannot be run ({error}); set it to an editor you have") from None
+    if code != 0:
+        raise UserError(f"$EDITOR ({_command()}) ended with {code}; nothing was changed, your text is in {name}")
+    edited = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
+    os.unlink(name)
+    return edited
+
+
+def _command() -> str:
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""

@@ -1,0 +1,36 @@
+"""Ctrl-C as a request: the first one is noted, the second one stops at once."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+
+class Interrupt:
+    """Whether somebody asked to stop."""
+
+    requested = False
+
+
+@contextlib.contextmanager
+def noting_interrupts(on_first: Callable[[], None] = lambda: None, terminate: bool = False) -> Iterator[Interrupt]:
+    """Within, Ctrl-C (and SIGTERM if asked) sets `requested` and calls `on_first`; the second one interrupts."""
+    interrupt = Interrupt()
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        interrupt.requested = True
+        on_first()
+
+    if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
+        yield interrupt
+        return
+    signals = [signal.SIGINT, *([signal.SIGTERM] if terminate else [])]
+    before = [signal.signal(signum, note) for signum in signals]
+    try:
+        yield interrupt
+    finally:
+        for signum, handler in zip(signals, before, strict=True):
+            signal.signal(signum, handler)

@@ -1,0 +1,219 @@
+"""Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+from safetensors import SafetensorError
+
+from curation.errors import UserError
+from curation.records import read_bytes
+from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
+from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
+from phi2chat.generate import TokenStream
+from phi2chat.prompt import Example, PromptStyle, encode_prompt, load_style, render_prompt
+
+RUN_FILE = "run.json"
+ADAPTER_FILE = "adapter_model.safetensors"
+# Weights as safetensors only: loading a pickle can run code.
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+WAYS_OUT = f"give a local folder with --base DIR, or try the embedded model with --base {EMBEDDED_NAME}"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model's files: its name as the user knows it, its hub name or path, and the folder that holds it."""
+
+    name: str
+    source: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that replies, with the format it was trained in."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    style: PromptStyle
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and reply may have together."""
+        return int(getattr(self.model.config, "max_position_embeddings", None) or 2048)
+
+    def stream(self, history: Sequence[Example], question: str, config: ChatConfig) -> TokenStream:
+        """A reply to a question after the earlier turns. Raises UserError where the prompt leaves no room."""
+        ids = encode_prompt(self.tokenizer, history, render_prompt(self.style, question))
+        return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens)
+
+
+def find_base(name: str, progress: Progress) -> Base:
+    """The folder of a base model, converted or downloaded where needed.
+
+    Raises UserError where it cannot be had: which, why, and the two ways out.
+    """
+    if name == EMBEDDED_NAME:
+        return Base(name, EMBEDDED_HUB_NAME, prepare(progress))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{name}: is no model folder, it has no config.json; {WAYS_OUT}")
+        return Base(str(folder.resolve()), str(folder.resolve()), folder)
+    if folder.exists() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII):
+        raise UserError(f"{name}: is no model folder; {WAYS_OUT}")
+    return Base(name, name, _download(name, progress))
+
+
+def _download(name: str, progress: Progress) -> Path:
+    from huggingface_hub import snapshot_download
+
+    progress(f"looking for {name}")
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except GatedRepoError:
+        reason = "its owner asks you to accept a licence first, on its page of the hub"
+    except (RepositoryNotFoundError, HFValidationError):
+        reason = "the hub has no model of this name"
+    except Exception as error:
+        # An errno comes from the disk, whose own message says it best. The errors of the network are those of the
+        # hub's HTTP library, which is httpx or httpx2 and no dependency of ours.
+        from_network = type(error).__module__.partition(".")[0].startswith("httpx")
+        if not from_network and (not isinstance(error, OSError) or error.errno is not None):
+            raise
+        reason = "it is not in the local cache, and the hub cannot be reached"
+    raise UserError(f"{name}: cannot be had, {reason}; {WAYS_OUT}")
+
+
+def load(config: ModelConfig, progress: Progress) -> LoadedModel:
+    """The model of the settings, ready to reply. Raises UserError where a part of it is missing or broken."""
+    adapter = config.adapter
+    base = find_base(config.base or (base_of(adapter) if adapter else DEFAULT_BASE), progress)
+    style = load_style(adapter) if adapter else PromptStyle()
+    device, dtype = place(config)
+    progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
+    model, tokenizer = load_base(base, device, dtype)
+    if adapter:
+        model = _add_adapter(model, adapter)
+    model.eval()
+    return LoadedModel(f"{base.name} + {adapter}" if adapter else base.name, model, tokenizer, style)
+
+
+def place(config: DeviceConfig) -> tuple[torch.device, torch.dtype]:
+    """The device and the numbers to use there."""
+    has_gpu = torch.cuda.is_available()
+    if config.device == "cuda" and not has_gpu:
+        raise UserError("--device cuda: torch sees no GPU; `phi2chat doctor` says why, or use --device cpu")
+    device = torch.device("cuda" if has_gpu and config.device != "cpu" else "cpu")
+    wants_bf16 = config.precision == "bf16" or (
+        config.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    return device, torch.bfloat16 if wants_bf16 else torch.float32
+
+
+def spell_dtype(dtype: torch.dtype) -> str:
+    """The name of a number format as the options have it."""
+    return "bf16" if dtype == torch.bfloat16 else "float32"
+
+
+def load_base(base: Base, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token."""
+    try:
+        with _quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder)
+            model, report = transformers.AutoModelForCausalLM.from_pretrained(
+                base.folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+            )
+            model = model.to(device)
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"{base.name}: does not fit into the memory of {device} as {spell_dtype(dtype)};"
+            f" `phi2chat doctor` says what fits, or try --base {EMBEDDED_NAME}"
+        ) from None
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{base.name}: cannot be loaded ({_first_line(error)}); {WAYS_OUT}") from error
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise UserError(f"{base.name}: lacks {len(missing)} weights, such as {missing[0]}; {WAYS_OUT}")
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{base.name}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}")
+    set_pad_token(model, tokenizer)
+    return model, tokenizer
+
+
+def set_pad_token(model: Any, tokenizer: Any) -> None:
+    """Make padding a token that is not end-of-text: its own, the unknown token, or a new one in a spare row.
+
+    A model that pads with its end-of-text token is taught by some collators to ignore it, and never stops.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        if tokenizer.unk_token_id not in (None, tokenizer.eos_token_id):
+            tokenizer.pad_token = tokenizer.unk_token
+        elif len(tokenizer) < rows:
+            tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+        else:  # padding is masked wherever it is read, so any token but end-of-text will do
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(int(tokenizer.eos_token_id == 0))
+    model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+
+
+def base_of(adapter: Path) -> str:
+    """The base an adapter was trained on, as the user named it then."""
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{adapter}: is no adapter, it has no adapter_config.json; give the folder that `train` wrote")
+    run_of_checkpoint = adapter.resolve().parents[1] / RUN_FILE
+    for path, key in (
+        (adapter / RUN_FILE, "base"),
+        (run_of_checkpoint, "base"),
+        (adapter / "adapter_config.json", "base_model_name_or_path"),
+    ):
+        if path.exists():
+            try:
+                return str(json.loads(read_bytes(path))[key])
+            except (ValueError, KeyError, TypeError):
+                raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
+    raise UserError(f"{adapter}: does not say its base; name it with --base")
+
+
+def _add_adapter(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    if not (adapter / ADAPTER_FILE).is_file():
+        raise UserError(f"{adapter}: has no {ADAPTER_FILE}; give the folder that `train` wrote")
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{adapter}: does not fit its base or is damaged ({_first_line(error)}); train it again"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    # Its bars and warnings would stand between ours; what matters of them is raised as an error above.
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,174 @@
+"""`phi2chat repl`: talk with a model in the terminal, see its reasoning, see where it slips into the wrong script."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.errors import UserError
+from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import History
+
+    from phi2chat.chat import Conversation, Outcome
+    from phi2chat.screen import Screen
+
+HISTORY_FILE = "history"
+
+
+@click.command("repl")
+@with_options(ModelConfig)
+@with_options(ChatConfig)
+@click.option("--no-history", is_flag=True, help="Neither read nor write the history of questions.")
+def command(no_history: bool, **flags: Any) -> None:
+    """Chat with a model: reasoning and answer apart, wrong-script output marked.
+
+    \b
+    phi2chat repl --adapter runs/ja-basics-phi-2
+    phi2chat repl --base smollm2-135m
+    """
+    import sys
+
+    if not sys.stdin.isatty():
+        raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
+    from phi2chat.chat import Conversation
+    from phi2chat.models import load
+    from phi2chat.screen import Screen
+
+    screen = Screen()
+    model_flags = {name: flags.pop(name) for name in ("base", "adapter", "device", "precision")}
+    config = build(ChatConfig, flags)
+    model = load(build(ModelConfig, model_flags), screen.status)
+    screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
+    talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
+
+
+def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession[str]") -> None:
+    """Read and reply until the user leaves."""
+    while True:
+        try:
+            line = session.prompt()
+        except KeyboardInterrupt:
+            screen.say("Ctrl-D or /quit leaves", "note")
+            continue
+        except EOFError:
+            return
+        if not line.strip():
+            continue
+        try:
+            if line.startswith("/"):
+                if _follow(conversation, screen, line):
+                    return
+            else:
+                reply(conversation, screen, line)
+        except UserError as error:
+            screen.say(str(error), "error")
+
+
+def reply(conversation: "Conversation", screen: "Screen", question: str, **changes: Any) -> None:
+    """Ask, show the reply while it streams, and keep what came when Ctrl-C stops it."""
+    from phi2chat.interrupts import noting_interrupts
+
+    folded = False
+    try:
+        with noting_interrupts() as interrupt:
+            for piece in conversation.ask(question, interrupt, **changes):
+                if piece.part == "answer" or conversation.show_reasoning:
+                    screen.piece(piece)
+                elif not folded:
+                    folded = True
+                    screen.folded()
+    except KeyboardInterrupt:
+        screen.say("\nstopped at once; this reply is not kept", "warning")
+        return
+    screen.end_reply(conversation.turns[-1])
+
+
+def _follow(conversation: "Conversation", screen: "Screen", line: str) -> bool:
+    from phi2chat.chat import run_command
+
+    outcome: Outcome = run_command(conversation, line)
+    if outcome.notice:
+        screen.say(outcome.notice, "note")
+    if outcome.reasoning_of:
+        screen.reasoning(outcome.reasoning_of)
+    if outcome.question is not None:
+        reply(conversation, screen, outcome.question, **outcome.changes)
+    return outcome.leave
+
+
+def make_session(history: "History", **options: Any) -> "PromptSession[str]":
+    """The input line: Enter sends, Alt-Enter begins a new line, a pasted text comes in whole."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    from phi2chat.chat import COMMANDS
+
+    class SlashCompleter(Completer):
+        def get_completions(self, document: Document, complete_event: object) -> Iterator[Completion]:
+            words = document.text_before_cursor.split(" ")
+            if not words[0].startswith("/") or "\n" in document.text or len(words) > 2:
+                return
+            choices: Iterable[str] = [f"/{name}" for name in COMMANDS]
+            if len(words) == 2:
+                choices = COMMANDS[words[0][1:]].choices if words[0][1:] in COMMANDS else ()
+            for choice in choices:
+                if choice.startswith(words[-1]):
+                    help_ = COMMANDS[choice[1:]].help if len(words) == 1 else ""
+                    yield Completion(choice, start_position=-len(words[-1]), display_meta=help_)
+
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def _send(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def _new_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return PromptSession(
+        "» ",
+        multiline=True,
+        prompt_continuation="  ",
+        history=history,
+        enable_history_search=True,
+        completer=SlashCompleter(),
+        complete_while_typing=True,
+        key_bindings=keys,
+        **options,
+    )
+
+
+def open_history(disabled: bool, screen: "Screen", folder: Path | None = None) -> "History":
+    """The history file, readable by its owner alone; where it cannot be had, one that lasts until the end."""
+    import os
+
+    from platformdirs import user_state_path
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    class PrivateHistory(FileHistory):
+        def store_string(self, string: str) -> None:
+            try:
+                super().store_string(string)
+            except OSError as error:  # a full disk must not end the conversation
+                screen.note(
+                    f"{self.filename!s}: the question was not kept in the history ({error.strerror})", "warning"
+                )
+
+    if disabled:
+        return InMemoryHistory()
+    path = (folder or user_state_path("phi2chat")) / HISTORY_FILE
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        screen.note(f"{path}: there is no history this time ({error.strerror})", "warning")
+        return InMemoryHistory()
+    return PrivateHistory(str(path))

@@ -1,0 +1,63 @@
+"""Text we did not write, made safe to print: every code point that could steer a terminal becomes visible.
+
+Works a code point at a time and parses no escape sequence, so one that is cut or never ends is as harmless as a whole.
+Classes after the Unicode Character Database. What they can do: CWE-150 (escape sequences), CVE-2021-42574 (bidi),
+"ASCII smuggling" (tags).
+"""
+
+import itertools
+import unicodedata
+from collections.abc import Iterator
+
+_BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_INVISIBLE = {
+    0x00AD, 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x200B, 0x200C, *range(0x2028, 0x202A),
+    *range(0x2060, 0x2066), *range(0x206A, 0x2070), 0x2800, 0x3164, 0xFEFF, 0xFFA0, *range(0xFFF9, 0xFFFC),
+}  # fmt: skip
+_TAGS = range(0xE0000, 0xE0080)
+_ZERO_WIDTH_JOINER = "\u200d"
+_KEPT = {"\n", "\t"}
+
+
+def parts(text: str, before: str = "") -> Iterator[tuple[str, bool]]:
+    """The text in runs, each with whether it is an escape that stands for something dangerous.
+
+    `before` is the character that was printed before the text, on which a joiner at its beginning depends.
+    """
+    escapes = [escape(char, text[i - 1] if i else before) for i, char in enumerate(text)]
+    pairs = zip(text, escapes, strict=True)
+    for escaped, run in itertools.groupby(pairs, key=lambda pair: pair[1] is not None):
+        yield "".join(shown if shown is not None else char for char, shown in run), escaped
+
+
+def safe(text: str) -> str:
+    """The text with everything dangerous made visible."""
+    return "".join(run for run, _ in parts(text))
+
+
+def escape(char: str, before: str = "") -> str | None:
+    """What stands for a dangerous code point, or None for one that may be printed after `before`."""
+    code = ord(char)
+    if char in _KEPT or 0x20 <= code < 0x7F:
+        return None
+    if code < 0x20 or code == 0x7F:
+        return "^" + chr(code ^ 0x40)
+    if code < 0xA0:
+        return f"<{code:02X}>"
+    if 0xD800 <= code < 0xE000:
+        return f"\\u{code:04x}"
+    if code in _TAGS:
+        letter = chr(code - _TAGS.start)
+        return f"<TAG {letter}>" if letter.isprintable() else f"<TAG {code - _TAGS.start:02X}>"
+    if char == _ZERO_WIDTH_JOINER:  # it belongs into an emoji sequence, as in a family
+        return None if before and unicodedata.category(before) in ("So", "Sk", "Mn") else _named(code, char)
+    if 0xFE00 <= code < 0xFE10 or 0xE0100 <= code < 0xE01F0:  # as in the spelling of a Japanese name
+        return None if before and unicodedata.category(before) in ("Lo", "So", "Sm", "Nd", "Po") else _named(code, char)
+    if code in _BIDI or code in _INVISIBLE or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Cs"):
+        return _named(code, char)
+    return None
+
+
+def _named(code: int, char: str) -> str:
+    name = unicodedata.name(char, "")
+    return f"<U+{code:04X} {name}>" if name else f"<U+{code:04X}>"

@@ -1,0 +1,205 @@
+"""All looks. Whatever is shown passes through here, and every foreign character is made safe to print."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+from phi2chat.safe_text import parts
+
+if TYPE_CHECKING:
+    from curation.records import Finding
+    from phi2chat.chat import Piece, Turn
+    from phi2chat.trainer import Progress as TrainingProgress
+
+STYLES = {
+    "reasoning": "italic cyan",
+    "answer": "none",
+    "wrong_language": "bold reverse red",  # reverse and bold remain where NO_COLOR takes the red away
+    "escaped": "reverse yellow",
+    "note": "dim",
+    "warning": "bold yellow",
+    "error": "bold red",
+    "good": "green",
+    "heading": "bold",
+}
+PLAIN_PROGRESS_STEPS = 10  # where there is no terminal, a line every so many steps
+
+
+class SafeConsole(Console):
+    """A rich console that reads no markup and no emoji names, and lets a broken pipe be the caller's business."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(theme=Theme(STYLES), markup=False, emoji=False, highlight=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        raise  # the BrokenPipeError that rich is handling; cli ends quietly
+
+
+def safe_text(text: str, style: str = "", before: str = "") -> Text:
+    """Text we did not write, with what could steer the terminal shown as styled escapes."""
+    shown = Text()
+    for run, escaped in parts(text, before):
+        shown.append(run, "escaped" if escaped else style)
+    return shown
+
+
+class Screen:
+    """What the user sees: results on `out` (stdout), everything about them on `err` (stderr)."""
+
+    def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
+        self.out = out or SafeConsole()
+        self.err = err or SafeConsole(stderr=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_part: str | None = None
+        self._last_char = ""
+        self._printed_step = -PLAIN_PROGRESS_STEPS
+        self._last_eval_loss: float | None = None
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of the result."""
+        self.end_progress()
+        self.out.print(safe_text(text, style), soft_wrap=True)
+
+    def note(self, text: str, style: str = "note") -> None:
+        """A line about the result."""
+        self.end_progress()
+        self.err.print(safe_text(text, style), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """The title of what follows."""
+        self.end_progress()
+        self.out.print()
+        self.out.rule(safe_text(text, "heading"), align="left", characters="─")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        """A table that fits the width; Chinese and Japanese characters count as two cells."""
+        self.end_progress()
+        table = Table(header_style="heading", expand=False)
+        for column in columns:
+            table.add_column(Text(column), overflow="fold")
+        for row in rows:
+            table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
+        self.out.print(table)
+
+    def findings(self, findings: Iterable["Finding"]) -> None:
+        """The findings of a check, one a line, as editors and `grep` can read them."""
+        for finding in findings:
+            style = "error" if finding.severity == "error" else "warning"
+            place = f"{finding.path}:{finding.line}:{finding.column}: "
+            line = safe_text(place, "note") + safe_text(str(finding).removeprefix(place), style)
+            self.out.print(line, soft_wrap=True)
+
+    # -- replies -------------------------------------------------------------------------------------------------
+
+    def piece(self, piece: "Piece", console: Console | None = None) -> None:
+        """A piece of a reply as it streams: appended, never drawn again, so that no width can break it."""
+        self.end_progress()
+        console = console or self.out
+        if piece.part != self._last_part:
+            if self._last_part is not None:
+                console.print("\n")
+            self._last_part, self._last_char = piece.part, ""
+        style = "wrong_language" if piece.wrong_language else piece.part
+        console.print(safe_text(piece.text, style, self._last_char), end="", soft_wrap=True)
+        self._last_char = piece.text[-1:]
+        console.file.flush()
+
+    def end_reply(self, turn: "Turn", console: Console | None = None) -> None:
+        """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
+        console = console or self.out
+        if self._last_part is not None:
+            console.print()
+        self._last_part = None
+        console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
+        for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
+            if spans:
+                console.print(safe_text(f"! {part}: {describe(spans)}", "warning"), soft_wrap=True)
+
+    def folded(self, console: Console | None = None) -> None:
+        """What stands for a reasoning that is not shown."""
+        (console or self.out).print(Text("▸ reasoning folded; /reasoning on shows it", "note"))
+
+    def reasoning(self, turn: "Turn") -> None:
+        """The reasoning of an earlier reply."""
+        self.out.print(marked(turn.reasoning, turn.reasoning_spans, "reasoning"), soft_wrap=True)
+
+    # -- progress ------------------------------------------------------------------------------------------------
+
+    def status(self, text: str) -> None:
+        """A step that takes a while: a moving bar on a terminal, a line elsewhere."""
+        if not self.err.is_terminal or self.err.is_dumb_terminal:
+            self.err.print(safe_text(f"{text} ..."), soft_wrap=True)
+            return
+        self._show_bar(safe_text(text).plain, total=None, completed=0)
+
+    def training_progress(self, progress: "TrainingProgress") -> None:
+        """A training run: a bar with losses, speed and time left on a terminal, a line now and then elsewhere."""
+        parts_ = [f"step {progress.step}/{progress.total_steps}"]
+        if progress.loss is not None:
+            parts_.append(f"loss {progress.loss:.3f}")
+        if progress.eval_loss is not None:
+            parts_.append(f"eval loss {progress.eval_loss:.3f}")
+        if progress.tokens_per_second is not None:
+            parts_.append(f"{progress.tokens_per_second:,.0f} tokens/s")
+        line = "  ".join(parts_)
+        if self.err.is_terminal and not self.err.is_dumb_terminal:
+            self._show_bar(line, total=progress.total_steps, completed=progress.step)
+            return
+        due = progress.step >= self._printed_step + PLAIN_PROGRESS_STEPS or progress.step == progress.total_steps
+        if due or progress.eval_loss != self._last_eval_loss:
+            self._printed_step, self._last_eval_loss = progress.step, progress.eval_loss
+            self.err.print(Text(line), soft_wrap=True)
+
+    def end_progress(self) -> None:
+        """Take the bar away, so that a line can be printed."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+    def _show_bar(self, text: str, total: int | None, completed: int) -> None:
+        if self._bar is None:
+            self._bar = Progress(
+                BarColumn(bar_width=16),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(compact=True),
+                console=self.err,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(text, total=total)
+        assert self._task is not None
+        self._bar.update(self._task, description=text, total=total, completed=completed)
+
+
+def describe_end(turn: "Turn") -> str:
+    """Why a reply stopped and what it took."""
+    speed = f", {turn.tokens / turn.seconds:.1f} tokens/s" if turn.seconds > 0 else ""
+    no_answer = "" if turn.answer else "; no answer came"
+    return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}]"
+
+
+def describe(spans: Sequence[Any]) -> str:
+    """The runs in a wrong script, by language, as a footer names them."""
+    from curation.script import describe_spans
+
+    return describe_spans(spans)
+
+
+def marked(text: str, spans: Sequence[Any], style: str) -> Text:
+    """A whole text with its runs in a wrong script highlighted."""
+    shown, position = Text(), 0
+    for span in spans:
+        shown += safe_text(text[position : span.start], style) + safe_text(
+            text[span.start : span.end], "wrong_language"
+        )
+        position = span.end
+    return shown + safe_text(text[position:], style)

@@ -1,0 +1,80 @@
+"""`phi2chat train`: records -> a LoRA adapter, its settings and its loss curve."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.errors import UserError
+from phi2chat.config import TrainConfig, build, with_options
+
+if TYPE_CHECKING:
+    from phi2chat.screen import Screen
+    from phi2chat.trainer import Run
+
+LOSS_PNG = "loss.png"
+
+
+@click.command("train")
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="YAML file of settings; flags win over it."
+)
+@click.option(
+    "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
+)
+@with_options(TrainConfig)
+@click.pass_context
+def command(
+    ctx: click.Context, /, data: Path | None, config_file: Path | None, resume_dir: Path | None, **flags: Any
+) -> None:
+    """Fine-tune a LoRA adapter on DATA: a JSONL file, or a folder that `curate split` wrote.
+
+    \b
+    phi2chat train datasets/ja-basics --base smollm2-135m
+    phi2chat train my.jsonl --config train.yaml --epochs 5
+    phi2chat train --resume runs/my-phi-2
+    """
+    given = [name for name, value in flags.items() if value is not None] + ["config"] * bool(config_file)
+    if resume_dir and (data or given):
+        raise click.UsageError("--resume goes on with the data and settings the run began with; give nothing else.")
+    if not resume_dir and not data:
+        raise click.UsageError("Give the DATA to train on, or --resume DIR.")
+    config = build(TrainConfig, flags, config_file)
+    if data and not data.exists():
+        raise UserError(f"{data}: no such file or folder; check the path")
+
+    from phi2chat.screen import Screen
+    from phi2chat.trainer import resume, train
+
+    screen = Screen()
+    if resume_dir:
+        folder, run = resume(resume_dir, screen)
+    else:
+        assert data is not None
+        folder, run = train(data, config, screen)
+    screen.end_progress()
+    if run.status == "interrupted":
+        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {folder}", "warning")
+        ctx.exit(130)
+    report(folder, run, screen)
+
+
+def report(folder: Path, run: "Run", screen: "Screen") -> None:
+    """The summary table and the loss curve, on the screen and as loss.png."""
+    from phi2chat.curves import draw_losses, save_loss_png
+
+    save_loss_png(folder / LOSS_PNG, run.losses, run.eval_losses)
+    screen.say(draw_losses(run.losses, run.eval_losses, width=min(screen.out.width, 100)))
+    best = dict(run.eval_losses)[run.best_step or 0]
+    rows = {
+        "base": run.base,
+        "LoRA on": f"{', '.join(run.lora_modules)} ({run.trainable_parameters:,} parameters)",
+        "records": f"{run.records['train']} train, {run.records['eval']} eval, {len(run.dropped)} left out",
+        "eval loss": f"{run.eval_losses[0][1]:.3f} -> {best:.3f} (best, at step {run.best_step} of {run.steps})",
+        "speed": f"{run.tokens_per_second:,.0f} tokens/s on {run.device} in {run.precision}",
+        "peak memory": f"{run.peak_memory_gib:.1f} GiB",
+        "adapter": str(folder),
+    }
+    screen.table(["", ""], list(rows.items()))
+    screen.say(f"chat with it: phi2chat repl --adapter {folder}", "note")
