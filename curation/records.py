@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ KNOWN_FIELDS = (
 )  # fmt: skip
 DEFAULT_LANGUAGE = "ja"
 
+_MAX_DEPTH = 100  # of arrays and objects in one another; Python's own limit depends on who calls
 _BLANK = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
@@ -95,10 +97,15 @@ class Dataset:
         return ((line, line.record) for line in self.lines if line.record is not None)
 
     def find(self, record_id: str) -> tuple[Line, Record]:
-        """The line with this id. Raises UserError where none or more than one has it."""
-        found = [(line, record) for line, record in self.records() if record.id == record_id]
+        """The line with this id, or the line that `line:N` names. Raises UserError where none or several fit."""
+        by_line = record_id.removeprefix("line:") if record_id.startswith("line:") else None
+        found = [
+            (line, record) for line, record in self.records() if record.id == record_id or str(line.number) == by_line
+        ]
         if not found:
-            raise UserError(f'{self.path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
+            raise UserError(
+                f'{self.path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids'
+            )
         if len(found) > 1:
             places = ", ".join(str(line.number) for line, _ in found)
             raise UserError(f'{self.path}: lines {places} share the id "{record_id}"; give them ids of their own first')
@@ -170,13 +177,16 @@ def _parse_line(raw: bytes) -> dict[str, Any]:
     if not text.strip():
         raise _BadLine(1, "the line is blank; remove it", "blank-line")
     try:
-        value = json.loads(text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
+        value = _STRICT_DECODER.decode(text.rstrip("\r\n"))
     except json.JSONDecodeError as error:
-        raise _BadLine(error.pos + 1, f"not JSON: {_lower_first(error.msg)}", "json") from None
+        message = error.msg + (" this column" if error.msg.endswith(" at") else "")
+        raise _BadLine(error.pos + 1, f"not JSON: {message[:1].lower()}{message[1:]}", "json") from None
     except RecursionError:
         raise _BadLine(1, "nested too deeply", "json") from None
-    except ValueError as error:  # ours from the hooks, or Python's limit on the digits of an integer
-        raise _BadLine(1, f"not JSON: {_lower_first(str(error))}", "json") from None
+    except ValueError as error:  # of the functions that the decoder calls
+        raise _BadLine(1, f"not JSON: {error}", "json") from None
+    if _depth(value) > _MAX_DEPTH:
+        raise _BadLine(1, "nested too deeply", "json")
     if "\\ud" in text.lower() and not _encodable(value):
         raise _BadLine(1, "half of a surrogate pair, which is no character", "surrogate")
     if not isinstance(value, dict):
@@ -197,16 +207,42 @@ def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is not a JSON value")
 
 
+def _parse_integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python's limit on the digits of an integer
+        raise ValueError(f"a number of {len(digits):,} digits is too long") from None
+
+
+def _parse_float(spelling: str) -> float:
+    value = float(spelling)
+    if math.isinf(value):  # it could be read, but no JSON could be written from it
+        raise ValueError(f"the number {spelling[:20]} is too large")
+    return value
+
+
+_STRICT_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_members,
+    parse_constant=_refuse_constant,
+    parse_int=_parse_integer,
+    parse_float=_parse_float,
+)
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while parents := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [child for parent in parents for child in (parent.values() if isinstance(parent, dict) else parent)]
+    return depth
+
+
 def _encodable(value: object) -> bool:
     try:
         _dumps(value, ascii_only=False).encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
 
 
 def json_type(value: object) -> str:
@@ -264,18 +300,23 @@ def edit_line(raw: bytes, data: Mapping[str, Any]) -> bytes:
     ascii_only = text.isascii() and "\\u" in text
     places = members(text)
     old = json.loads(text)
-    kept: list[str] = []
-    for place in places:
+    separator = text[places[0].end : places[1].start] if len(places) > 1 else ", "
+    written: list[str] = []  # each member after the separator that stood before it
+    for i, place in enumerate(places):
         if place.key in data:
             same = _identical(old[place.key], data[place.key])
             value = text[place.value_start : place.end] if same else _dumps(data[place.key], ascii_only)
-            kept.append(text[place.start : place.value_start] + value)
-    new = [f"{_dumps(key, ascii_only)}: {_dumps(value, ascii_only)}" for key, value in data.items() if key not in old]
+            before = text[places[i - 1].end : place.start] if written else ""
+            written.append(before + text[place.start : place.value_start] + value)
+    for key, value in data.items():
+        if key not in old:
+            before = separator if written else ""
+            written.append(f"{before}{_dumps(key, ascii_only)}: {_dumps(value, ascii_only)}")
     if not places:
-        return ("{" + ", ".join(new) + "}" + text[text.rindex("}") + 1 :]).encode("utf-8")
-    separator = text[places[0].end : places[1].start] if len(places) > 1 else ", "
-    head, tail = text[: places[0].start], text[places[-1].end :]
-    return (head + separator.join(kept + new) + tail).encode("utf-8")
+        head, tail = text[: text.index("{") + 1], text[text.rindex("}") :]
+    else:
+        head, tail = text[: places[0].start], text[places[-1].end :]
+    return (head + "".join(written) + tail).encode("utf-8")
 
 
 def _identical(old: object, new: object) -> bool:

@@ -62,6 +62,11 @@ def family_of(record: Record) -> str:
 def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: int) -> dict[str, Any]:
     """Write `train.jsonl`, `eval.jsonl` and, last, `manifest.json`, which is returned."""
     split = split_by_family(dataset, eval_percent, seed, pins=_pins_of_last_split(output_dir, eval_percent, seed))
+    for side in ("train", "eval"):
+        if (output_dir / f"{side}.jsonl").resolve() == dataset.path.resolve():
+            raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
+        if (output_dir / f"{side}.jsonl").exists() and not (output_dir / MANIFEST).exists():
+            raise UserError(f"{output_dir}/{side}.jsonl: was written by somebody else; give another --output-dir")
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,6 +104,9 @@ def _pins_of_last_split(output_dir: Path, eval_percent: float, seed: int) -> Map
     try:
         last = json.loads(read_bytes(path))
         same_rule = last["rule"] == RULE and last["seed"] == seed and last["eval_percent"] == eval_percent
-        return dict(last["pinned_families"]) if same_rule else {}
+        pins = dict(last["pinned_families"]) if same_rule else {}
+        if not {"train", "eval"}.issuperset(pins.values()):
+            raise ValueError("a side that does not exist")
+        return pins
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None

@@ -24,7 +24,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     A symbolic link stays one and its target is replaced; the permissions stay. Raises UserError where the disk or
     the permissions forbid it; the old file is then as it was.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
     try:
         if target.exists() and not os.access(target, os.W_OK):
             raise UserError(f"{path}: is read-only; nothing was written")
@@ -49,7 +49,7 @@ def append_record(path: Path, data: Mapping[str, Any]) -> str:
     """Add a record at the end of a JSONL file, made where there is none, and return its id."""
     with _locked(path):
         dataset = read_dataset(path) if path.exists() else parse_dataset(path, b"")
-        taken = {record.id: line.number for line, record in dataset.records() if record.id is not None}
+        taken = {record.id: line.number for line, record in dataset.records() if isinstance(record.id, str)}
         record_id = str(data.get("id") or new_id(data, taken))
         if record_id in taken:
             raise UserError(f'{path}:{taken[record_id]}: the id "{record_id}" is taken; give another with --id')
@@ -94,7 +94,7 @@ def _rewrite(dataset: Dataset, line: Line, new: bytes) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
     try:
         if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
             raise UserError(f"{path}: its folder does not exist or cannot be written; make it first")

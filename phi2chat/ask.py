@@ -47,7 +47,8 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
     """Ask and print one reply."""
     for piece in conversation.ask(question):
         if not as_json:
-            screen.piece(piece, screen.out if piece.part == "answer" else screen.err)
+            to_stdout = piece.part == "answer"  # and nothing else, so that it can be piped
+            screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
     turn = conversation.turns[-1]
     if as_json:
         spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
@@ -58,8 +59,6 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
         print(json.dumps({**turn.to_json(), **found}).replace("\x7f", "\\u007f"), flush=True)
         return
-    if turn.answer:
-        screen.out.print()
     screen.end_reply(turn, screen.err)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -76,6 +76,15 @@ class Turn:
         """The turn as plain JSON values."""
         values = dataclasses.asdict(self)
         return {**values, "stop": self.stop.name.lower(), "seconds": round(self.seconds, 3)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Turn":
+        """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
+        turn = cls(**{**values, "stop": StopReason[values["stop"].upper()]})
+        texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang)
+        if not all(isinstance(text, str) for text in texts) or not turn.question.strip():
+            raise ValueError("a text is missing")
+        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds))
 
 
 class Conversation:
@@ -269,7 +278,7 @@ def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
     try:
         content = json.loads(read_bytes(path))
         config = configs.from_json(ChatConfig, content["config"], where=str(path))
-        turns = [Turn(**{**turn, "stop": StopReason[turn["stop"].upper()]}) for turn in content["turns"]]
+        turns = [Turn.from_json(turn) for turn in content["turns"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
     return config, turns

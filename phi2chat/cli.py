@@ -41,6 +41,12 @@ class LazyCommands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click itself would end with exit code 1
+            return _leave_quietly()
+
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="phi2chat")
@@ -60,16 +66,18 @@ def main() -> Never:
     # A waiting OpenMP thread spins by default, which costs a factor of 7 where another process uses the core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL would report the start of every training
     for stream in (sys.stdout, sys.stderr):
-        # A terminal of another encoding gets a replacement character, not a UnicodeEncodeError.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if stream is not None:  # a terminal of another encoding gets a replacement character, not an exception
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
         code = phi2chat.main(standalone_mode=False, prog_name="phi2chat")
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort:
         return _interrupted()
@@ -81,16 +89,20 @@ def _run() -> int:
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # The reader went away, as in `| head`; Python's own flush at exit would fail once more.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _leave_quietly()
     except OSError as error:
         if error.errno in FULL_DISK:
             return _fail(f"{error.filename or 'output'}: the disk is full; make room and run the command again")
         if error.filename is not None and error.errno is not None:
             return _fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
         raise
+
+
+def _leave_quietly() -> int:
+    # The reader went away, as in `| head`; Python's own flush at exit would fail once more.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fail(sentence: str) -> int:

@@ -2,21 +2,20 @@
 
 import json
 import re
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.errors import UserError
+from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 
 if TYPE_CHECKING:
     from curation.records import Dataset, Finding, Line
-    from phi2chat.screen import Screen
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 RECORD_ID = click.argument("record_id", metavar="ID")
+ANY_SCRIPT = click.option("--any-script", is_flag=True, help="Accept a text in the wrong script for its language.")
 TEXT_FIELDS = ("instruction", "input", "reasoning", "answer", "language", "reasoning_language",
                "family", "category", "source", "license", "note")  # fmt: skip
 
@@ -61,7 +60,8 @@ def validate(ctx: click.Context, files: tuple[Path, ...], output: str) -> None:
             screen.say(sentence, "error")
         screen.findings(findings)
         style = "error" if errors else "good"
-        screen.say(f"{records} records in {len(files)} files: {errors} errors, {warnings} warnings", style)
+        counts = [_count(records, "record"), _count(len(files), "file")]
+        screen.say(f"{' in '.join(counts)}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", style)
     ctx.exit(1 if errors else 0)
 
 
@@ -81,6 +81,7 @@ def _print_findings_as_json(findings: "list[Finding]", unreadable: list[str], re
 def list_(file: Path, grep: str | None) -> None:
     """List the records: a table on a terminal, tab-separated lines elsewhere."""
     from curation.records import read_dataset
+    from phi2chat.safe_text import safe
     from phi2chat.screen import Screen
 
     try:
@@ -103,7 +104,7 @@ def list_(file: Path, grep: str | None) -> None:
         screen.table(["line", "id", "lang", "instruction", "answer"], rows)
     else:
         for row in rows:
-            screen.say("\t".join(row))
+            click.echo(safe("\t".join(row)))  # rich would turn the tabs into spaces
     shown = f"{len(rows)} of {len(dataset.lines)} records"
     screen.note(shown + (f"; {len(dataset.broken)} lines are broken, see curate validate" if dataset.broken else ""))
 
@@ -112,7 +113,7 @@ def list_(file: Path, grep: str | None) -> None:
 @FILE
 @RECORD_ID
 def show(file: Path, record_id: str) -> None:
-    """Show one record whole, with what is wrong with it."""
+    """Show one record whole, with what is wrong with it; line:N as ID is the record on line N."""
     from curation.records import read_dataset
     from curation.rules import check_dataset
     from curation.script import check
@@ -134,7 +135,8 @@ def show(file: Path, record_id: str) -> None:
 @FILE
 @click.option("--id", "record_id", help="Id of the record; made for you by default.")
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
-def add(file: Path, record_id: str | None, tags: tuple[str, ...], **fields: str | None) -> None:
+@ANY_SCRIPT
+def add(file: Path, record_id: str | None, tags: tuple[str, ...], any_script: bool, **fields: str | None) -> None:
     """Add a record: by form, by flags, or as one JSON object on stdin.
 
     It is checked before it is written, and it gets an id.
@@ -142,30 +144,30 @@ def add(file: Path, record_id: str | None, tags: tuple[str, ...], **fields: str 
     from curation.store import append_record
     from phi2chat.screen import Screen
 
-    if not file.resolve().parent.is_dir():
+    if not file.absolute().parent.is_dir():
         raise UserError(f"{file}: its folder does not exist; make it first")
     given: dict[str, Any] = {"id": record_id, **fields, "tags": list(tags) or None}
     given = {name: value for name, value in given.items() if value is not None}
     screen = Screen()
     if any(name not in ("id", "tags") for name in given):
         data = given
-    elif sys.stdin is not None and sys.stdin.isatty():
+    elif has_terminal():
         from phi2chat.form import HELP, fill_form
 
         screen.note(HELP)
         data = fill_form(given)
     else:
-        data = {**_record_on_stdin(), **given}
-    _refuse_faults(file, data, screen)
+        data = {**read_record_on_stdin(), **given}
+    refuse_faults(file, data, any_script, screen)
     try:
         new = append_record(file, data)
     except UserError:
-        screen.note("not saved; the record was: " + json.dumps(data, ensure_ascii=False), "warning")
+        screen.note("not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning")
         raise
     screen.say(f"added {new} to {file}", "good")
 
 
-for _field in reversed(TEXT_FIELDS):
+for _field in TEXT_FIELDS:
     _flag = "--" + _field.replace("_", "-")
     add = click.option(_flag, _field, help=f"The {_field.replace('_', ' ')} of the record.")(add)
 
@@ -174,7 +176,8 @@ for _field in reversed(TEXT_FIELDS):
 @FILE
 @RECORD_ID
 @click.option("--form", "use_form", is_flag=True, help="Use the form even where $EDITOR is set.")
-def edit(file: Path, record_id: str, use_form: bool) -> None:
+@ANY_SCRIPT
+def edit(file: Path, record_id: str, use_form: bool, any_script: bool) -> None:
     """Correct a record in $EDITOR, or in the form where none is set. All other lines keep their bytes."""
     from curation.records import read_dataset
     from curation.store import replace_record
@@ -185,20 +188,22 @@ def edit(file: Path, record_id: str, use_form: bool) -> None:
     dataset = read_dataset(file)
     line, record = dataset.find(record_id)
     if has_editor() and not use_form:
-        data = _edit_in_editor(file, record.data, _taken_ids(dataset, line), screen)
+        data = edit_in_editor(file, record.data, _taken_ids(dataset, line), any_script, screen)
     else:
         from phi2chat.form import FIELDS, HELP, fill_form
 
+        if not has_terminal():
+            raise UserError(f"{file}: there is no terminal to show the form in; set $EDITOR")
         screen.note(HELP)
         data = fill_form(record.data, [field for field in FIELDS if field in record.data or field in FIELDS[:4]])
-        _refuse_faults(file, data, screen)
+        refuse_faults(file, data, any_script, screen)
     if data == record.data:
         screen.say("nothing was changed", "note")
         return
     try:
         replace_record(dataset, line, data)
     except UserError:
-        screen.note("not saved; the record was: " + json.dumps(data, ensure_ascii=False), "warning")
+        screen.note("not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning")
         raise
     changed = [field for field in {**record.data, **data} if record.data.get(field) != data.get(field)]
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
@@ -218,10 +223,16 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
     dataset = read_dataset(file)
     line, record = dataset.find(record_id)
     question = f'remove {record_id}, "{_one_line(str(record.data.get("instruction", "")))}"?'
-    if not yes and not click.confirm(safe(question), err=True):
+    try:
+        agreed = yes or click.confirm(safe(question), err=True)
+    except click.Abort:
+        if has_terminal():  # Ctrl-C
+            raise
+        raise UserError(f"{file}: nothing was removed; where there is no terminal to ask in, say --yes") from None
+    if not agreed:
         raise UserError(f"{file}: nothing was removed")
     remove_record(dataset, line)
-    Screen().say(line.raw.decode("utf-8").rstrip("\r\n"))
+    Screen().say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")))
 
 
 @command.command("split")
@@ -263,67 +274,13 @@ def _percent(text: str) -> float:
     return value
 
 
-def _record_on_stdin() -> dict[str, Any]:
-    from curation.records import parse_dataset
-
-    content = sys.stdin.buffer.read() if sys.stdin is not None else b""
-    dataset = parse_dataset(Path("stdin"), b" ".join(content.splitlines()) if _is_one_object(content) else content)
-    if dataset.broken:
-        raise UserError(f"{dataset.broken[0]}; give one JSON object on stdin, or flags, see --help")
-    records = list(dataset.records())
-    if len(records) != 1:
-        raise UserError(f"stdin: holds {len(records)} records; give one JSON object on stdin, or flags, see --help")
-    return dict(records[0][1].data)
-
-
-def _is_one_object(content: bytes) -> bool:
-    """Whether it is an object written over several lines, whose line ends are then only layout."""
-    try:
-        return isinstance(json.loads(content), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse_faults(file: Path, data: Mapping[str, Any], screen: "Screen") -> None:
-    from curation.rules import check_record
-
-    findings = [finding for finding in check_record(file, dict(data)) if finding.severity == "error"]
-    if findings:
-        for finding in findings:
-            screen.note(f"{finding.field}: {finding.message} [{finding.rule}]", "error")
-        screen.note(json.dumps(dict(data), ensure_ascii=False))
-        raise UserError(f"{file}: the record was not written; mend {findings[0].field} and try again")
-
-
-def _edit_in_editor(
-    file: Path, before: Mapping[str, Any], taken: Mapping[str, int], screen: "Screen"
-) -> dict[str, Any]:
-    from curation.rules import check_record
-    from phi2chat.editor import edit_text, from_text, to_text
-
-    text = to_text(before)
-    while True:
-        text = edit_text(text)
-        try:
-            data = from_text(before, text)
-            faults = [f"{f.field}: {f.message}" for f in check_record(file, data) if f.severity == "error"]
-            if data.get("id") in taken:
-                faults.append(f'id: "{data["id"]}" is used on line {taken[data["id"]]}')
-        except UserError as error:
-            faults = [str(error)]
-        if not faults:
-            return data
-        for fault in faults:
-            screen.note(fault, "error")
-        if not (sys.stdin is not None and sys.stdin.isatty()) or not click.confirm(
-            "edit again?", default=True, err=True
-        ):
-            screen.note(text)
-            raise UserError(f"{file}: nothing was changed; your text stands above")
-
-
 def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:
-    return {str(record.id): other.number for other, record in dataset.records() if other.number != line.number}
+    others = [(other, record) for other, record in dataset.records() if other.number != line.number]
+    return {record.id: other.number for other, record in others if isinstance(record.id, str)}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _one_line(text: str) -> str:

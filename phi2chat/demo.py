@@ -1,5 +1,8 @@
 """`phi2chat demo`: the whole loop on the embedded model and a CPU, from the records to the answers before and after."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,16 +81,19 @@ def command(data: Path, steps: int) -> None:
     after = _ask_all(asked, load(ModelConfig(adapter=folder, device="cpu"), screen.status), screen)
 
     screen.heading("5. before and after")
-    rows = [
-        [_shown_question(old), _shown_reply(old), _shown_reply(new)] for old, new in zip(before, after, strict=True)
-    ]
+    rows = [[old.question, _shown_reply(old), _shown_reply(new)] for old, new in zip(before, after, strict=True)]
     screen.table(["question", "before", "after"], rows)
     screen.table(["", "before", "after"], list(_score(before, after)))
     screen.say(
         "The form, the language and the end of a reply are learned in these few steps; facts take more records,\n"
         "more steps and a larger model. Go on chatting with:"
     )
-    screen.say(f"  phi2chat repl --adapter {folder}", "heading")
+    screen.say(f"  {_program()} repl --adapter {folder}", "heading")
+
+
+def _program() -> str:
+    """How the user can call this program: by name where the shell finds it, else by its path, as after `make demo`."""
+    return "phi2chat" if shutil.which("phi2chat") else os.path.relpath(sys.argv[0])
 
 
 def _free_folder(wanted: Path) -> Path:
@@ -120,12 +126,7 @@ def _ask_all(records: Iterable["Record"], model: object, screen: "Screen") -> li
         for piece in conversation.ask(record.instruction):
             screen.piece(piece)
         screen.end_reply(conversation.turns[-1])
-        screen.say("")
     return conversation.turns
-
-
-def _shown_question(turn: "Turn") -> str:
-    return turn.question
 
 
 def _shown_reply(turn: "Turn") -> "Text":

@@ -56,7 +56,12 @@ def _python() -> Iterator[Check]:
 def _packages() -> Iterator[Check]:
     from packaging.requirements import Requirement
 
-    for line in metadata.requires("phi2chat") or []:
+    try:
+        wanted = metadata.requires("phi2chat") or []
+    except metadata.PackageNotFoundError:
+        yield Check("phi2chat", "runs from its sources, not installed", f"{sys.executable} -m pip install -e .")
+        return
+    for line in wanted:
         requirement = Requirement(line)
         try:
             installed = metadata.version(requirement.name)

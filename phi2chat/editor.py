@@ -45,6 +45,11 @@ def from_text(data: Mapping[str, Any], text: str) -> dict[str, Any]:
     try:
         # BaseLoader keeps every value a string: `no` stays "no", and 013 stays "013".
         edited = yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        code = f"U+{ord(text[error.position]):04X}"
+        raise UserError(f"{place}: {code} is no character of a text; take it out and save as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -81,6 +86,7 @@ def edit_text(text: str) -> str:
     try:
         code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except (OSError, ValueError) as error:
+        os.unlink(name)
         raise UserError(f"$EDITOR ({_command()}) cannot be run ({error}); set it to an editor you have") from None
     if code != 0:
         raise UserError(f"$EDITOR ({_command()}) ended with {code}; nothing was changed, your text is in {name}")

@@ -66,11 +66,11 @@ class _FieldValidator(Validator):
     def validate(self, document: Document) -> None:
         if not document.text.strip():
             if self._name in REQUIRED:
-                raise ValidationError(message=f"{self._name} must not be blank")
+                raise ValidationError(document.cursor_position, f"{self._name} must not be blank")
             return
         found = field_findings({**self._record, self._name: document.text}, self._name)
         if found:
-            raise ValidationError(message=found[0].message)
+            raise ValidationError(document.cursor_position, found[0].message)
 
 
 def field_findings(record: Mapping[str, Any], name: str) -> list[Finding]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,8 @@ from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
 from phi2chat.generate import TokenStream
 from phi2chat.prompt import Example, PromptStyle, encode_prompt, load_style, render_prompt
+from phi2chat.run import ADAPTER_FILE, RUN_FILE
 
-RUN_FILE = "run.json"
-ADAPTER_FILE = "adapter_model.safetensors"
 # Weights as safetensors only: loading a pickle can run code.
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 WAYS_OUT = f"give a local folder with --base DIR, or try the embedded model with --base {EMBEDDED_NAME}"
@@ -171,7 +171,7 @@ def base_of(adapter: Path) -> str:
     """The base an adapter was trained on, as the user named it then."""
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter}: is no adapter, it has no adapter_config.json; give the folder that `train` wrote")
-    run_of_checkpoint = adapter.resolve().parents[1] / RUN_FILE
+    run_of_checkpoint = adapter.resolve().parent.parent / RUN_FILE
     for path, key in (
         (adapter / RUN_FILE, "base"),
         (run_of_checkpoint, "base"),
@@ -191,8 +191,12 @@ def _add_adapter(model: Any, adapter: Path) -> Any:
     if not (adapter / ADAPTER_FILE).is_file():
         raise UserError(f"{adapter}: has no {ADAPTER_FILE}; give the folder that `train` wrote")
     try:
-        return PeftModel.from_pretrained(model, str(adapter))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers, of no use to the user
+            # PEFT would go on without these weights, and the adapter would do nothing there.
+            warnings.filterwarnings("error", "Found missing adapter keys")
+            return PeftModel.from_pretrained(model, str(adapter))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
         raise UserError(
             f"{adapter}: does not fit its base or is damaged ({_first_line(error)}); train it again"
         ) from error

@@ -82,7 +82,7 @@ def reply(conversation: "Conversation", screen: "Screen", question: str, **chang
                     folded = True
                     screen.folded()
     except KeyboardInterrupt:
-        screen.say("\nstopped at once; this reply is not kept", "warning")
+        screen.drop_reply()
         return
     screen.end_reply(conversation.turns[-1])
 
@@ -105,6 +105,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer, Completion
     from prompt_toolkit.document import Document
+    from prompt_toolkit.filters import is_searching
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from phi2chat.chat import COMMANDS
@@ -124,7 +125,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
 
     keys = KeyBindings()
 
-    @keys.add("enter")
+    @keys.add("enter", filter=~is_searching)
     def _send(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 

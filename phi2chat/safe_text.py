@@ -16,6 +16,7 @@ _INVISIBLE = {
 }  # fmt: skip
 _TAGS = range(0xE0000, 0xE0080)
 _ZERO_WIDTH_JOINER = "\u200d"
+_EMOJI_LETTERS = "\u2139\u3030"  # the information sign and the wavy dash, which Unicode files under letters and dashes
 _KEPT = {"\n", "\t"}
 
 
@@ -24,10 +25,16 @@ def parts(text: str, before: str = "") -> Iterator[tuple[str, bool]]:
 
     `before` is the character that was printed before the text, on which a joiner at its beginning depends.
     """
-    escapes = [escape(char, text[i - 1] if i else before) for i, char in enumerate(text)]
-    pairs = zip(text, escapes, strict=True)
-    for escaped, run in itertools.groupby(pairs, key=lambda pair: pair[1] is not None):
+    for escaped, run in itertools.groupby(escapes(text, before), key=lambda pair: pair[1] is not None):
         yield "".join(shown if shown is not None else char for char, shown in run), escaped
+
+
+def escapes(text: str, before: str = "") -> Iterator[tuple[str, str | None]]:
+    """Each character with what stands for it, or None where it may be printed."""
+    for char in text:
+        shown = escape(char, before)
+        yield char, shown
+        before = "" if shown else char  # nothing can join what is shown as an escape
 
 
 def safe(text: str) -> str:
@@ -52,7 +59,8 @@ def escape(char: str, before: str = "") -> str | None:
     if char == _ZERO_WIDTH_JOINER:  # it belongs into an emoji sequence, as in a family
         return None if before and unicodedata.category(before) in ("So", "Sk", "Mn") else _named(code, char)
     if 0xFE00 <= code < 0xFE10 or 0xE0100 <= code < 0xE01F0:  # as in the spelling of a Japanese name
-        return None if before and unicodedata.category(before) in ("Lo", "So", "Sm", "Nd", "Po") else _named(code, char)
+        varied = before and (before in _EMOJI_LETTERS or unicodedata.category(before) in ("Lo", "So", "Sm", "Nd", "Po"))
+        return None if varied else _named(code, char)
     if code in _BIDI or code in _INVISIBLE or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Cs"):
         return _named(code, char)
     return None

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from phi2chat.safe_text import parts
+from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
     from curation.records import Finding
     from phi2chat.chat import Piece, Turn
-    from phi2chat.trainer import Progress as TrainingProgress
+    from phi2chat.watcher import Progress as TrainingProgress
 
 STYLES = {
     "reasoning": "italic cyan",
@@ -57,8 +57,10 @@ class Screen:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last_part: str | None = None
+        self._last_console: Console | None = None  # where the last piece went; `ask` has two
         self._last_char = ""
         self._printed_step = -PLAIN_PROGRESS_STEPS
+        self._printed_line = ""
         self._last_eval_loss: float | None = None
 
     # -- messages ------------------------------------------------------------------------------------------------
@@ -79,10 +81,10 @@ class Screen:
         self.out.print()
         self.out.rule(safe_text(text, "heading"), align="left", characters="─")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table that fits the width; Chinese and Japanese characters count as two cells."""
         self.end_progress()
-        table = Table(header_style="heading", expand=False)
+        table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
             table.add_column(Text(column), overflow="fold")
         for row in rows:
@@ -99,29 +101,44 @@ class Screen:
 
     # -- replies -------------------------------------------------------------------------------------------------
 
-    def piece(self, piece: "Piece", console: Console | None = None) -> None:
-        """A piece of a reply as it streams: appended, never drawn again, so that no width can break it."""
+    def piece(self, piece: "Piece", console: Console | None = None, label: bool = True) -> None:
+        """A piece of a reply as it streams: appended, never drawn again, so that no width can break it.
+
+        `label` names each part on a line of its own, for terminals that show no styles.
+        """
         self.end_progress()
         console = console or self.out
         if piece.part != self._last_part:
-            if self._last_part is not None:
-                console.print("\n")
-            self._last_part, self._last_char = piece.part, ""
+            if self._last_console is not None:
+                self._last_console.print("\n")
+            self._last_part, self._last_console, self._last_char = piece.part, console, ""
+            if label:
+                console.print(Text(f"[{piece.part}]", "note"))
         style = "wrong_language" if piece.wrong_language else piece.part
         console.print(safe_text(piece.text, style, self._last_char), end="", soft_wrap=True)
-        self._last_char = piece.text[-1:]
+        *_, (last, shown) = escapes(piece.text, self._last_char)
+        self._last_char = "" if shown else last
         console.file.flush()
 
     def end_reply(self, turn: "Turn", console: Console | None = None) -> None:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
-        if self._last_part is not None:
-            console.print()
-        self._last_part = None
+        self._end_last_part()
         console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
         for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
             if spans:
                 console.print(safe_text(f"! {part}: {describe(spans)}", "warning"), soft_wrap=True)
+        console.print()
+
+    def drop_reply(self) -> None:
+        """Close a reply that was stopped and is not kept."""
+        self._end_last_part()
+        self.say("stopped at once; this reply is not kept", "warning")
+
+    def _end_last_part(self) -> None:
+        if self._last_console is not None:
+            self._last_console.print()
+        self._last_part = self._last_console = None
 
     def folded(self, console: Console | None = None) -> None:
         """What stands for a reasoning that is not shown."""
@@ -149,13 +166,17 @@ class Screen:
             parts_.append(f"eval loss {progress.eval_loss:.3f}")
         if progress.tokens_per_second is not None:
             parts_.append(f"{progress.tokens_per_second:,.0f} tokens/s")
-        line = "  ".join(parts_)
         if self.err.is_terminal and not self.err.is_dumb_terminal:
-            self._show_bar(line, total=progress.total_steps, completed=progress.step)
+            done, total = progress.eval_batches or (progress.step, progress.total_steps)
+            what = f"evaluating at step {progress.step}" if progress.eval_batches else "  ".join(parts_)
+            self._show_bar(what, total=total, completed=done)
             return
+        if progress.eval_batches:
+            return
+        line = "  ".join(parts_)
         due = progress.step >= self._printed_step + PLAIN_PROGRESS_STEPS or progress.step == progress.total_steps
-        if due or progress.eval_loss != self._last_eval_loss:
-            self._printed_step, self._last_eval_loss = progress.step, progress.eval_loss
+        if line != self._printed_line and (due or progress.eval_loss != self._last_eval_loss):
+            self._printed_line, self._printed_step, self._last_eval_loss = line, progress.step, progress.eval_loss
             self.err.print(Text(line), soft_wrap=True)
 
     def end_progress(self) -> None:

@@ -9,8 +9,8 @@ from curation.errors import UserError
 from phi2chat.config import TrainConfig, build, with_options
 
 if TYPE_CHECKING:
+    from phi2chat.run import Run
     from phi2chat.screen import Screen
-    from phi2chat.trainer import Run
 
 LOSS_PNG = "loss.png"
 

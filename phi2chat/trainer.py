@@ -3,92 +3,43 @@
 import contextlib
 import ctypes
 import dataclasses
-import hashlib
 import json
-import math
 import platform
 import resource
 import shutil
-import time
+import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import transformers
 from peft import LoraConfig
 from safetensors import SafetensorError
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
-from curation.records import read_bytes
 from curation.store import write_atomically
 from datasets import Dataset
-from phi2chat import __version__
 from phi2chat import config as configs
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, Sides, TokenizedSide, read_sides, tokenize
-from phi2chat.interrupts import Interrupt, noting_interrupts
-from phi2chat.models import ADAPTER_FILE, RUN_FILE, Base, find_base, load_base, place, spell_dtype
+from phi2chat.interrupts import noting_interrupts
+from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
+from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, Run, complete_checkpoints, read_run
+from phi2chat.watcher import Reporter, Watcher
 
-CHECKPOINTS = "checkpoints"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
-COMPLETE_FILE = "complete.json"
+# transformers renamed the option after 5.17, the oldest version that we run on.
+_CHECKPOINTING = (
+    "activation_checkpointing"
+    if any(option.name == "activation_checkpointing" for option in dataclasses.fields(SFTConfig))
+    else "gradient_checkpointing"
+)
 PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
-
-
-@dataclass
-class Progress:
-    """How far a run is; `loss` is the last step's, `eval_loss` the last evaluation's."""
-
-    total_steps: int
-    step: int = 0
-    loss: float | None = None
-    eval_loss: float | None = None
-    tokens_per_second: float | None = None
-
-
-class Reporter(Protocol):
-    """Who is told about a run while it goes on."""
-
-    def status(self, text: str) -> None: ...
-    def training_progress(self, progress: Progress) -> None: ...
-
-
-@dataclass
-class Run:
-    """What run.json holds: everything that decides a run, and what came of it."""
-
-    base: str
-    data: str
-    config: dict[str, Any]
-    sha256: dict[str, str]
-    status: str = "running"
-    phi2chat: str = __version__
-    versions: dict[str, str] = field(default_factory=dict)
-    device: str = ""
-    precision: str = ""
-    lora_modules: list[str] = field(default_factory=list)
-    trainable_parameters: int = 0
-    records: dict[str, int] = field(default_factory=dict)
-    tokens: dict[str, int] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    eval_losses: list[tuple[int, float]] = field(default_factory=list)
-    best_step: int | None = None
-    steps: int = 0
-    train_seconds: float = 0.0
-    tokens_per_second: float = 0.0
-    peak_memory_gib: float = 0.0
-
-    def save(self, folder: Path) -> None:
-        content = json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2)
-        write_atomically(folder / RUN_FILE, content.encode("utf-8") + b"\n")
 
 
 def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Run]:
@@ -125,21 +76,6 @@ def resume(folder: Path, reporter: Reporter) -> tuple[Path, Run]:
     return folder, _run(folder, run, config, sides, find_base(run.base, reporter.status), checkpoints[-1], reporter)
 
 
-def read_run(folder: Path) -> Run:
-    """The run.json of a folder."""
-    path = folder / RUN_FILE
-    try:
-        return Run(**json.loads(read_bytes(path)))
-    except (ValueError, TypeError):
-        raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
-
-
-def complete_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints whose files are all as they were written, oldest first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if _is_complete(path)]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
-
-
 def _run(
     folder: Path, run: Run, config: TrainConfig, sides: Sides, base: Base, checkpoint: Path | None, reporter: Reporter
 ) -> Run:
@@ -168,11 +104,12 @@ def _run(
         terminate=True,
     ) as interrupt:
         trainer = _make_trainer(folder, run, config, model, tokenizer, train_side, eval_side)
-        trainer.add_callback(_Watcher(run, folder, style, interrupt, reporter))
+        trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"
-        reporter.status(f"training {trained} on {len(train_side.examples)} records, {len(eval_side.examples)} for eval")
+        reporter.note(f"training {trained}")
+        reporter.note(f"on {len(train_side.examples)} records, with {len(eval_side.examples)} for eval")
         run.status = "running"
         run.save(folder)
         with _readable_failures(folder, config):
@@ -233,7 +170,6 @@ def _make_trainer(
             seed=config.seed,
             bf16=run.precision == "bf16",
             use_cpu=on_cpu,
-            activation_checkpointing=config.gradient_checkpointing,
             # The examples come tokenized and with labels; TRL would tokenize, cut and filter them without a word.
             dataset_kwargs={"skip_prepare_dataset": True},
             max_length=None,
@@ -252,6 +188,7 @@ def _make_trainer(
             dataloader_pin_memory=not on_cpu,
             disable_tqdm=True,
             report_to=[],
+            **{_CHECKPOINTING: config.gradient_checkpointing},
         )
         lora = LoraConfig(
             r=config.lora_rank,
@@ -294,91 +231,6 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         return loss, logits, labels
 
 
-class _Watcher(TrainerCallback):  # type: ignore[misc]
-    """Keeps run.json and the reporter up to date, seals checkpoints, stops on request or on a loss that is NaN."""
-
-    def __init__(self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter) -> None:
-        self._run, self._folder, self._style = run, folder, style
-        self._interrupt, self._reporter = interrupt, reporter
-        self._progress = Progress(total_steps=0)
-        self._step_start = 0.0
-        self._tokens_before: float | None = None
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._progress.total_steps, self._progress.step = state.max_steps, state.global_step
-        # A run that is resumed goes on from a checkpoint, and what came after it is done again.
-        self._run.losses = [point for point in self._run.losses if point[0] <= state.global_step]
-        self._run.eval_losses = [point for point in self._run.eval_losses if point[0] <= state.global_step]
-        self._reporter.training_progress(self._progress)
-
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self._step_start = time.perf_counter()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._run.train_seconds += time.perf_counter() - self._step_start
-        self._progress.step = state.global_step
-        if state.global_step >= state.max_steps:
-            control.should_evaluate = control.should_save = True  # whatever the rhythm, the last step counts
-        self._stop_if_asked(control)
-
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if self._interrupt.requested and state.global_step < state.max_steps:
-            control.should_evaluate = control.should_save = False  # the checkpoint was written after the last step
-
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._stop_if_asked(control)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        logs = logs or {}
-        if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
-                raise UserError(
-                    f"{self._folder}: the loss became {logs['loss']} at step {state.global_step};"
-                    " train again with a lower --learning-rate, or with --precision float32"
-                )
-            self._progress.loss = logs["loss"]
-            self._run.losses.append((state.global_step, logs["loss"]))
-            self._count_tokens(logs)
-        if "eval_loss" in logs:
-            self._progress.eval_loss = logs["eval_loss"]
-            if not self._run.eval_losses or self._run.eval_losses[-1][0] < state.global_step:
-                self._run.eval_losses.append((state.global_step, logs["eval_loss"]))
-        if "loss" in logs or "eval_loss" in logs:
-            self._reporter.training_progress(self._progress)
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        save_style(self._style, checkpoint)
-        _seal(checkpoint)
-        self._run.save(self._folder)
-
-    def _stop_if_asked(self, control: TrainerControl) -> None:
-        if self._interrupt.requested:
-            control.should_save = control.should_training_stop = True
-
-    def _count_tokens(self, logs: dict[str, float]) -> None:
-        # TRL counts the tokens of the batches, padding left out; the first count of this process is its zero.
-        if "num_tokens" in logs and self._tokens_before is None:
-            self._tokens_before, self._run.train_seconds = logs["num_tokens"], 0.0
-        elif "num_tokens" in logs and self._tokens_before is not None and self._run.train_seconds > 0:
-            trained = logs["num_tokens"] - self._tokens_before
-            self._run.tokens_per_second = round(trained / self._run.train_seconds, 1)
-            self._progress.tokens_per_second = self._run.tokens_per_second
-
-
 def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) -> None:
     """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
     staging = folder / ".adapter.tmp"
@@ -393,25 +245,6 @@ def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) 
     for name in (PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
         (staging / name).replace(folder / name)
     shutil.rmtree(staging)
-
-
-def _seal(checkpoint: Path) -> None:
-    """Write down, last of all, what a complete checkpoint holds: a save that was killed has no such file."""
-    digests = {path.name: _sha256(path) for path in sorted(checkpoint.iterdir()) if path.name != COMPLETE_FILE}
-    write_atomically(checkpoint / COMPLETE_FILE, json.dumps(digests, indent=2).encode("utf-8") + b"\n")
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    try:
-        digests = json.loads((checkpoint / COMPLETE_FILE).read_bytes())
-        return all(_sha256(checkpoint / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -446,4 +279,5 @@ def _keep_freed_memory() -> None:
 def _peak_memory_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -23,7 +23,7 @@ Decided = tuple[str, str | None]  # a text and the foreign language it is in, No
 _HELD_HAN, _HELD_LATIN = 16, 60
 _POINTS_ALONE = 3  # what a clause without kana needs to count as Chinese
 _POINTS_BESIDE_KANA = 4  # before a particle or an ending only a Chinese word convinces
-_ENGLISH_WORDS, _ENGLISH_POINTS = 4, 4
+_ENGLISH_WORDS, _ENGLISH_POINTS = 3, 4
 _LONG_HAN_IN_KOREAN = 5
 _CLAUSE_ENDS = frozenset("。！？：；、，")
 

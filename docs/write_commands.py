@@ -1,0 +1,93 @@
+"""Write docs/commands.md, and the command tables of both READMEs, from the commands' own help.
+
+`make docs` runs it; tests/test_docs.py fails where one of the three files is not what it would write.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from phi2chat.cli import phi2chat
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = Path("docs/commands.md")
+WIDTH = 100  # columns of the help, whatever the terminal has
+
+HEADER = """\
+# Commands
+
+What every command says to `--help`. This file is written by `make docs`.
+"""
+
+JAPANESE = {
+    "phi2chat ask": "質問を一つ、または標準入力から一行に一つ渡します",
+    "phi2chat completion": "シェル補完のスクリプトを出力します",
+    "phi2chat curate add": "レコードを追加します（フォーム、フラグ、または標準入力のJSON）",
+    "phi2chat curate edit": "レコードを `$EDITOR`、またはフォームで直します",
+    "phi2chat curate list": "レコードの一覧です（端末では表、パイプではタブ区切り）",
+    "phi2chat curate rm": "レコードを取り除きます（内容は出力されるので、`curate add` で戻せます）",
+    "phi2chat curate show": "レコードを一件、問題点と一緒に表示します",
+    "phi2chat curate split": "`train.jsonl`、`eval.jsonl`、マニフェストを書きます",
+    "phi2chat curate validate": "すべてのファイルの問題を、行と列を付けてすべて挙げます",
+    "phi2chat demo": "埋め込みモデルで全体を一巡します（検査、分割、回答、学習、もう一度回答）",
+    "phi2chat doctor": "Python、パッケージ、GPU、メモリ、モデルのキャッシュを調べます",
+    "phi2chat repl": "モデルと会話します。推論と答えを分け、違う文字の部分に印を付けます",
+    "phi2chat train": "レコードからLoRAアダプターを学習します",
+}
+
+
+def walk(
+    command: click.Command = phi2chat, name: str = "phi2chat", parent: click.Context | None = None
+) -> Iterator[click.Context]:
+    """A context for the command and for everything below it, by name, each group before its own commands."""
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
+    yield context
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            assert found is not None
+            yield from walk(found, child, context)
+
+
+def reference() -> str:
+    """The text of docs/commands.md."""
+    sections = [f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in walk()]
+    return "\n".join([HEADER, *sections])
+
+
+def table(japanese: bool) -> str:
+    """The commands, each with one line about it and a link to its help."""
+    rows = ["| コマンド | 何をするか |" if japanese else "| command | what it does |", "| --- | --- |"]
+    for context in walk():
+        path = context.command_path
+        if not isinstance(context.command, click.Group):
+            summary = JAPANESE[path] if japanese else context.command.get_short_help_str(limit=200).rstrip(".")
+            rows.append(f"| [`{path}`]({REFERENCE}#{path.replace(' ', '-')}) | {summary} |")
+    return "\n".join(rows)
+
+
+def with_table(readme: str, rows: str) -> str:
+    """The README with these rows between its markers."""
+    between = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
+    changed, count = between.subn(lambda match: f"{match[1]}{rows}\n{match[2]}", readme)
+    if count != 1:
+        raise SystemExit("a README needs <!-- commands --> and <!-- /commands --> once, each on a line of its own")
+    return changed
+
+
+def documents() -> dict[Path, str]:
+    """Every file that is written here, and what should stand in it."""
+    english, japanese = ROOT / "README.md", ROOT / "README.ja.md"
+    return {
+        ROOT / REFERENCE: reference(),
+        english: with_table(english.read_text(encoding="utf-8"), table(japanese=False)),
+        japanese: with_table(japanese.read_text(encoding="utf-8"), table(japanese=True)),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")

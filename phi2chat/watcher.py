@@ -1,0 +1,129 @@
+"""The eyes on a training run: progress to the screen, run.json and checkpoints to the disk, Ctrl-C to the trainer."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from curation.errors import UserError
+from phi2chat.interrupts import Interrupt
+from phi2chat.prompt import PromptStyle, save_style
+from phi2chat.run import Run, seal_checkpoint
+
+
+@dataclass
+class Progress:
+    """How far a run is; `loss` is the last step's, `eval_loss` the last evaluation's.
+
+    During an evaluation `eval_batches` holds how many batches of it are done, and of how many.
+    """
+
+    total_steps: int
+    step: int = 0
+    eval_batches: tuple[int, int] | None = None
+    loss: float | None = None
+    eval_loss: float | None = None
+    tokens_per_second: float | None = None
+
+
+class Reporter(Protocol):
+    """Who is told about a run while it goes on."""
+
+    def status(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def training_progress(self, progress: Progress) -> None: ...
+
+
+class Watcher(TrainerCallback):  # type: ignore[misc]
+    """Keeps run.json and the reporter up to date, seals checkpoints, stops on request or on a loss that is NaN."""
+
+    def __init__(self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter) -> None:
+        self._run, self._folder, self._style = run, folder, style
+        self._interrupt, self._reporter = interrupt, reporter
+        self._progress = Progress(total_steps=0)
+        self._step_start = 0.0
+        self._tokens_before: float | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._progress.total_steps, self._progress.step = state.max_steps, state.global_step
+        # A run that is resumed goes on from a checkpoint, and what came after it is done again.
+        self._run.losses = [point for point in self._run.losses if point[0] <= state.global_step]
+        self._run.eval_losses = [point for point in self._run.eval_losses if point[0] <= state.global_step]
+        self._reporter.training_progress(self._progress)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._step_start = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._run.train_seconds += time.perf_counter() - self._step_start
+        self._progress.step = state.global_step
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = True  # whatever the rhythm, the last step counts
+        self._stop_if_asked(control)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._interrupt.requested and state.global_step < state.max_steps:
+            control.should_evaluate = control.should_save = False  # the checkpoint was written after the last step
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        done = self._progress.eval_batches[0] if self._progress.eval_batches else 0
+        self._progress.eval_batches = (done + 1, len(kwargs["eval_dataloader"]))
+        self._reporter.training_progress(self._progress)
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._stop_if_asked(control)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                raise UserError(
+                    f"{self._folder}: the loss became {logs['loss']} at step {state.global_step};"
+                    " train again with a lower --learning-rate, or with --precision float32"
+                )
+            self._progress.loss = logs["loss"]
+            self._run.losses.append((state.global_step, logs["loss"]))
+            self._count_tokens(logs)
+        if "eval_loss" in logs:
+            self._progress.eval_loss, self._progress.eval_batches = logs["eval_loss"], None
+            if not self._run.eval_losses or self._run.eval_losses[-1][0] < state.global_step:
+                self._run.eval_losses.append((state.global_step, logs["eval_loss"]))
+        if "loss" in logs or "eval_loss" in logs:
+            self._reporter.training_progress(self._progress)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        save_style(self._style, checkpoint)
+        seal_checkpoint(checkpoint)
+        self._run.save(self._folder)
+
+    def _stop_if_asked(self, control: TrainerControl) -> None:
+        if self._interrupt.requested:
+            control.should_save = control.should_training_stop = True
+
+    def _count_tokens(self, logs: dict[str, float]) -> None:
+        # TRL counts the tokens of the batches, padding left out; the first count of this process is its zero.
+        if "num_tokens" in logs and self._tokens_before is None:
+            self._tokens_before, self._run.train_seconds = logs["num_tokens"], 0.0
+        elif "num_tokens" in logs and self._tokens_before is not None and self._run.train_seconds > 0:
+            trained = logs["num_tokens"] - self._tokens_before
+            self._run.tokens_per_second = round(trained / self._run.train_seconds, 1)
+            self._progress.tokens_per_second = self._run.tokens_per_second

@@ -1,0 +1,227 @@
+"""What several tests share: an environment without network or colours, a tiny Phi, and a model that follows a script."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from curation.errors import UserError
+from phi2chat.config import ChatConfig
+from phi2chat.prompt import Example, PromptStyle
+from phi2chat.recipes import StopReason
+
+# Before anything of Hugging Face is imported.
+os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
+for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
+REPOSITORY = Path(__file__).parents[1]
+JA_BASICS = REPOSITORY / "datasets" / "ja-basics.jsonl"
+
+
+@pytest.fixture(scope="session")
+def ja_basics() -> Path:
+    """The shipped records."""
+    return JA_BASICS
+
+
+@pytest.fixture(scope="session")
+def tiny_phi(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder: Phi's architecture with 2 layers and random weights, and a byte-level BPE of 1000 tokens."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
+
+    end = "<|endoftext|>"
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1000,
+        special_tokens=[end],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(JA_BASICS.read_text(encoding="utf-8").splitlines(), trainer)
+    torch.manual_seed(0)
+    config = PhiConfig(
+        vocab_size=1024,
+        hidden_size=64,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.4},
+        max_position_embeddings=2048,
+        initializer_range=0.1,  # with the usual 0.02 no training of adapters alone could make it sure of a token
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny-phi"
+    PhiForCausalLM(config).save_pretrained(folder)
+    # As Phi-2's own: one token is begin, end and unknown, there is no pad, and the model has spare rows.
+    PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=end, bos_token=end, unk_token=end).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tiny_phi: Path) -> Any:
+    """The tokenizer of the tiny Phi."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_phi)
+
+
+class Silent:
+    """Hears what a training run reports, and does nothing."""
+
+    def status(self, text: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def training_progress(self, progress: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def answering_adapter(tiny_phi: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An adapter of the tiny Phi that knows six records by heart, and the file of these records."""
+    from phi2chat.config import TrainConfig
+    from phi2chat.trainer import train
+
+    folder = tmp_path_factory.mktemp("answering")
+    lines = JA_BASICS.read_bytes().splitlines(keepends=True)
+    known = [line for line in lines if b'"language": "ja"' in line and b'"input"' not in line][:6]
+    (folder / "known.jsonl").write_bytes(b"".join(known))
+    (folder / "eval.jsonl").write_bytes(b"".join(lines[-4:]))
+    config = TrainConfig(
+        base=str(tiny_phi),
+        output_dir=folder / "run",
+        eval_file=folder / "eval.jsonl",
+        device="cpu",
+        batch_size=6,
+        max_steps=200,
+        eval_steps=200,
+        learning_rate=1e-2,
+        lora_rank=64,
+        lora_alpha=64,
+        lora_dropout=0.0,
+    )
+    train(folder / "known.jsonl", config, Silent())
+    return folder / "run", folder / "known.jsonl"
+
+
+class ScriptedStream:
+    """Pieces of a reply as written down; every piece is a token and takes half a second."""
+
+    def __init__(self, pieces: Iterable[str], stop: StopReason) -> None:
+        self._pieces, self.stop = pieces, stop
+        self.tokens, self.seconds = 0, 0.0
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self._pieces:
+            self.tokens += 1
+            self.seconds += 0.5
+            yield piece
+
+
+class ScriptedModel:
+    """A chat.Model with a queue of replies. It writes down what it was asked, as (history, question, config)."""
+
+    name = "scripted"
+    style = PromptStyle()
+
+    def __init__(self, *replies: Iterable[str] | UserError, stop: StopReason = StopReason.END_OF_TEXT) -> None:
+        self.replies, self.stop = list(replies), stop
+        self.asked: list[tuple[list[Example], str, ChatConfig]] = []
+
+    def stream(self, history: Sequence[Example], question: str, config: ChatConfig) -> ScriptedStream:
+        self.asked.append((list(history), question, config))
+        reply = self.replies.pop(0)
+        if isinstance(reply, UserError):
+            raise reply
+        return ScriptedStream(reply, self.stop)
+
+
+@pytest.fixture
+def scripted_model() -> type[ScriptedModel]:
+    """Make one with `scripted_model(["a piece", "another"], ["pieces", "of", "a", "second", "reply"])`."""
+    return ScriptedModel
+
+
+class ScriptedLogits:
+    """A causal language model that wants the given ids one after the other; `read` has what it was fed, call by call.
+
+    An item that is a list of ids wants the first of them most, then the second, and so on.
+    """
+
+    def __init__(self, ids: Sequence[int | list[int]], rows: int = 1024, eos_token_id: object = 0) -> None:
+        import torch
+        from transformers import PhiConfig
+
+        self._ids, self._rows = list(ids), rows
+        self.device = torch.device("cpu")
+        self.config = PhiConfig(num_hidden_layers=1, max_position_embeddings=2048)
+        self.generation_config = SimpleNamespace(eos_token_id=eos_token_id)
+        self.read: list[list[int]] = []
+        self.masks: list[Any] = []
+
+    def __call__(self, input_ids: Any, attention_mask: Any, **_: object) -> Any:
+        import torch
+
+        self.read.append(input_ids[0].tolist())
+        self.masks.append(None if attention_mask is None else attention_mask[0].tolist())
+        wanted = self._ids[min(len(self.read), len(self._ids)) - 1]
+        logits = torch.zeros(1, 1, self._rows)  # (batch, last position, rows)
+        for rank, token in enumerate([wanted] if isinstance(wanted, int) else wanted):
+            logits[0, 0, token] = 100.0 - rank
+        return SimpleNamespace(logits=logits)
+
+
+@pytest.fixture
+def scripted_logits() -> type[ScriptedLogits]:
+    """Make one with `scripted_logits([5, 6, 0])`."""
+    return ScriptedLogits
+
+
+Phi2Chat = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def phi2chat(tmp_path: Path) -> Phi2Chat:
+    """Run the command line as a subprocess in the test's folder, with no terminal."""
+
+    def run(*arguments: object, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "phi2chat", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env={**subprocess_environment(tmp_path), **environment},
+            timeout=110,
+        )
+
+    return run
+
+
+def subprocess_environment(state_dir: Path) -> dict[str, str]:
+    """Ours, with the sources on the path and the history elsewhere than at home."""
+    paths = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": paths, "XDG_STATE_HOME": str(state_dir / "state")}
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path) -> dict[str, str]:
+    """The environment for a subprocess that a test starts by itself."""
+    return subprocess_environment(tmp_path)

@@ -1,0 +1,146 @@
+"""Every rule by example: the line, with § where the finding points, and the finding."""
+
+from pathlib import Path
+
+import pytest
+
+from curation.errors import UserError
+from curation.records import parse_dataset
+from curation.rules import check_dataset, check_record, require_contract
+
+GOOD = {"instruction": "日本の首都は？", "reasoning": "国会がある都市です。", "answer": "東京です。"}
+QUESTION = '"instruction": "日本の首都は？", "reasoning": "国会がある都市です。"'
+RECORD = f'{QUESTION}, "answer": "東京です。"'
+
+
+def findings(content: str) -> list[str]:
+    return [str(finding) for finding in check_dataset(parse_dataset(Path("x.jsonl"), content.encode()))]
+
+
+@pytest.mark.parametrize(
+    ("line", "finding"),
+    [
+        ('§{"instruction": "日本の首都は？", "reasoning": "国会です。"}', "answer: is missing [required]"),
+        (f'{{{QUESTION}, "answer": §""}}', "answer: is blank [blank]"),
+        (f'{{{QUESTION}, "answer": §" \\n\u3000"}}', "answer: is blank [blank]"),
+        (f'{{{RECORD}, "family": §" "}}', "family: is blank [blank]"),
+        (f'{{{RECORD}, "category": §""}}', "category: is blank [blank]"),
+        (f'{{{RECORD}, "tags": §["a", " "]}}', "tags[1]: is blank [blank]"),
+        (f'{{{QUESTION}, "answer": §5}}', "answer: must be a string, not a number [type]"),
+        (f'{{{QUESTION}, "answer": §null}}', "answer: must be a string, not null [type]"),
+        (f'{{{QUESTION}, "answer": §["東京"]}}', "answer: must be a string, not an array [type]"),
+        (f'{{{RECORD}, "note": §true}}', "note: must be a string, not a boolean [type]"),
+        (f'{{{RECORD}, "tags": §"a"}}', "tags: must be a list of strings, not a string [type]"),
+        (f'{{{RECORD}, "tags": §[1]}}', "tags[0]: must be a string, not a number [type]"),
+        (f'{{{RECORD}, "provenance": §[]}}', "provenance: must be an object, not an array [type]"),
+        (f'{{{RECORD}, "language": §{{}}}}', "language: must be a string, not an object [type]"),
+        (f'{{{RECORD}, "id": §""}}', "id: must be 1 to 64 of A-Z a-z 0-9 . _ - [id]"),
+        (f'{{{RECORD}, "id": §"首都"}}', "id: must be 1 to 64 of A-Z a-z 0-9 . _ - [id]"),
+        (f'{{{RECORD}, "id": §"a\\n"}}', "id: must be 1 to 64 of A-Z a-z 0-9 . _ - [id]"),
+        (f'{{{RECORD}, "id": §"{"a" * 65}"}}', "id: must be 1 to 64 of A-Z a-z 0-9 . _ - [id]"),
+        (
+            f'{{{RECORD}, "language": §"日本語"}}',
+            'language: "日本語" is not a language tag such as ja, en or zh-Hans [language-tag]',
+        ),
+        (
+            f'{{{RECORD}, "reasoning_language": §"ja_JP"}}',
+            'reasoning_language: "ja_JP" is not a language tag such as ja, en or zh-Hans [language-tag]',
+        ),
+        (
+            f'{{{RECORD}, "Langage": §"ja"}}',
+            'Langage: is not a field of a record; did you mean "language"? [unknown-field]',
+        ),
+        (f'{{{RECORD}, "output2": §1}}', "output2: is not a field of a record; it is kept as it is [unknown-field]"),
+        (
+            f'{{{QUESTION}, "answer": §"这是东京。"}}',
+            "answer: Simplified Chinese: 这是东京 where language is ja [wrong-script]",
+        ),
+        (
+            '{"instruction": "首都は？", "reasoning": §"한국의 수도입니다.", "answer": "ソウルです。"}',
+            "reasoning: Korean: 한국의 수도입니다 where reasoning_language is ja [wrong-script]",
+        ),
+        ('{"a": §}', "not JSON: expecting value [json]"),
+    ],
+)
+def test_a_rule_points_at_the_value_that_breaks_it(line: str, finding: str) -> None:
+    before = line.index("§")
+    expected = f"x.jsonl:2:{before + 1}: {finding}"
+    assert findings(f"{{{RECORD}}}\n{line.replace('§', '')}\n") == [expected]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{{{RECORD}}}",
+        f'{{{RECORD}, "id": "{"a" * 64}", "input": "", "note": "", "tags": [], "provenance": {{"adapter": 1}}}}',
+        f'{{{RECORD}, "language": "ja-JP", "reasoning_language": "ja"}}',
+        '{"instruction": "東京を英語で", "reasoning": "東京はTokyoです。", "answer": "It is Tokyo.", "language": "en", "reasoning_language": "ja"}',
+        '{"instruction": "这是什么？", "reasoning": "文字です。", "answer": "中国語の「这」です。"}',
+    ],
+    ids=["least", "most", "region", "English answer", "Chinese question and quotation"],
+)
+def test_a_good_record_has_no_finding(line: str) -> None:
+    assert findings(line + "\n") == []
+
+
+def test_an_id_may_be_used_once_in_a_file() -> None:
+    line = f'{{"id": "a", {RECORD}}}\n'
+    assert findings(line * 3) == [
+        'x.jsonl:2:8: id: "a" was already used on line 1 [duplicate-id]',
+        'x.jsonl:3:8: id: "a" was already used on line 1 [duplicate-id]',
+    ]
+
+
+def test_all_findings_come_at_once_in_the_order_of_the_file() -> None:
+    content = f'{{"tags": 1, "answer": 2}}\n\n{{{RECORD}, "x": 1}}\n{{"id": [], {RECORD}}}\n'
+    assert findings(content) == [
+        "x.jsonl:1:1: instruction: is missing [required]",
+        "x.jsonl:1:1: reasoning: is missing [required]",
+        "x.jsonl:1:10: tags: must be a list of strings, not a number [type]",
+        "x.jsonl:1:23: answer: must be a string, not a number [type]",
+        "x.jsonl:2:1: the line is blank; remove it [blank-line]",
+        f"x.jsonl:3:{len(RECORD) + 9}: x: is not a field of a record; it is kept as it is [unknown-field]",
+        "x.jsonl:4:8: id: must be a string, not an array [type]",
+    ]
+
+
+def test_an_unknown_field_is_a_warning_and_the_rest_are_errors() -> None:
+    content = f'{{{RECORD}, "x": 1, "id": ""}}\n'.encode()
+    found = check_dataset(parse_dataset(Path("x.jsonl"), content))
+    assert {finding.rule: finding.severity for finding in found} == {"unknown-field": "warning", "id": "error"}
+
+
+def test_a_record_that_is_not_in_a_file_yet_is_checked_by_the_same_rules() -> None:
+    assert check_record(Path("x.jsonl"), dict(GOOD)) == []
+    assert [finding.rule for finding in check_record(Path("x.jsonl"), {**GOOD, "answer": " "})] == ["blank"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("answer", "caf\udce9"), ("tags", ["a", "\udcff"])])
+def test_a_byte_that_was_typed_in_another_encoding_is_a_finding(field: str, value: object) -> None:
+    (finding,) = check_record(Path("x.jsonl"), {**GOOD, field: value})
+    assert str(finding) == (
+        f"x.jsonl:1:1: {field}: holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again [utf-8]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "x.jsonl: holds no record; add one with `phi2chat curate add x.jsonl`"),
+        (
+            f'{{{RECORD}, "id": ""}}\n[]\n',
+            f"x.jsonl:1:{len(RECORD) + 10}: id: must be 1 to 64 of A-Z a-z 0-9 . _ - [id] (and 1 more);"
+            " mend it, `phi2chat curate validate x.jsonl` shows all",
+        ),
+    ],
+    ids=["empty", "broken"],
+)
+def test_what_is_no_dataset_is_refused_before_work_begins(content: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        require_contract(parse_dataset(Path("x.jsonl"), content.encode()))
+    assert str(error.value) == message
+
+
+def test_warnings_and_opinions_do_not_stop_the_work() -> None:
+    content = f'{{{QUESTION}, "answer": "这是东京。", "x": 1}}\n'.encode()
+    require_contract(parse_dataset(Path("x.jsonl"), content))

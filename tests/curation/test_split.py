@@ -1,0 +1,196 @@
+"""The split: a record's side depends on its family alone, and stays when others come."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from curation.errors import UserError
+from curation.records import Dataset, Line, format_record, parse_dataset
+from curation.split import RULE, Side, Split, split_by_family, write_split
+
+# A record as its id and its family; few names, so that families meet ids and one another.
+KEYS = st.tuples(st.integers(0, 99).map("id-{}".format), st.none() | st.integers(0, 9).map("fact-{}".format))
+PERCENTS = st.sampled_from([0.1, 10.0, 33.3, 50.0, 90.0, 99.9])
+Key = tuple[str, str | None]
+
+
+def dataset_of(keys: Sequence[Key]) -> Dataset:
+    records = [{"id": id, **({"family": family} if family else {})} for id, family in keys]
+    return parse_dataset(Path("x.jsonl"), b"".join(format_record(record) for record in records))
+
+
+def ids(lines: Sequence[Line]) -> list[str]:
+    return [str(line.record.id) for line in lines if line.record]
+
+
+def families(lines: Sequence[Line]) -> set[str]:
+    return {str(line.record.data.get("family", line.record.id)) for line in lines if line.record}
+
+
+def sides(split: Split) -> dict[str, str]:
+    return dict.fromkeys(ids(split.train), "train") | dict.fromkeys(ids(split.eval), "eval")
+
+
+@given(st.lists(KEYS, min_size=2, unique_by=lambda key: key[0]), PERCENTS, st.integers(0, 5))
+def test_every_record_is_on_one_side_and_no_family_on_both(keys: list[Key], percent: float, seed: int) -> None:
+    assume(len({family or id for id, family in keys}) > 1)
+    split = split_by_family(dataset_of(keys), percent, seed)
+    assert sorted(ids(split.train) + ids(split.eval)) == sorted(id for id, _ in keys)
+    assert families(split.train).isdisjoint(families(split.eval))
+    assert split.train and split.eval
+    for lines in (split.train, split.eval):
+        assert [line.number for line in lines] == sorted(line.number for line in lines)
+
+
+@given(st.lists(KEYS, min_size=3, unique_by=lambda key: key[0]), PERCENTS, st.integers(0, 5), st.data())
+def test_adding_a_record_moves_no_other_between_sides(
+    keys: list[Key], percent: float, seed: int, data: st.DataObject
+) -> None:
+    new = keys.pop(data.draw(st.integers(0, len(keys) - 1)))
+    assume(len({family or id for id, family in keys}) > 1)
+    before = split_by_family(dataset_of(keys), percent, seed)
+    keys.insert(data.draw(st.integers(0, len(keys))), new)
+    after = split_by_family(dataset_of(keys), percent, seed, pins=before.pins)
+    assert {id: side for id, side in sides(after).items() if id != new[0]} == sides(before)
+
+
+@given(st.lists(KEYS, min_size=2, unique_by=lambda key: key[0]), PERCENTS, st.data())
+def test_a_pin_is_honoured_and_remembered(keys: list[Key], percent: float, data: st.DataObject) -> None:
+    names = sorted({family or id for id, family in keys})
+    assume(len(names) > 2)
+    pinned = data.draw(st.sampled_from(names))
+    side: Side = data.draw(st.sampled_from(["train", "eval"]))
+    unpinned = split_by_family(dataset_of(keys), percent, 42)
+    alone = families(getattr(unpinned, "train" if side == "eval" else "eval")) == {pinned}
+    assume(not alone)  # then the other side needs a new family, which may only be this one
+    split = split_by_family(dataset_of(keys), percent, 42, pins={"gone": "eval", pinned: side})
+    assert pinned in families(split.train if side == "train" else split.eval)
+    assert split.pins[pinned] == side
+    assert "gone" not in split.pins
+
+
+def test_the_rule_is_the_one_that_the_manifest_names() -> None:
+    keys: list[Key] = [(f"id-{n}", None) for n in range(200)]
+    split = split_by_family(dataset_of(keys), 25.0, 7)
+    expected = [id for id, _ in keys if int.from_bytes(hashlib.sha256(f"7\n{id}".encode()).digest()[:8], "big") < 2**62]
+    assert ids(split.eval) == expected
+    assert 30 < len(expected) < 70
+    assert split.pins == {}
+
+
+def test_another_seed_holds_out_others() -> None:
+    dataset = dataset_of([(f"id-{n}", None) for n in range(50)])
+    assert ids(split_by_family(dataset, 20.0, 1).eval) != ids(split_by_family(dataset, 20.0, 2).eval)
+
+
+def test_records_without_an_id_are_one_family_where_they_ask_the_same() -> None:
+    lines = [
+        '{"instruction": "ＡＢＣとは？", "answer": "1"}',
+        '{"instruction": "ABCとは？", "answer": "2"}',
+        '{"instruction": "ABCとは？", "input": "別", "answer": "3"}',
+    ]
+    dataset = parse_dataset(Path("x.jsonl"), "\n".join(lines).encode())
+    split = split_by_family(dataset, 50.0, 42)
+    assert sorted([len(split.train), len(split.eval)]) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [([], "0 records of 0 family"), ([("a", None)], "1 records of 1 family"), ([("a", "b"), ("b", None)], "2 records")],
+)
+def test_fewer_than_two_families_are_refused(keys: list[Key], count: str) -> None:
+    with pytest.raises(UserError, match=rf"x\.jsonl: {count}.* cannot be split; add records of another family"):
+        split_by_family(dataset_of(keys), 10.0, 42)
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def dataset_at(path: Path, keys: Sequence[Key]) -> Dataset:
+    content = b"".join(line.raw for line in dataset_of(keys).lines)
+    return parse_dataset(path, content)
+
+
+def test_the_manifest_states_what_was_split_and_how(tmp_path: Path) -> None:
+    content = b'{"id":"a",  "x":1.10}\r\n{"id": "b"}\n{"id": "c", "family": "a"}'
+    dataset = parse_dataset(tmp_path / "x.jsonl", content)
+    folder = tmp_path / "new" / "split"
+    manifest = write_split(dataset, folder, 50.0, 0)
+    train, eval_ = (folder / "train.jsonl").read_bytes(), (folder / "eval.jsonl").read_bytes()
+    with_a, with_b = b'{"id":"a",  "x":1.10}\r\n{"id": "c", "family": "a"}\n', b'{"id": "b"}\n'
+    assert {train, eval_} == {with_a, with_b}
+    assert manifest == json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == {
+        "input": "x.jsonl",
+        "input_sha256": hashlib.sha256(content).hexdigest(),
+        "rule": RULE,
+        "seed": 0,
+        "eval_percent": 50.0,
+        "pinned_families": manifest["pinned_families"],
+        "families": 2,
+        "train": {"records": train.count(b"\n"), "sha256": hashlib.sha256(train).hexdigest()},
+        "eval": {"records": eval_.count(b"\n"), "sha256": hashlib.sha256(eval_).hexdigest()},
+    }
+    assert sorted(path.name for path in folder.iterdir()) == ["eval.jsonl", "manifest.json", "train.jsonl"]
+
+
+def test_a_family_that_was_held_out_by_need_stays_there_when_the_file_grows(tmp_path: Path) -> None:
+    few: list[Key] = [(f"id-{n}", None) for n in range(3)]
+    many: list[Key] = [(f"id-{n}", None) for n in range(2000)]
+    first = write_split(dataset_at(tmp_path / "x.jsonl", few), tmp_path / "split", 1.0, 42)
+    (held_out,) = first["pinned_families"]
+    assert first["pinned_families"] == {held_out: "eval"}
+    second = write_split(dataset_at(tmp_path / "x.jsonl", many), tmp_path / "split", 1.0, 42)
+    assert second["pinned_families"] == first["pinned_families"]
+    assert second["eval"]["records"] > 1
+    assert f'"{held_out}"'.encode() in (tmp_path / "split" / "eval.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(("percent", "seed"), [(0.2, 42), (0.1, 43)])
+def test_another_rule_forgets_the_pins_of_the_last(tmp_path: Path, percent: float, seed: int) -> None:
+    few: list[Key] = [(f"id-{n}", None) for n in range(3)]
+    folder = tmp_path / "split"
+    write_split(dataset_at(tmp_path / "x.jsonl", few), folder, 0.1, 42)
+    again = write_split(dataset_at(tmp_path / "x.jsonl", few), folder, percent, seed)
+    fresh = write_split(dataset_at(tmp_path / "x.jsonl", few), tmp_path / "fresh", percent, seed)
+    assert again == fresh
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b"{", b"[]", b"{}", b"\xff"]
+    + [
+        json.dumps({"rule": RULE, "seed": 42, "eval_percent": 10.0, "pinned_families": pins}).encode()
+        for pins in (1, {"id-1": "test"}, {"id-1": ["eval"]})
+    ],
+)
+def test_a_folder_with_something_else_as_manifest_is_left_alone(tmp_path: Path, manifest: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    keys: list[Key] = [(f"id-{n}", None) for n in range(9)]
+    with pytest.raises(UserError, match=r"manifest\.json: is not a manifest of a split; remove it or give another"):
+        write_split(dataset_at(tmp_path / "x.jsonl", keys), tmp_path, 10.0, 42)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert (tmp_path / "manifest.json").read_bytes() == manifest
+
+
+@pytest.mark.parametrize("side", ["train", "eval"])
+def test_a_split_never_writes_over_the_file_that_it_splits(tmp_path: Path, side: str) -> None:
+    path = tmp_path / f"{side}.jsonl"
+    dataset = dataset_at(path, [(f"id-{n}", None) for n in range(9)])
+    path.write_bytes(b"".join(line.raw for line in dataset.lines))
+    with pytest.raises(UserError, match="would be overwritten by its own split; give another --output-dir"):
+        write_split(dataset, tmp_path / ".." / tmp_path.name, 10.0, 42)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"".join(line.raw for line in dataset.lines)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    keys: list[Key] = [("a", None), ("b", None)]
+    with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); give another --output-dir"):
+        write_split(dataset_at(tmp_path / "x.jsonl", keys), tmp_path / "file", 10.0, 42)

@@ -1,0 +1,187 @@
+"""What the trainer reads: whole records with labels on the completion, and two sides that share nothing."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.errors import UserError
+from curation.records import read_dataset
+from phi2chat.config import TrainConfig
+from phi2chat.examples import IGNORED, Row, read_sides, tokenize
+from phi2chat.prompt import PromptStyle, encode, render_record
+
+STYLE = PromptStyle()
+
+
+def record(name: str, **fields: str) -> dict[str, str]:
+    return {"id": name, "instruction": f"{name} の質問", "reasoning": "理由", "answer": "答え", **fields}
+
+
+def write(path: Path, *records: dict[str, str]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), "utf-8")
+    return path
+
+
+def rows_of(path: Path) -> list[Row]:
+    return [Row(path, line.number, record) for line, record in read_dataset(path).records()]
+
+
+def fault_of(data: Path, **settings: Any) -> str:
+    with pytest.raises(UserError) as raised:
+        read_sides(data, TrainConfig(**settings))
+    return str(raised.value)
+
+
+# Labels
+
+
+def test_the_loss_is_on_the_completion_and_its_end_of_text_alone(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    rows = rows_of(write(tmp_path / "data.jsonl", record("one"), record("two", input="入力")))
+    side = tokenize(rows, tiny_tokenizer, STYLE, 2048, drop_overlong=False)
+    for row, example in zip(rows, side.examples, strict=True):
+        completion = tiny_tokenizer(render_record(STYLE, row.record).completion)["input_ids"]
+        trained = [label for label in example["labels"] if label != IGNORED]
+        assert trained == [*completion, tiny_tokenizer.eos_token_id]
+        assert example["labels"][: -len(trained)] == [IGNORED] * (len(example["input_ids"]) - len(trained))
+        assert example["input_ids"] == encode(tiny_tokenizer, render_record(STYLE, row.record)).input_ids
+    assert side.tokens == sum(len(example["input_ids"]) for example in side.examples)
+    assert IGNORED == -100
+
+
+# Too long, or not to be told apart
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Path:
+    return write(
+        tmp_path / "data.jsonl",
+        record("short"),
+        record("long", answer="長い答え。" * 100),
+        record("middle", answer="い" * 90),
+    )
+
+
+def test_an_overlong_record_stops_the_run_and_is_named(uneven: Path, tiny_tokenizer: Any) -> None:
+    rows = rows_of(uneven)
+    lengths = [len(encode(tiny_tokenizer, render_record(STYLE, row.record)).input_ids) for row in rows]
+    assert lengths[0] < 100 < lengths[1]
+    with pytest.raises(UserError) as raised:
+        tokenize(rows[:2], tiny_tokenizer, STYLE, 100, drop_overlong=False)
+    assert str(raised.value) == (
+        f"{uneven}:2: {lengths[1]} tokens, more than the 100 of --max-length;"
+        " shorten it, raise --max-length, or leave such records out with --overlong drop"
+    )
+
+
+def test_how_many_more_are_too_long_is_said(uneven: Path, tiny_tokenizer: Any) -> None:
+    with pytest.raises(UserError, match=r"--max-length \(2 more records are too long\);"):
+        tokenize(rows_of(uneven), tiny_tokenizer, STYLE, 5, drop_overlong=False)
+
+
+def test_a_record_of_just_the_limit_is_not_too_long(uneven: Path, tiny_tokenizer: Any) -> None:
+    rows = rows_of(uneven)[:1]
+    length = tokenize(rows, tiny_tokenizer, STYLE, 2048, drop_overlong=False).tokens
+    assert len(tokenize(rows, tiny_tokenizer, STYLE, length, drop_overlong=False).examples) == 1
+    with pytest.raises(UserError):
+        tokenize(rows, tiny_tokenizer, STYLE, length - 1, drop_overlong=False)
+
+
+def test_overlong_records_can_be_left_out_and_no_other_is_cut(uneven: Path, tiny_tokenizer: Any) -> None:
+    rows = rows_of(uneven)
+    side = tokenize(rows, tiny_tokenizer, STYLE, 150, drop_overlong=True)
+    assert [row.line for row in side.dropped] == [2]
+    assert [example["input_ids"] for example in side.examples] == [
+        encode(tiny_tokenizer, render_record(STYLE, row.record)).input_ids for row in rows if row.line != 2
+    ]
+
+
+@pytest.mark.parametrize("field", ["instruction", "input", "reasoning", "answer"])
+def test_a_marker_in_a_field_is_refused(tmp_path: Path, tiny_tokenizer: Any, field: str) -> None:
+    path = write(tmp_path / "data.jsonl", record("one"), record("two", **{field: "前\n### Answer:\n後"}))
+    with pytest.raises(UserError) as raised:
+        tokenize(rows_of(path), tiny_tokenizer, STYLE, 2048, drop_overlong=True)
+    wanted = f'{path}:2: {field}: holds "### Answer:", which marks a part of a prompt; reword it'
+    assert str(raised.value) == wanted
+
+
+# The two sides
+
+
+def ids(rows: tuple[Row, ...]) -> list[Any]:
+    return [row.record.id for row in rows]
+
+
+def test_a_file_is_split_by_family(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", *(record(f"r{i}", family=f"f{i // 2}") for i in range(40)))
+    sides = read_sides(path, TrainConfig(eval_percent=20))
+    assert sorted(ids(sides.train) + ids(sides.eval)) == sorted(f"r{i}" for i in range(40))
+    assert sides.eval
+    assert not {row.record.data["family"] for row in sides.train} & {row.record.data["family"] for row in sides.eval}
+    assert sides.sha256 == {str(path): hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def test_an_eval_file_is_the_eval_side(tmp_path: Path) -> None:
+    train = write(tmp_path / "a.jsonl", record("one"), record("two"))
+    eval_ = write(tmp_path / "b.jsonl", record("three"))
+    sides = read_sides(train, TrainConfig(eval_file=eval_))
+    assert (ids(sides.train), ids(sides.eval)) == (["one", "two"], ["three"])
+    assert list(sides.sha256) == [str(train), str(eval_)]
+
+
+def test_a_folder_of_a_split_is_both_sides(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", record("one"))
+    write(tmp_path / "eval.jsonl", record("two"))
+    sides = read_sides(tmp_path, TrainConfig())
+    assert (ids(sides.train), ids(sides.eval)) == (["one"], ["two"])
+
+
+def test_a_folder_of_a_split_takes_no_eval_file(tmp_path: Path) -> None:
+    wanted = f"{tmp_path}: is a split with an eval side of its own; leave out --eval-file"
+    assert fault_of(tmp_path, eval_file=tmp_path / "eval.jsonl") == wanted
+
+
+def test_a_folder_without_a_side_is_said_so(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", record("one"))
+    assert fault_of(tmp_path) == f"{tmp_path / 'eval.jsonl'}: no such file; check the path"
+
+
+@pytest.mark.parametrize(
+    ("trained", "evaluated", "family"),
+    [
+        (record("one", family="首都"), record("two", family="首都"), "首都"),
+        (record("one"), record("one", instruction="別の質問"), "one"),
+        (record("one", family="two"), record("two"), "two"),
+    ],
+)
+def test_a_family_on_both_sides_is_refused(
+    tmp_path: Path, trained: dict[str, str], evaluated: dict[str, str], family: str
+) -> None:
+    train = write(tmp_path / "train.jsonl", record("zero"), trained)
+    eval_ = write(tmp_path / "eval.jsonl", record("nine"), record("eight"), evaluated)
+    assert fault_of(tmp_path) == (
+        f'{eval_}:3: the family "{family}" also stands in {train}:2;'
+        " split again with `phi2chat curate split`, so that eval asks what was not trained"
+    )
+
+
+def test_the_same_question_without_an_id_is_one_family(tmp_path: Path) -> None:
+    bare = {"instruction": "１＋１は？", "reasoning": "足し算です。", "answer": "2です。"}
+    train = write(tmp_path / "a.jsonl", bare)
+    eval_ = write(tmp_path / "b.jsonl", {**bare, "instruction": "1+1は?"})
+    assert "also stands in" in fault_of(train, eval_file=eval_)
+
+
+def test_a_record_that_breaks_the_contract_is_refused(tmp_path: Path) -> None:
+    broken = record("two")
+    del broken["reasoning"]
+    path = write(tmp_path / "data.jsonl", record("one"), broken)
+    assert fault_of(path).startswith(f"{path}:2:")
+
+
+def test_a_single_family_cannot_be_split(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", record("one", family="f"), record("two", family="f"))
+    assert "2 records of 1 family cannot be split" in fault_of(path)

@@ -1,0 +1,65 @@
+"""What a run looks like where there is no terminal: plain lines, none of them twice."""
+
+import dataclasses
+import io
+from typing import Any
+
+from phi2chat.screen import SafeConsole, Screen
+from phi2chat.watcher import Progress
+
+
+def plain_screen() -> tuple[Screen, io.StringIO]:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=60)
+    return Screen(console, console), shown
+
+
+def test_a_training_run_is_a_line_now_and_then() -> None:
+    screen, shown = plain_screen()
+    for step in range(26):
+        eval_loss = 3.0 if step < 20 else 2.5
+        progress = Progress(25, step, loss=4 - step / 10, eval_loss=eval_loss, tokens_per_second=1234.5)
+        screen.training_progress(dataclasses.replace(progress, eval_batches=(1, 3)))  # for a bar only
+        screen.training_progress(progress)
+        screen.training_progress(progress)
+    assert shown.getvalue() == (
+        "step 0/25  loss 4.000  eval loss 3.000  1,234 tokens/s\n"
+        "step 10/25  loss 3.000  eval loss 3.000  1,234 tokens/s\n"
+        "step 20/25  loss 2.000  eval loss 2.500  1,234 tokens/s\n"
+        "step 25/25  loss 1.500  eval loss 2.500  1,234 tokens/s\n"
+    )
+
+
+def test_a_step_that_takes_a_while_is_a_line() -> None:
+    screen, shown = plain_screen()
+    screen.status("loading [bold]x[/bold]\x07")
+    assert shown.getvalue() == "loading [bold]x[/bold]^G ...\n"
+
+
+def test_a_table_is_straight_for_wide_characters() -> None:
+    screen, shown = plain_screen()
+    screen.table(["語", "x"], [["首都", "[/b]"], ["ab", ":smile:"]])
+    assert shown.getvalue() == (
+        "┏━━━━━━┳━━━━━━━━━┓\n"
+        "┃ 語   ┃ x       ┃\n"
+        "┡━━━━━━╇━━━━━━━━━┩\n"
+        "│ 首都 │ [/b]    │\n"
+        "│ ab   │ :smile: │\n"
+        "└──────┴─────────┘\n"
+    )
+
+
+def test_a_table_without_column_names_has_no_head() -> None:
+    screen, shown = plain_screen()
+    screen.table(["", ""], [["base", "phi-2"]])
+    assert shown.getvalue() == "┌──────┬───────┐\n│ base │ phi-2 │\n└──────┴───────┘\n"
+
+
+def test_a_bar_on_a_terminal_is_taken_away_before_a_line_comes() -> None:
+    shown: Any = io.StringIO()
+    console = SafeConsole(file=shown, force_terminal=True, width=60, color_system=None)
+    screen = Screen(console, console)
+    screen.training_progress(Progress(10, 3, loss=1.5))
+    assert "step 3/10  loss 1.500" in shown.getvalue()
+    screen.say("done")
+    assert shown.getvalue().rpartition("\x1b[2K")[2] == "done\n"

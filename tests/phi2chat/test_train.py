@@ -1,0 +1,439 @@
+"""Training, whole: records in, an adapter out that is reloaded and answers; stopped, resumed, and refused."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.errors import UserError
+from curation.records import read_dataset
+from phi2chat.chat import Conversation
+from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
+from phi2chat.models import base_of, load
+from phi2chat.prompt import PromptStyle, load_style
+from phi2chat.recipes import StopReason
+from phi2chat.run import complete_checkpoints, read_run
+from phi2chat.trainer import PHI_TARGETS, resume, train
+from phi2chat.watcher import Progress
+
+QUICK = {"device": "cpu", "batch_size": 4, "learning_rate": 2e-2, "lora_dropout": 0.0, "max_steps": 12, "eval_steps": 4}
+
+
+class Listener:
+    """Hears what a run reports, and presses Ctrl-C when it comes to a step."""
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        self.said: list[str] = []
+        self.steps: list[Progress] = []
+        self._interrupt_at = interrupt_at
+
+    def status(self, text: str) -> None:
+        self.said.append(text)
+
+    note = status
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def training_progress(self, progress: Progress) -> None:
+        self.steps.append(Progress(**vars(progress)))
+        if self._interrupt_at is not None and progress.step >= self._interrupt_at:
+            self._interrupt_at = None
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def write_records(path: Path, lines: Sequence[bytes]) -> Path:
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def records(ja_basics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 40 shipped records."""
+    return write_records(tmp_path_factory.mktemp("data") / "some.jsonl", ja_basics.read_bytes().splitlines(True)[:40])
+
+
+def roundabout(base: Path) -> str:
+    """Another path to the same folder."""
+    return f"{base}/../{base.name}"
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_phi: Path, records: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that came to its end."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    train(records, TrainConfig(base=roundabout(tiny_phi), output_dir=folder, **QUICK), Listener())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def interrupted_once(tiny_phi: Path, records: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that Ctrl-C stopped in the middle of 12 steps, with the data beside it."""
+    place = tmp_path_factory.mktemp("stopped")
+    data = Path(shutil.copy(records, place / "data.jsonl"))
+    _, run = train(data, TrainConfig(base=str(tiny_phi), output_dir=place / "run", **QUICK), Listener(interrupt_at=6))
+    assert run.status == "interrupted"
+    return place
+
+
+@pytest.fixture
+def interrupted(interrupted_once: Path, tmp_path: Path) -> Path:
+    """A copy of the interrupted run to go on with; its run.json names the data beside it."""
+    place = Path(shutil.copytree(interrupted_once, tmp_path / "stopped"))
+    text = (place / "run" / "run.json").read_text("utf-8")
+    (place / "run" / "run.json").write_text(text.replace(str(interrupted_once), str(place)), "utf-8")
+    return place / "run"
+
+
+def fault_of(call: Any, *arguments: Any) -> str:
+    with pytest.raises(UserError) as raised:
+        call(*arguments)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+# A run that comes to its end
+
+
+def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> None:
+    files = sorted(path.name for path in finished.iterdir())
+    assert files == ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "prompt.json", "run.json"]
+    assert load_style(finished) == PromptStyle()
+
+
+def test_lora_stands_on_all_six_layers_of_phi_and_on_nothing_else(finished: Path) -> None:
+    from safetensors import safe_open
+
+    assert sorted(read_run(finished).lora_modules) == sorted(PHI_TARGETS)
+    with safe_open(finished / "adapter_model.safetensors", "pt") as weights:
+        adapted = {match[1] for name in weights.keys() if (match := re.search(r"layers\.1\.\w+\.(\w+)\.lora_A", name))}  # noqa: SIM118
+        assert len(list(weights.keys())) == 2 * 2 * 6  # A and B of 6 layers in 2 blocks
+    assert adapted == {"q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"}
+
+
+def test_the_eval_loss_falls(finished: Path) -> None:
+    run = read_run(finished)
+    steps = [step for step, _ in run.eval_losses]
+    losses = [loss for _, loss in run.eval_losses]
+    assert steps == [0, 4, 8, 12]
+    assert losses[0] == pytest.approx(7, abs=1)  # ln 1024 and a little: it knew nothing
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.5
+    assert [step for step, _ in run.losses] == list(range(1, 13))
+
+
+def test_run_json_says_what_decided_the_run_and_what_came_of_it(finished: Path, tiny_phi: Path, records: Path) -> None:
+    run = json.loads((finished / "run.json").read_bytes())
+    config = TrainConfig(base=roundabout(tiny_phi), output_dir=finished, **QUICK)
+    assert from_json(TrainConfig, run["config"], "run.json") == config
+    assert {key: run[key] for key in ("base", "data", "status", "device", "precision", "steps", "dropped")} == {
+        "base": str(tiny_phi),
+        "data": str(records),
+        "status": "finished",
+        "device": "cpu",
+        "precision": "float32",
+        "steps": 12,
+        "dropped": [],
+    }
+    assert sum(run["records"].values()) == 40
+    assert list(run["sha256"]) == [str(records)]
+    assert set(run["versions"]) == {"torch", "transformers", "trl", "peft", "datasets", "python"}
+    assert run["best_step"] == min(run["eval_losses"][1:], key=lambda point: point[1])[0]
+    assert run["trainable_parameters"] > 0
+
+
+def test_the_adapter_names_its_base_and_not_where_its_files_were_read(finished: Path, tiny_phi: Path) -> None:
+    settings = json.loads((finished / "adapter_config.json").read_bytes())
+    assert settings["base_model_name_or_path"] == base_of(finished) == str(tiny_phi)
+
+
+def test_an_adapter_finds_its_base_and_changes_its_replies(finished: Path, tiny_phi: Path) -> None:
+    adapted = load(ModelConfig(adapter=finished, device="cpu"), print)
+    bare = load(ModelConfig(base=str(tiny_phi), device="cpu"), print)
+    assert adapted.name == f"{tiny_phi} + {finished}"
+    config = ChatConfig(max_new_tokens=20)
+    replies = ["".join(model.stream([], "日本の首都はどこですか。", config)) for model in (adapted, bare)]
+    assert replies[0] != replies[1]
+
+
+def test_the_eval_loss_is_a_mean_over_tokens(finished: Path, records: Path) -> None:
+    import torch
+
+    from phi2chat.examples import IGNORED, read_sides, tokenize
+
+    model = load(ModelConfig(adapter=finished, device="cpu"), print)
+    run = read_run(finished)
+    rows = read_sides(records, from_json(TrainConfig, run.config, "run.json")).eval
+    nats, tokens = 0.0, 0
+    for example in tokenize(rows, model.tokenizer, model.style, 2048, drop_overlong=False).examples:
+        labels = torch.tensor(example["labels"])[1:]  # (tokens - 1,)
+        with torch.inference_mode():
+            logits = model.model(input_ids=torch.tensor([example["input_ids"]])).logits[0, :-1]  # (tokens - 1, rows)
+        nats += float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"))
+        tokens += int((labels != IGNORED).sum())
+    assert nats / tokens == pytest.approx(dict(run.eval_losses)[run.best_step], rel=1e-3)
+
+
+def test_a_run_reports_its_steps(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    settings = {**QUICK, "max_steps": 3, "eval_steps": None}
+    _, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), listener)
+    assert listener.said == [
+        f"loading {tiny_phi} (float32, cpu)",
+        "tokenizing 40 records",
+        f"training {run.trainable_parameters:,} parameters in dense, fc1, fc2, k_proj, q_proj, v_proj",
+        f"on {run.records['train']} records, with {run.records['eval']} for eval",
+    ]
+    assert {progress.total_steps for progress in listener.steps} == {3}
+    assert sorted({progress.step for progress in listener.steps}) == [0, 1, 2, 3]
+    assert listener.steps[-1].eval_loss is not None
+    assert listener.steps[-1].tokens_per_second
+    assert [step for step, _ in run.eval_losses] == [0, 3]  # the last step is evaluated whatever the rhythm
+
+
+def test_a_seed_gives_the_same_run_again(finished: Path, tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    _, again = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **QUICK), Listener())
+    assert again.losses == [tuple(point) for point in read_run(finished).losses]
+
+
+def test_a_base_of_another_architecture_is_adapted_on_all_its_linear_layers(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    base = Path(shutil.copytree(tiny_phi, tmp_path / "llama"))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=1024, bos_token_id=0, eos_token_id=0, **sizes)).save_pretrained(base)
+    settings = {**QUICK, "max_steps": 1}
+    _, run = train(records, TrainConfig(base=str(base), output_dir=tmp_path / "run", **settings), Listener())
+    assert run.lora_modules == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
+
+
+# What is refused
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(finished: Path, interrupted: Path, records: Path) -> None:
+    for folder in (finished, interrupted):
+        before = (folder / "run.json").read_bytes()
+        assert fault_of(train, records, TrainConfig(output_dir=folder), Listener()) == (
+            f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
+        )
+        assert (folder / "run.json").read_bytes() == before
+
+
+def test_a_finished_run_has_nothing_to_resume(finished: Path) -> None:
+    wanted = f"{finished}: this run has finished; chat with it, `phi2chat repl --adapter {finished}`"
+    assert fault_of(resume, finished, Listener()) == wanted
+
+
+def test_an_overlong_record_stops_the_run_before_a_folder_is_made(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", max_length=16, **QUICK)
+    assert "tokens, more than the 16 of --max-length" in fault_of(train, records, config, Listener())
+    assert not (tmp_path / "run").exists()
+
+
+def test_overlong_records_that_were_left_out_are_named(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    line = json.loads(records.read_bytes().splitlines()[0])
+    long = {**line, "id": "long", "answer": "東京です。" * 500}
+    data = write_records(tmp_path / "data.jsonl", [records.read_bytes(), json.dumps(long).encode() + b"\n"])
+    settings = {**QUICK, "max_steps": 1}
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", overlong="drop", **settings)
+    assert train(data, config, Listener())[1].dropped == [f"{data}:41"]
+
+
+def test_a_side_that_is_dropped_whole_is_refused(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", max_length=16, overlong="drop", **QUICK)
+    assert "every record of one side is longer than 16 tokens" in fault_of(train, records, config, Listener())
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "run"
+    config = TrainConfig(base=str(tiny_phi), output_dir=folder, **QUICK)
+    sentence = fault_of(train, records, config, Listener())
+    assert sentence == f"{folder}: cannot be made (Not a directory); give another --output-dir"
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    settings = {**QUICK, "learning_rate": 1e38, "eval_steps": None}
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings)
+    sentence = fault_of(train, records, config, Listener())
+    assert re.fullmatch(
+        rf"{tmp_path / 'run'}: the loss became nan at step \d+;"
+        " train again with a lower --learning-rate, or with --precision float32",
+        sentence,
+    )
+
+
+# Stopping and going on
+
+
+def test_ctrl_c_leaves_a_whole_checkpoint_and_no_adapter(interrupted: Path) -> None:
+    assert [path.name for path in complete_checkpoints(interrupted)] == ["checkpoint-4", "checkpoint-7"]
+    assert read_run(interrupted).status == "interrupted"
+    assert not (interrupted / "adapter_model.safetensors").exists()
+
+
+def test_a_resumed_run_comes_to_its_end(interrupted: Path) -> None:
+    folder, run = resume(interrupted, Listener())
+    assert folder == interrupted
+    assert (run.status, run.steps) == ("finished", 12)
+    assert [step for step, _ in run.losses] == list(range(1, 13))
+    assert [step for step, _ in run.eval_losses][-2:] == [8, 12]
+    assert (interrupted / "adapter_model.safetensors").exists()
+    assert read_run(interrupted) == read_run(interrupted)
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(interrupted: Path, finished: Path) -> None:
+    _, run = resume(interrupted, Listener())
+    assert dict(run.eval_losses)[12] == pytest.approx(dict(read_run(finished).eval_losses)[12], rel=1e-4)
+
+
+def test_a_run_can_be_stopped_twice(interrupted: Path) -> None:
+    assert resume(interrupted, Listener(interrupt_at=9))[1].status == "interrupted"
+    assert resume(interrupted, Listener())[1].status == "finished"
+
+
+def test_a_checkpoint_can_be_talked_to(interrupted: Path, tiny_phi: Path) -> None:
+    checkpoint = complete_checkpoints(interrupted)[-1]
+    model = load(ModelConfig(adapter=checkpoint, device="cpu"), print)
+    assert model.name == f"{tiny_phi} + {checkpoint}"
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "trainer_state.json", "complete.json"])
+def test_a_truncated_checkpoint_is_skipped(interrupted: Path, name: str) -> None:
+    first, last = complete_checkpoints(interrupted)
+    content = (last / name).read_bytes()
+    (last / name).write_bytes(content[: len(content) // 2])
+    assert complete_checkpoints(interrupted) == [first]
+    _, run = resume(interrupted, Listener())
+    assert (run.status, [step for step, _ in run.losses]) == ("finished", list(range(1, 13)))
+
+
+def test_a_run_without_a_whole_checkpoint_is_begun_anew(interrupted: Path) -> None:
+    for checkpoint in complete_checkpoints(interrupted):
+        (checkpoint / "complete.json").unlink()
+    wanted = f"{interrupted}: has no complete checkpoint to resume from; remove the folder and train again"
+    assert fault_of(resume, interrupted, Listener()) == wanted
+
+
+def test_a_run_whose_data_has_changed_is_not_resumed(interrupted: Path) -> None:
+    data = interrupted.parent / "data.jsonl"
+    write_records(data, data.read_bytes().splitlines(True)[:-1])
+    wanted = f"{data}: has changed since this run began; train again, or restore the file to resume"
+    assert fault_of(resume, interrupted, Listener()) == wanted
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"base": "x"}'])
+def test_a_damaged_run_json_is_named(interrupted: Path, content: str) -> None:
+    (interrupted / "run.json").write_text(content)
+    wanted = f"{interrupted / 'run.json'}: is damaged or of another version; restore it or train again"
+    assert fault_of(resume, interrupted, Listener()) == wanted
+
+
+def test_a_folder_without_a_run_is_said_so(tmp_path: Path) -> None:
+    assert fault_of(resume, tmp_path, Listener()) == f"{tmp_path / 'run.json'}: no such file; check the path"
+
+
+# The command
+
+
+def flags(base: Path, folder: Path, steps: int) -> list[str]:
+    words = f"--base {base} --output-dir {folder} --device cpu --max-steps {steps} --batch-size 4 --learning-rate 1e-2"
+    return words.split()
+
+
+def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
+    tiny_phi: Path, records: Path, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phi2chat", "train", records, *flags(tiny_phi, folder, 100_000)],
+        env=clean_environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stderr
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("step 10/"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, rest = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert out == ""
+    assert "stopping after this step, with a checkpoint; Ctrl-C again stops at once ...\n" in rest
+    (checkpoint,) = complete_checkpoints(folder)[-1:]
+    step = checkpoint.name.rpartition("-")[2]
+    assert rest.splitlines()[-1] == f"stopped after step {step}; go on with: phi2chat train --resume {folder}"
+    assert "Traceback" not in rest + "".join(said)
+
+
+def test_the_command_ends_with_a_summary_and_a_curve(
+    tiny_phi: Path, records: Path, phi2chat: Any, tmp_path: Path
+) -> None:
+    done = phi2chat("train", records, *flags(tiny_phi, Path("run"), 5))
+    assert done.returncode == 0
+    run = read_run(tmp_path / "run")
+    rows = {
+        cells[1].strip(): cells[2].strip() for line in done.stdout.splitlines() if len(cells := line.split("│")) == 4
+    }
+    assert rows["records"] == f"{run.records['train']} train, {run.records['eval']} eval, 0 left out"
+    assert rows["eval loss"] == f"{run.eval_losses[0][1]:.3f} -> {run.eval_losses[1][1]:.3f} (best, at step 5 of 5)"
+    assert rows["adapter"] == "run"
+    assert "train loss" in done.stdout
+    assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert done.stdout.endswith("chat with it: phi2chat repl --adapter run\n")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ([], 2, "Error: Give the DATA to train on, or --resume DIR."),
+        (
+            ["x.jsonl", "--resume", "runs/x"],
+            2,
+            "Error: --resume goes on with the data and settings the run began with; give nothing else.",
+        ),
+        (
+            ["--resume", "runs/x", "--epochs", "2"],
+            2,
+            "Error: --resume goes on with the data and settings the run began with; give nothing else.",
+        ),
+        (["missing.jsonl"], 1, "phi2chat: missing.jsonl: no such file or folder; check the path"),
+        (["--resume", "missing"], 1, "phi2chat: missing/run.json: no such file; check the path"),
+        (["x.jsonl", "--config", "no.yaml"], 1, "phi2chat: no.yaml: no such file; check the path"),
+    ],
+)
+def test_the_command_refuses(phi2chat: Any, arguments: list[str], code: int, sentence: str) -> None:
+    done = phi2chat("train", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (code, "", sentence)
+
+
+# The whole point
+
+
+def test_an_overtrained_adapter_answers_as_it_was_trained(answering_adapter: tuple[Path, Path]) -> None:
+    adapter, known = answering_adapter
+    talk = Conversation(load(ModelConfig(adapter=adapter, device="cpu"), print), ChatConfig(recipe="a"))
+    for _, record in read_dataset(known).records():
+        list(talk.ask(record.instruction))
+        turn = talk.turns[-1]
+        assert (turn.reasoning, turn.answer, turn.stop) == (record.reasoning, record.answer, StopReason.END_OF_TEXT)

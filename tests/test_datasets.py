@@ -1,0 +1,115 @@
+"""The shipped records: whole, split as the product splits today, and counted right on their card."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from curation.records import Dataset, Record, read_dataset
+from curation.rules import check_dataset
+from curation.split import family_of, write_split
+
+FOLDER = Path(__file__).parents[1] / "datasets"
+CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return read_dataset(FOLDER / "ja-basics.jsonl")
+
+
+@pytest.fixture(scope="module")
+def records(dataset: Dataset) -> list[Record]:
+    return [record for _, record in dataset.records()]
+
+
+def test_no_python_file_hides_the_hugging_face_package() -> None:
+    assert [path.name for path in FOLDER.rglob("*.py*")] == []
+
+
+@pytest.mark.parametrize("name", ["ja-basics.jsonl", "ja-basics/train.jsonl", "ja-basics/eval.jsonl"])
+def test_the_shipped_records_have_no_finding(name: str) -> None:
+    assert [str(finding) for finding in check_dataset(read_dataset(FOLDER / name))] == []
+
+
+def test_the_shipped_records_are_complete(records: list[Record]) -> None:
+    assert len(records) >= 240
+    for record in records:
+        assert record.id and record.data["family"] and record.data["category"]
+        assert record.data["license"] == "MIT"
+    questions = Counter((record.instruction, record.input) for record in records)
+    assert [question for question, times in questions.items() if times > 1] == []
+
+
+def test_some_facts_are_told_in_japanese_and_in_english(records: list[Record]) -> None:
+    languages: dict[str, set[str]] = {}
+    for record in records:
+        languages.setdefault(family_of(record), set()).add(record.language)
+    both = sum(told >= {"ja", "en"} for told in languages.values())
+    assert f"\n{both} families have answers in both languages" in CARD
+    assert both > 0
+
+
+def test_the_shipped_split_is_what_the_product_makes_today(dataset: Dataset, tmp_path: Path) -> None:
+    shipped = json.loads((FOLDER / "ja-basics" / "manifest.json").read_text(encoding="utf-8"))
+    assert write_split(dataset, tmp_path, shipped["eval_percent"], shipped["seed"]) == shipped
+    for name in ("train.jsonl", "eval.jsonl", "manifest.json"):
+        assert (tmp_path / name).read_bytes() == (FOLDER / "ja-basics" / name).read_bytes(), name
+    assert sorted(path.name for path in (FOLDER / "ja-basics").iterdir() if not path.name.startswith(".")) == [
+        "eval.jsonl",
+        "manifest.json",
+        "train.jsonl",
+    ]
+
+
+def test_no_family_of_the_shipped_split_is_on_both_sides() -> None:
+    train, held_out = (
+        {family_of(record) for _, record in read_dataset(FOLDER / "ja-basics" / f"{side}.jsonl").records()}
+        for side in ("train", "eval")
+    )
+    assert train and held_out
+    assert train.isdisjoint(held_out)
+
+
+# -- the card --------------------------------------------------------------------------------------------------------
+
+
+def count(records: list[Record]) -> tuple[int, ...]:
+    """A row of the card's table: records, answers in ja, answers in en, families."""
+    languages = Counter(record.language for record in records)
+    return len(records), languages["ja"], languages["en"], len({family_of(record) for record in records})
+
+
+def test_the_table_of_the_card_is_right(records: list[Record]) -> None:
+    by_category: dict[str, list[Record]] = {}
+    for record in records:
+        by_category.setdefault(str(record.data["category"]), []).append(record)
+    expected = {name: count(group) for name, group in by_category.items()} | {"all": count(records)}
+    rows = re.findall(r"^\| ([a-z-]+) \|((?: \d+ \|){4})$", CARD, re.MULTILINE)
+    assert {name: tuple(map(int, re.findall(r"\d+", cells))) for name, cells in rows} == expected
+
+
+def test_the_sentences_of_the_card_count_right(records: list[Record]) -> None:
+    reasoning = Counter(record.reasoning_language for record in records)
+    other = sum(record.reasoning_language != record.language for record in records)
+    with_input = sum("input" in record.data for record in records)
+    singles = sum(size == 1 for size in Counter(map(family_of, records)).values())
+    sizes = sorted(
+        len(record.instruction) + len(record.input) + len(record.reasoning) + len(record.answer) for record in records
+    )
+    for sentence in (
+        f"質問の{len(records)}件があり",
+        f"`ja-basics.jsonl` holds {len(records)} short records.",
+        f"{sizes[0]} to {sizes[-1]} characters long, {sizes[len(sizes) // 2]} in the median",
+        f"The reasoning is Japanese in {reasoning['ja']} records and English in {reasoning['en']}; "
+        f"in {other} it is not in the language of the answer.",
+        f"{with_input} records have an `input`, and {singles} families have a single record.",
+    ):
+        assert sentence in CARD
+
+
+def test_the_card_names_every_field_that_is_used(records: list[Record]) -> None:
+    used = {field for record in records for field in record.data}
+    assert set(re.findall(r"`(\w+)`", CARD.partition("## Fields")[2].partition("\n## ")[0])) >= used
