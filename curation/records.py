@@ -103,9 +103,7 @@ class Dataset:
             (line, record) for line, record in self.records() if record.id == record_id or str(line.number) == by_line
         ]
         if not found:
-            raise UserError(
-                f'{self.path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids'
-            )
+            raise UserError(f'{self.path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
         if len(found) > 1:
             places = ", ".join(str(line.number) for line, _ in found)
             raise UserError(f'{self.path}: lines {places} share the id "{record_id}"; give them ids of their own first')

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -11,8 +12,17 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from curation.errors import UserError
-from curation.records import KNOWN_FIELDS, Dataset, Finding, Line, Record, column_of, format_record, json_type
-from curation.records import parse_dataset as _parse_dataset
+from curation.records import (
+    KNOWN_FIELDS,
+    Dataset,
+    Finding,
+    Line,
+    Record,
+    column_of,
+    format_record,
+    json_type,
+    parse_dataset,
+)
 from curation.script import check, describe_spans
 
 # Rules that judge what a text says; a record that breaks one can still be read, split and trained on.
@@ -27,6 +37,7 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
         findings += _check_unknown_fields(dataset.path, line, record)
         findings += _check_scripts(dataset.path, line, record)
     findings += _check_duplicate_ids(dataset)
+    findings += _check_duplicate_questions(dataset)
     return sorted(findings, key=lambda finding: (finding.line, finding.column))
 
 
@@ -34,7 +45,7 @@ def check_record(path: Path, data: dict[str, Any]) -> list[Finding]:
     """The findings of a record that is not in a file yet, as the only line of `path`."""
     message = "holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again"
     findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not _is_utf8(data[field])]
-    return findings or check_dataset(_parse_dataset(path, format_record(data)))
+    return findings or check_dataset(parse_dataset(path, format_record(data)))
 
 
 def require_contract(dataset: Dataset) -> None:
@@ -118,3 +129,19 @@ def _check_duplicate_ids(dataset: Dataset) -> Iterator[Finding]:
                 column = column_of(line.raw, "id")
                 message = f'"{record.id}" was already used on line {first}'
                 yield Finding(dataset.path, line.number, column, "id", message, "duplicate-id")
+
+
+def _check_duplicate_questions(dataset: Dataset) -> Iterator[Finding]:
+    first_line: dict[tuple[str, ...], int] = {}
+    for line, record in dataset.records():
+        instruction = record.data.get("instruction")
+        if isinstance(instruction, str) and instruction.strip():
+            texts = (instruction, record.input, record.language)
+            question = tuple(unicodedata.normalize("NFKC", text.strip()) for text in texts)
+            first = first_line.setdefault(question, line.number)
+            if first != line.number:
+                column = column_of(line.raw, "instruction")
+                message = f"the same question stands on line {first}"
+                yield Finding(
+                    dataset.path, line.number, column, "instruction", message, "duplicate-question", "warning"
+                )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curation.errors import UserError
-from curation.records import Dataset, Line, Record, read_bytes
+from curation.records import Dataset, Line, Record, read_bytes, read_dataset
 from curation.store import write_atomically
 
 Side = Literal["train", "eval"]
@@ -60,7 +60,7 @@ def family_of(record: Record) -> str:
 
 
 def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: int) -> dict[str, Any]:
-    """Write `train.jsonl`, `eval.jsonl` and, last, `manifest.json`, which is returned."""
+    """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`."""
     split = split_by_family(dataset, eval_percent, seed, pins=_pins_of_last_split(output_dir, eval_percent, seed))
     for side in ("train", "eval"):
         if (output_dir / f"{side}.jsonl").resolve() == dataset.path.resolve():
@@ -80,12 +80,28 @@ def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: i
         "pinned_families": dict(split.pins),
         "families": len({family_of(record) for _, record in dataset.records()}),
     }
-    for side, lines in (("train", split.train), ("eval", split.eval)):
-        content = b"".join(line.raw.rstrip(b"\n") + b"\n" for line in lines)
-        write_atomically(output_dir / f"{side}.jsonl", content)
-        manifest[side] = {"records": len(lines), "sha256": hashlib.sha256(content).hexdigest()}
+    contents = {
+        side: b"".join(line.raw.rstrip(b"\n") + b"\n" for line in lines)
+        for side, lines in (("train", split.train), ("eval", split.eval))
+    }
+    for side, content in contents.items():
+        digest = hashlib.sha256(content).hexdigest()
+        manifest[side] = {"records": content.count(b"\n"), "sha256": digest}
+    # The manifest comes first: sides that do not fit it, after a full disk or a kill, are then known for what they are.
     write_atomically(output_dir / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
+    for side, content in contents.items():
+        write_atomically(output_dir / f"{side}.jsonl", content)
     return manifest
+
+
+def read_split(folder: Path) -> tuple[Dataset, Dataset]:
+    """Both sides of a split. Raises UserError where one is not what the manifest says, if there is one."""
+    train, eval_ = read_dataset(folder / "train.jsonl"), read_dataset(folder / "eval.jsonl")
+    manifest = _read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
+    for side, dataset in (("train", train), ("eval", eval_)):
+        if manifest and manifest[side]["sha256"] != dataset.sha256:
+            raise UserError(f"{dataset.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
+    return train, eval_
 
 
 def _position(family: str, seed: int) -> int:
@@ -101,12 +117,20 @@ def _pins_of_last_split(output_dir: Path, eval_percent: float, seed: int) -> Map
     path = output_dir / MANIFEST
     if not path.exists():
         return {}
+    last = _read_manifest(path)
+    same_rule = last["rule"] == RULE and last["seed"] == seed and last["eval_percent"] == eval_percent
+    return last["pinned_families"] if same_rule else {}
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
     try:
-        last = json.loads(read_bytes(path))
-        same_rule = last["rule"] == RULE and last["seed"] == seed and last["eval_percent"] == eval_percent
-        pins = dict(last["pinned_families"]) if same_rule else {}
-        if not {"train", "eval"}.issuperset(pins.values()):
-            raise ValueError("a side that does not exist")
-        return pins
+        manifest: dict[str, Any] = json.loads(read_bytes(path))
+        pins = dict(manifest["pinned_families"])
+        digests = [manifest[side]["sha256"] for side in ("train", "eval")]
+        if not {"train", "eval"}.issuperset(pins.values()) or not {"rule", "seed", "eval_percent"}.issubset(manifest):
+            raise ValueError("not what write_split wrote")
+        if not all(isinstance(digest, str) for digest in digests):
+            raise ValueError("not what write_split wrote")
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None
+    return manifest

@@ -108,7 +108,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _write_error(path: Path, error: OSError, size: int) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"{path}: the disk is full, {size:,} bytes are needed; nothing was changed, make room first")
+        needed = f", {size:,} bytes are needed" if size else ""
+        return UserError(f"{path}: the disk is full{needed}; nothing was changed, make room first")
     return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
 
 

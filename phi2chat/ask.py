@@ -1,5 +1,6 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
+import dataclasses
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -34,9 +35,8 @@ def command(question: str | None, as_json: bool, **flags: Any) -> None:
     if not questions:
         raise click.UsageError('There is no question: give one as in `phi2chat ask "..."`, or one a line on stdin.')
     screen = Screen()
-    model_flags = {name: flags.pop(name) for name in ("base", "adapter", "device", "precision")}
     config = build(ChatConfig, flags)
-    model = load(build(ModelConfig, model_flags), screen.status)
+    model = load(build(ModelConfig, flags), screen.status)
     screen.end_progress()
     for line in questions:
         # Every question stands for itself; a conversation is what the REPL is for.
@@ -52,10 +52,7 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
     turn = conversation.turns[-1]
     if as_json:
         spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
-        found = {
-            name: [{"start": s.start, "end": s.end, "text": s.text, "language": s.language} for s in runs]
-            for name, runs in spans.items()
-        }
+        found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
         print(json.dumps({**turn.to_json(), **found}).replace("\x7f", "\\u007f"), flush=True)
         return

@@ -63,10 +63,11 @@ class Turn:
     seconds: float
     recipe: str
     lang: str
+    reasoning_lang: str
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
-        return check(self.reasoning, self.lang).spans
+        return check(self.reasoning, self.reasoning_lang).spans
 
     @property
     def answer_spans(self) -> tuple[Span, ...]:
@@ -81,7 +82,7 @@ class Turn:
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
         turn = cls(**{**values, "stop": StopReason[values["stop"].upper()]})
-        texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang)
+        texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
         return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds))
@@ -95,23 +96,28 @@ class Conversation:
         self.turns: list[Turn] = []
         self.show_reasoning = True
 
-    def ask(self, question: str, interrupt: Interrupt | None = None, **changes: Any) -> Iterator[Piece]:
+    def ask(
+        self, question: str, interrupt: Interrupt | None = None, again: bool = False, **changes: Any
+    ) -> Iterator[Piece]:
         """Ask, and yield the reply piece by piece; when it has been read, the turn is the last of `turns`.
 
-        A reply that is interrupted stays, as far as it came. `changes` replace settings for this reply.
+        A reply that is interrupted stays, as far as it came. `changes` replace settings for this reply; with `again`
+        it takes the place of the last turn, which stays if none comes.
         """
+        earlier = self.turns[:-1] if again else list(self.turns)
         config = dataclasses.replace(self.config, **changes)
         style = self.model.style
         history = [
             Example(render_prompt(style, turn.question), render_completion(style, turn.reasoning, turn.answer))
-            for turn in (self.turns if RECIPES[config.recipe].history else [])
+            for turn in (earlier if RECIPES[config.recipe].history else [])
             if turn.answer
         ]
         stream = self.model.stream(history, question, config)
         parser = SegmentParser(style)
         texts: dict[Part, str] = {"reasoning": "", "answer": ""}
         part: Part = "reasoning"
-        checker = StreamChecker(config.lang)
+        reasoning_lang = config.reasoning_lang or config.lang
+        checker = StreamChecker(reasoning_lang)
         stop = None
         for text in stream:
             for segment in parser.feed(text):
@@ -130,27 +136,28 @@ class Conversation:
             texts[part] += segment.text
             yield from (Piece(part, piece.text, piece.span_language) for piece in checker.feed(segment.text))
         yield from (Piece(part, piece.text, piece.span_language) for piece in checker.close())
-        self.turns.append(
-            Turn(
-                question,
-                texts["reasoning"],
-                texts["answer"],
-                stop or stream.stop,
-                stream.tokens,
-                stream.seconds,
-                config.recipe,
-                config.lang,
-            )
+        turn = Turn(
+            question,
+            texts["reasoning"],
+            texts["answer"],
+            stop or stream.stop,
+            stream.tokens,
+            stream.seconds,
+            config.recipe,
+            config.lang,
+            reasoning_lang,
         )
+        self.turns = [*earlier, turn]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a slash command leads to: something to say, a turn's reasoning to show, a question to ask, or the end."""
+    """What a slash command leads to: a notice, a turn's reasoning to show, a question to ask (again), or the end."""
 
     notice: str = ""
     reasoning_of: Turn | None = None
     question: str | None = None
+    again: bool = False
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
     leave: bool = False
 
@@ -186,7 +193,7 @@ def _reasoning(conversation: Conversation, argument: str) -> Outcome:
 def _set_one(key: str) -> Callable[[Conversation, str], Outcome]:
     def run(conversation: Conversation, argument: str) -> Outcome:
         if argument:
-            conversation.config = configs.change(conversation.config, key, argument)
+            conversation.config = configs.change(conversation.config, key, argument, where=f"/{key}")
         value = getattr(conversation.config, key)
         return Outcome(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
 
@@ -196,7 +203,7 @@ def _set_one(key: str) -> Callable[[Conversation, str], Outcome]:
 def _set(conversation: Conversation, argument: str) -> Outcome:
     key, _, value = argument.partition(" ")
     if value:
-        conversation.config = configs.change(conversation.config, key, value.strip())
+        conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
     elif key:
         raise UserError(f"/set {key}: needs a value, as in /set temperature 0.7")
     return Outcome("\n".join(f"{key} = {value}" for key, value in configs.to_json(conversation.config).items()))
@@ -204,13 +211,12 @@ def _set(conversation: Conversation, argument: str) -> Outcome:
 
 def _retry(conversation: Conversation, argument: str) -> Outcome:
     last = _last(conversation, "retry")
-    conversation.turns.pop()
     config = conversation.config
     temperature = config.temperature or RETRY_TEMPERATURE
     # A greedy reply would come out the same, and so would a sample with the same seed.
     conversation.config = dataclasses.replace(config, seed=config.seed + 1)
     notice = f"asking again with temperature {temperature:g} and seed {conversation.config.seed}"
-    return Outcome(notice, question=last.question, changes={"temperature": temperature})
+    return Outcome(notice, question=last.question, again=True, changes={"temperature": temperature})
 
 
 def _undo(conversation: Conversation, argument: str) -> Outcome:
@@ -220,9 +226,9 @@ def _undo(conversation: Conversation, argument: str) -> Outcome:
 
 
 def _reset(conversation: Conversation, argument: str) -> Outcome:
-    count = len(conversation.turns)
+    notice = f"forgot {_count(conversation.turns)}"
     conversation.turns.clear()
-    return Outcome(f"forgot {count} questions" if count != 1 else "forgot 1 question")
+    return Outcome(notice)
 
 
 def _save(conversation: Conversation, argument: str) -> Outcome:
@@ -235,14 +241,14 @@ def _save(conversation: Conversation, argument: str) -> Outcome:
         "turns": [turn.to_json() for turn in conversation.turns],
     }
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
-    return Outcome(f"saved {len(conversation.turns)} turns to {path}")
+    return Outcome(f"saved {_count(conversation.turns)} to {path}")
 
 
 def _load(conversation: Conversation, argument: str) -> Outcome:
     path = _path(argument, "load")
     config, turns = _read_conversation(path)
     conversation.config, conversation.turns = config, turns
-    return Outcome(f"loaded {len(turns)} turns from {path}; the next question goes on from there")
+    return Outcome(f"loaded {_count(turns)} from {path}; the next question goes on from there")
 
 
 def _stats(conversation: Conversation, argument: str) -> Outcome:
@@ -266,6 +272,10 @@ def _last(conversation: Conversation, command: str) -> Turn:
     if not conversation.turns:
         raise UserError(f"/{command}: nothing was asked yet")
     return conversation.turns[-1]
+
+
+def _count(turns: Sequence[Turn]) -> str:
+    return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
 
 
 def _path(argument: str, command: str) -> Path:

@@ -94,6 +94,9 @@ class ChatConfig:
     lang: str = option(
         "ja", "Language replies should be in (ja, en, zh-Hans, ko ...); other scripts are flagged.", type=LanguageTag()
     )
+    reasoning_lang: str | None = option(
+        None, "Language the reasoning should be in, where it is another.", type=LanguageTag()
+    )
     max_new_tokens: int = option(512, "Longest reply of the recipe chat, in tokens.", 1)
     temperature: float = option(0.0, "0 is greedy; higher is more varied.", 0, 5)
     top_p: float = option(1.0, "Sample from the likeliest tokens of this total probability.", 0.01, 1)
@@ -135,14 +138,20 @@ def option_type(field: dataclasses.Field[Any]) -> click.ParamType[Any]:
 
 
 def build(config: type[Config], flags: Mapping[str, Any], yaml_file: Path | None = None) -> Config:
-    """A config from its defaults, the YAML file over them, and the given flags over both."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    """A config from its defaults, the YAML file over them, and those of the given flags that are its own over both."""
+    own = {field.name for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    given = {name: value for name, value in flags.items() if name in own and value is not None}
     return config(**{**(_read_yaml(config, yaml_file) if yaml_file else {}), **given})
 
 
-def change(config: Config, key: str, value: str) -> Config:
-    """The config with one field set from text. Raises UserError for an unknown key or a value out of range."""
-    return dataclasses.replace(config, **{key: _convert(type(config), key, value, where="/set")})  # type: ignore[type-var]
+def change(config: Config, key: str, value: str, where: str = "/set") -> Config:
+    """The config with one field set from text; `none` takes a value back where there may be none.
+
+    Raises UserError for an unknown key or a value out of range.
+    """
+    unset = value.lower() == "none" and any(f.name == key and f.default is None for f in dataclasses.fields(config))  # type: ignore[arg-type]
+    given = _convert(type(config), key, None if unset else value, where)
+    return dataclasses.replace(config, **{key: given})  # type: ignore[type-var]
 
 
 def to_json(config: Any) -> dict[str, Any]:

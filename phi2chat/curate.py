@@ -231,8 +231,10 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
         raise UserError(f"{file}: nothing was removed; where there is no terminal to ask in, say --yes") from None
     if not agreed:
         raise UserError(f"{file}: nothing was removed")
+    screen = Screen()
+    screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")))  # first, for it may be all that is left of it
+    screen.out.file.flush()
     remove_record(dataset, line)
-    Screen().say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")))
 
 
 @command.command("split")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from curation.errors import UserError
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def command(data: Path, steps: int) -> None:
     from phi2chat.train import report
     from phi2chat.trainer import train
 
+    if not data.exists():
+        raise UserError(f"{data}: no such file; run the demo in a clone of the repository, or give records with --data")
     screen = Screen()
     folder = _free_folder(Path("runs/demo"))
 

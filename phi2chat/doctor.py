@@ -4,19 +4,21 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import click
 
+from curation.errors import UserError
 from phi2chat.config import DEFAULT_BASE
 
 PHI2_PARAMETERS = 2_779_683_840
 BYTES_A_WEIGHT = {"full precision": 4.0, "bf16": 2.0, "4 bit": 0.5}
 ROOM_FOR_THE_REST = 1.25  # cache, activations and the allocator's own
 IN_HUB_CACHE = "models--microsoft--phi-2"
+REINSTALL = f"{sys.executable} -m pip install --force-reinstall -e ."
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class Check:
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Check Python, packages, GPU, memory and model cache; exit code 1 if something is to be mended."""
-    from rich.text import Text
+    try:
+        from rich.text import Text
 
-    from phi2chat.screen import Screen
+        from phi2chat.screen import Screen
+    except Exception as error:  # there is nothing to draw the table with
+        raise UserError(f"rich: cannot be imported ({error}); run {REINSTALL}") from None
 
     screen = Screen()
     screen.status("looking around")
-    checks = [*_python(), *_packages(), *_torch(), *_memory(), *_models()]
+    checks = [check for group in (_python, _packages, _torch, _memory, _models) for check in _look(group)]
     rows = [[Text("mend" if c.mend else "ok", "error" if c.mend else "good"), c.name, c.found] for c in checks]
     screen.table(["", "what", "found"], rows)
     for check in checks:
@@ -47,9 +52,16 @@ def command(ctx: click.Context) -> None:
     ctx.exit(1 if any(check.mend for check in checks) else 0)
 
 
+def _look(group: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from group()
+    except Exception as error:  # a package that is missing or broken, in whatever way, is what doctor is asked about
+        yield Check(group.__name__.strip("_"), str(error), REINSTALL)
+
+
 def _python() -> Iterator[Check]:
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    mend = "" if good else "python3.12 -m venv .venv && .venv/bin/pip install phi2chat"
+    mend = "" if good else "make clean && make demo PYTHON=python3.12"
     yield Check("Python", f"{platform.python_version()} on {platform.system()}, {sys.executable}", mend)
 
 
@@ -77,12 +89,13 @@ def _torch() -> Iterator[Check]:
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     has_driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
-    unused = has_driver and not torch.cuda.is_available()
-    mend = (
-        f"{sys.executable} -m pip install --force-reinstall 'torch>=2.11'" if unused and not torch.version.cuda else ""
-    )
-    if unused and torch.version.cuda:
-        mend = "nvidia-smi  # torch has CUDA but sees no GPU: is the driver newer than this CUDA?"
+    mend = ""
+    if has_driver and not torch.cuda.is_available():
+        build += ", and it sees no GPU though there is a driver"
+        if torch.version.cuda:  # the driver is older than this CUDA wants
+            mend = "sudo apt-get install --only-upgrade nvidia-driver  # or as your system updates it"
+        else:
+            mend = f"{sys.executable} -m pip install --force-reinstall 'torch>=2.11'"
     yield Check("torch build", build, mend)
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
@@ -95,7 +108,7 @@ def _torch() -> Iterator[Check]:
 def _memory() -> Iterator[Check]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Check("memory", f"{_gib(memory)}, {os.cpu_count()} CPU cores")
-    yield Check("Phi-2 in memory", _what_fits(memory))
+    yield Check("Phi-2 in memory", f"{_what_fits(memory)}, if nothing else needs it")
 
 
 def _what_fits(free: float) -> str:
@@ -128,7 +141,7 @@ def _models() -> Iterator[Check]:
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         writable = os.access(existing, os.W_OK)
         free = shutil.disk_usage(existing).free
-        mend = "" if writable else f"chmod u+w {existing}"
+        mend = "" if writable else f"sudo chown $USER {existing}"
         yield Check(name, f"{folder}, {_gib(free)} free" + ("" if writable else ", cannot be written"), mend)
 
 

@@ -10,12 +10,10 @@ import re
 import shlex
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import metadata
-from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +21,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from curation.errors import UserError
+from phi2chat.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -139,7 +138,7 @@ def convert_gguf(gguf_file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerFast
 
-    with _quiet_transformers():
+    with quiet_transformers(), redirect_stderr(io.StringIO()):
         tokenizer = AutoTokenizer.from_pretrained(gguf_file.parent, gguf_file=gguf_file.name)
         model = AutoModelForCausalLM.from_pretrained(
             gguf_file.parent,
@@ -167,20 +166,6 @@ def _mend_tokenizer(tokenizer: "PreTrainedTokenizerFast", *, max_tokens: int) ->
     # The file pads with <|im_end|>, the EOS: whoever masks padding by its id would never teach the model to stop.
     tokenizer.pad_token = _PAD_TOKEN
     tokenizer.model_max_length = max_tokens
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Keep the bars, logs and warnings of transformers off the terminal, and put everything back."""
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def _find_package(source: Source) -> metadata.Distribution:

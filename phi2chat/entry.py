@@ -71,7 +71,7 @@ def edit_in_editor(
             return data
         for fault in faults:
             screen.note(fault, "error")
-        if not has_terminal() or not click.confirm("edit again?", default=True, err=True):
+        if not has_terminal() or not _confirms("edit again?"):
             screen.note(text)
             raise UserError(f"{file}: nothing was changed; your text stands above")
 
@@ -81,6 +81,13 @@ def _faults(file: Path, data: Mapping[str, Any], any_script: bool) -> "list[Find
 
     accepted = OPINIONS if any_script else set()
     return [f for f in check_record(file, dict(data)) if f.severity == "error" and f.rule not in accepted]
+
+
+def _confirms(question: str) -> bool:
+    try:
+        return click.confirm(question, default=True, err=True)
+    except click.Abort:  # Ctrl-C is a no here: the text must be shown before it is gone
+        return False
 
 
 def has_terminal() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_dataset
 from curation.rules import require_contract
-from curation.split import family_of, split_by_family
+from curation.split import family_of, read_split, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.prompt import PromptStyle, Tokenizer, encode, markers_in, render_record
 
@@ -52,13 +52,16 @@ def read_sides(data: Path, config: TrainConfig) -> Sides:
     if data.is_dir():
         if config.eval_file:
             raise UserError(f"{data}: is a split with an eval side of its own; leave out --eval-file")
-        train, eval_ = _read(data / "train.jsonl"), _read(data / "eval.jsonl")
+        train, eval_ = read_split(data)
     elif config.eval_file:
-        train, eval_ = _read(data), _read(config.eval_file)
+        train, eval_ = read_dataset(data), read_dataset(config.eval_file)
     else:
-        whole = _read(data)
+        whole = read_dataset(data)
+        require_contract(whole)
         split = split_by_family(whole, config.eval_percent, config.seed)
         return Sides(_rows(whole, split.train), _rows(whole, split.eval), {str(data): whole.sha256})
+    require_contract(train)
+    require_contract(eval_)
     sides = Sides(
         _rows(train, train.lines), _rows(eval_, eval_.lines), {str(side.path): side.sha256 for side in (train, eval_)}
     )
@@ -96,12 +99,6 @@ def tokenize(
             " shorten it, raise --max-length, or leave such records out with --overlong drop"
         )
     return TokenizedSide(examples, [row for row, _ in overlong])
-
-
-def _read(path: Path) -> Dataset:
-    dataset = read_dataset(path)
-    require_contract(dataset)
-    return dataset
 
 
 def _rows(dataset: Dataset, lines: Sequence[Line]) -> tuple[Row, ...]:

@@ -13,6 +13,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.recipes import RECIPES, StopReason, new_token_budget
 
@@ -31,7 +32,6 @@ class TokenStream:
         recipe = RECIPES[config.recipe]
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._prompt_ids = list(prompt_ids)
-        self._with_mask = recipe.attention_mask
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
         self.ids: list[int] = []
         self.stop = StopReason.INTERRUPTED
@@ -48,7 +48,7 @@ class TokenStream:
         for token in self._next_tokens():
             self.ids.append(token)
             self.seconds = time.perf_counter() - start
-            piece = decoder.step(self._tokenizer._tokenizer, token)
+            piece = decoder.step(self._tokenizer.backend_tokenizer, token)
             if piece:
                 shown += piece
                 yield piece
@@ -68,11 +68,14 @@ class TokenStream:
         known = len(self._tokenizer)  # a model may have more rows than its tokenizer has tokens
         cache = DynamicCache(config=self._model.config)
         step = torch.tensor([self._prompt_ids], device=device)  # (1, prompt)
-        for length in range(len(self._prompt_ids), len(self._prompt_ids) + self._budget):
-            mask = torch.ones((1, length), dtype=torch.long, device=device) if self._with_mask else None
-            output = self._model(
-                input_ids=step, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1
-            )
+        for _ in range(self._budget):
+            try:
+                output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            except torch.OutOfMemoryError:
+                taken = len(self._prompt_ids) + self.tokens
+                raise UserError(
+                    f"the GPU's memory is full at {taken} tokens; forget the conversation with /reset, or use recipe b"
+                ) from None
             token = choose(output.logits[0, -1, :known])  # (vocab,)
             if token in end:
                 self.stop = StopReason.END_OF_TEXT

@@ -1,9 +1,10 @@
 """Ctrl-C as a request: the first one is noted, the second one stops at once."""
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 
@@ -14,15 +15,18 @@ class Interrupt:
 
 
 @contextlib.contextmanager
-def noting_interrupts(on_first: Callable[[], None] = lambda: None, terminate: bool = False) -> Iterator[Interrupt]:
-    """Within, Ctrl-C (and SIGTERM if asked) sets `requested` and calls `on_first`; the second one interrupts."""
+def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Interrupt]:
+    """Within, Ctrl-C (and SIGTERM if asked) sets `requested` and says `notice` on stderr; the second one interrupts."""
     interrupt = Interrupt()
 
     def note(signum: int, frame: FrameType | None) -> None:
         if interrupt.requested:
             raise KeyboardInterrupt
         interrupt.requested = True
-        on_first()
+        if notice:
+            # Past Python's own streams, which may be in the middle of a write and refuse another one.
+            with contextlib.suppress(OSError):
+                os.write(2, f"\n{notice}\n".encode())
 
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
         yield interrupt

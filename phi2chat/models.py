@@ -1,10 +1,9 @@
 """Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
 
-import contextlib
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
 from phi2chat.generate import TokenStream
 from phi2chat.prompt import Example, PromptStyle, encode_prompt, load_style, render_prompt
+from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, RUN_FILE
 
 # Weights as safetensors only: loading a pickle can run code.
@@ -129,10 +129,10 @@ def spell_dtype(dtype: torch.dtype) -> str:
 def load_base(base: Base, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
     """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token."""
     try:
-        with _quiet_transformers():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder)
+        with quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
-                base.folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+                base.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
             model = model.to(device)
     except torch.OutOfMemoryError:
@@ -144,7 +144,9 @@ def load_base(base: Base, device: torch.device, dtype: torch.dtype) -> tuple[Any
         raise UserError(f"{base.name}: cannot be loaded ({_first_line(error)}); {WAYS_OUT}") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
-        raise UserError(f"{base.name}: lacks {len(missing)} weights, such as {missing[0]}; {WAYS_OUT}")
+        raise UserError(f"{base.name}: lacks weights ({len(missing)}, such as {missing[0]}); {WAYS_OUT}")
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise UserError(f"{base.name}: its tokenizer has no tokenizer.json, which streaming needs; {WAYS_OUT}")
     if tokenizer.eos_token_id is None:
         raise UserError(f"{base.name}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}")
     set_pad_token(model, tokenizer)
@@ -191,8 +193,7 @@ def _add_adapter(model: Any, adapter: Path) -> Any:
     if not (adapter / ADAPTER_FILE).is_file():
         raise UserError(f"{adapter}: has no {ADAPTER_FILE}; give the folder that `train` wrote")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers, of no use to the user
+        with quiet_transformers():
             # PEFT would go on without these weights, and the adapter would do nothing there.
             warnings.filterwarnings("error", "Found missing adapter keys")
             return PeftModel.from_pretrained(model, str(adapter))
@@ -200,23 +201,6 @@ def _add_adapter(model: Any, adapter: Path) -> Any:
         raise UserError(
             f"{adapter}: does not fit its base or is damaged ({_first_line(error)}); train it again"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    # Its bars and warnings would stand between ours; what matters of them is raised as an error above.
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: BaseException) -> str:

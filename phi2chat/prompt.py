@@ -107,8 +107,11 @@ def load_style(folder: Path) -> PromptStyle:
     """The style an adapter was trained with. Raises UserError where prompt.json is missing or is not one."""
     path = folder / PROMPT_FILE
     try:
-        style = PromptStyle(**json.loads(read_bytes(path)))
-        if not all(isinstance(marker, str) and marker.strip() for marker in dataclasses.astuple(style)):
+        markers = json.loads(read_bytes(path))
+        style = PromptStyle(**markers)
+        if len(markers) != len(dataclasses.fields(PromptStyle)) or not all(
+            isinstance(marker, str) and marker.strip() for marker in dataclasses.astuple(style)
+        ):
             raise ValueError
     except (ValueError, TypeError):
         raise UserError(f"{path}: is not a prompt style; train the adapter again or restore the file") from None

@@ -21,24 +21,22 @@ class Recipe:
     """A way of inference.
 
     `total_tokens` bounds prompt and reply together, as `max_length` did for the two calls that recipes a and b are
-    named after; None leaves the bound to the settings. `attention_mask` says whether the model is given one.
+    named after; None leaves the bound to the settings. The second of those calls gave no attention mask; a single
+    prompt has no padding to mask, so that the budget is all that tells the two apart.
     """
 
     name: str
     summary: str
     total_tokens: int | None
-    attention_mask: bool
     history: bool
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("a", "like pipeline(max_length=300): 300 tokens in all, one question at a time", 300, True, False),
-        Recipe(
-            "b", "like generate(max_length=200): 200 tokens in all, no attention mask, one at a time", 200, False, False
-        ),
-        Recipe("chat", "the conversation so far, and a reply of up to max_new_tokens", None, True, True),
+        Recipe("a", "like pipeline(max_length=300): 300 tokens in all, one question at a time", 300, False),
+        Recipe("b", "like generate(max_length=200): 200 tokens in all, one question at a time", 200, False),
+        Recipe("chat", "the conversation so far, and a reply of up to max_new_tokens", None, True),
     )
 }
 

@@ -39,9 +39,8 @@ def command(no_history: bool, **flags: Any) -> None:
     from phi2chat.screen import Screen
 
     screen = Screen()
-    model_flags = {name: flags.pop(name) for name in ("base", "adapter", "device", "precision")}
     config = build(ChatConfig, flags)
-    model = load(build(ModelConfig, model_flags), screen.status)
+    model = load(build(ModelConfig, flags), screen.status)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
 
@@ -96,7 +95,7 @@ def _follow(conversation: "Conversation", screen: "Screen", line: str) -> bool:
     if outcome.reasoning_of:
         screen.reasoning(outcome.reasoning_of)
     if outcome.question is not None:
-        reply(conversation, screen, outcome.question, **outcome.changes)
+        reply(conversation, screen, outcome.question, again=outcome.again, **outcome.changes)
     return outcome.leave
 
 

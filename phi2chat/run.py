@@ -40,7 +40,6 @@ class Run:
     eval_losses: list[tuple[int, float]] = field(default_factory=list)
     best_step: int | None = None
     steps: int = 0
-    train_seconds: float = 0.0
     tokens_per_second: float = 0.0
     peak_memory_gib: float = 0.0
 
@@ -54,7 +53,10 @@ def read_run(folder: Path) -> Run:
     """The run.json of a folder."""
     path = folder / RUN_FILE
     try:
-        return Run(**json.loads(read_bytes(path)))
+        run = Run(**json.loads(read_bytes(path)))
+        run.losses = [(int(step), float(loss)) for step, loss in run.losses]
+        run.eval_losses = [(int(step), float(loss)) for step, loss in run.eval_losses]
+        return run
     except (ValueError, TypeError):
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
 

@@ -41,6 +41,8 @@ def command(
     if not resume_dir and not data:
         raise click.UsageError("Give the DATA to train on, or --resume DIR.")
     config = build(TrainConfig, flags, config_file)
+    if resume_dir and not resume_dir.is_dir():
+        raise UserError(f"{resume_dir}: no such folder; give the folder of the run")
     if data and not data.exists():
         raise UserError(f"{data}: no such file or folder; check the path")
 

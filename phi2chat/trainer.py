@@ -8,7 +8,6 @@ import platform
 import resource
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 import transformers
+from filelock import FileLock, Timeout
 from peft import LoraConfig
 from safetensors import SafetensorError
 from trl import SFTConfig, SFTTrainer
@@ -29,9 +29,11 @@ from phi2chat.examples import IGNORED, Sides, TokenizedSide, read_sides, tokeniz
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
+from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, Run, complete_checkpoints, read_run
 from phi2chat.watcher import Reporter, Watcher
 
+STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 # transformers renamed the option after 5.17, the oldest version that we run on.
 _CHECKPOINTING = (
@@ -99,11 +101,8 @@ def _run(
     except OSError as error:
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     _describe(run, device, dtype, train_side, eval_side)
-    with noting_interrupts(
-        lambda: reporter.status("stopping after this step, with a checkpoint; Ctrl-C again stops at once"),
-        terminate=True,
-    ) as interrupt:
-        trainer = _make_trainer(folder, run, config, model, tokenizer, train_side, eval_side)
+    with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
+        trainer = _make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
         trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -112,19 +111,40 @@ def _run(
         reporter.note(f"on {len(train_side.examples)} records, with {len(eval_side.examples)} for eval")
         run.status = "running"
         run.save(folder)
-        with _readable_failures(folder, config):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        run.steps = trainer.state.global_step
-        run.peak_memory_gib = round(_peak_memory_bytes(device) / 2**30, 2)
-        if interrupt.requested and run.steps < trainer.state.max_steps:
-            run.status = "interrupted"
-        else:
-            _publish(trainer, base, style, folder)
-            saved = [point for point in run.eval_losses if point[0] > 0]
-            run.best_step = min(saved, key=lambda point: point[1])[0]
-            run.status = "finished"
-        run.save(folder)
+        try:
+            with _readable_failures(folder, config):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+                run.steps, run.best_step = trainer.state.global_step, trainer.state.best_global_step
+                run.peak_memory_gib = round(_peak_memory_bytes(device) / 2**30, 2)
+                if interrupt.requested and run.steps < trainer.state.max_steps:
+                    run.status = "interrupted"
+                else:
+                    _publish(trainer, base, style, folder)
+                    run.status = "finished"
+            run.save(folder)
+        except BaseException as error:
+            run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            with contextlib.suppress(UserError):  # a full disk has been reported already
+                run.save(folder)
+            if run.status == "interrupted":
+                reporter.note(f"stopped at once; {_way_on(folder)}")
+            raise
     return run
+
+
+def _way_on(folder: Path) -> str:
+    if complete_checkpoints(folder):
+        return f"go on from the last checkpoint with: phi2chat train --resume {folder}"
+    return "there is no checkpoint yet, so train again"
+
+
+@contextlib.contextmanager
+def _only_training_in(folder: Path) -> Iterator[None]:
+    try:
+        with FileLock(folder / ".train.lock", timeout=0):
+            yield
+    except Timeout:
+        raise UserError(f"{folder}: another training is writing there; give another --output-dir") from None
 
 
 def _describe(
@@ -151,12 +171,11 @@ def _make_trainer(
     tokenizer: Any,
     train_side: TokenizedSide,
     eval_side: TokenizedSide,
+    is_new: bool,
 ) -> "_Trainer":
     strategy = "steps" if config.eval_steps else "epoch"
     on_cpu = model.device.type == "cpu"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of TRL and PEFT, about choices that are made on purpose here
-        transformers.logging.set_verbosity_error()
+    with quiet_transformers():  # TRL and PEFT warn about choices that are made on purpose here
         arguments = SFTConfig(
             output_dir=str(folder / CHECKPOINTS),
             num_train_epochs=config.epochs,
@@ -176,7 +195,7 @@ def _make_trainer(
             completion_only_loss=True,
             eval_strategy=strategy,
             eval_steps=config.eval_steps,
-            eval_on_start=True,
+            eval_on_start=is_new,
             save_strategy=strategy,
             save_steps=config.eval_steps or 500,
             save_total_limit=2,  # the best and the last: with 1, the one of Ctrl-C would be removed
@@ -190,6 +209,7 @@ def _make_trainer(
             report_to=[],
             **{_CHECKPOINTING: config.gradient_checkpointing},
         )
+        arguments._n_gpu = 1  # with several, Trainer would fall back to DataParallel and multiply the batch
         lora = LoraConfig(
             r=config.lora_rank,
             lora_alpha=config.lora_alpha,
@@ -217,6 +237,9 @@ def _make_trainer(
 class _Trainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
     """SFTTrainer whose eval loss is a mean over tokens; Trainer's own is a mean over batches of unequal size."""
 
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
+
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         self._eval_nats, self._eval_tokens = 0.0, 0
         output = super().evaluation_loop(*args, **kwargs)
@@ -235,8 +258,7 @@ def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) 
     """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
     staging = folder / ".adapter.tmp"
     shutil.rmtree(staging, ignore_errors=True)
-    with _readable_failures(folder, None):
-        trainer.model.save_pretrained(staging, save_embedding_layers=False)
+    trainer.model.save_pretrained(staging, save_embedding_layers=False)
     peft_config = staging / "adapter_config.json"
     settings = json.loads(peft_config.read_bytes())
     settings["base_model_name_or_path"] = base.source  # not the cache folder of this machine
@@ -248,28 +270,24 @@ def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) 
 
 
 @contextlib.contextmanager
-def _readable_failures(folder: Path, config: TrainConfig | None) -> Iterator[None]:
+def _readable_failures(folder: Path, config: TrainConfig) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        assert config is not None
-        smaller = max(1, config.batch_size // 2)
+        smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2} or "
         raise UserError(
-            f"{folder}: the GPU's memory is full; train with --batch-size {smaller}"
-            f" --accumulation-steps {config.accumulation_steps * 2}, or with --gradient-checkpointing"
+            f"{folder}: the GPU's memory is full; train again into another --output-dir with"
+            f" {smaller if config.batch_size > 1 else ''}--gradient-checkpointing"
         ) from None
     except (OSError, RuntimeError, SafetensorError) as error:
         # A full disk reaches us as three different errors, of which only one says so.
         if shutil.disk_usage(folder).free > 2**24 and "No space left" not in str(error):
             raise
-        raise UserError(f"{folder}: the disk is full; make room, then go on with --resume {folder}") from error
+        raise UserError(f"{folder}: the disk is full; make room, then {_way_on(folder)}") from error
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed for the next step, instead of giving it back and faulting it in again.
-
-    Measured on two cores with the embedded model: 1.5 times as many tokens a second. No effect elsewhere.
-    """
+    """Let glibc keep what is freed for the next step, instead of giving it back and faulting it in again."""
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         for option, value in ((_M_MMAP_THRESHOLD, 2**30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from curation.errors import UserError
@@ -45,6 +46,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._interrupt, self._reporter = interrupt, reporter
         self._progress = Progress(total_steps=0)
         self._step_start = 0.0
+        self._seconds = 0.0  # spent in this process on the steps whose tokens are counted
         self._tokens_before: float | None = None
 
     def on_train_begin(
@@ -62,17 +64,20 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._step_start = time.perf_counter()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._run.train_seconds += time.perf_counter() - self._step_start
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # else the clock stops while the GPU still works on the step
+        self._seconds += time.perf_counter() - self._step_start
         self._progress.step = state.global_step
-        if state.global_step >= state.max_steps:
+        if state.global_step >= state.max_steps and args.eval_strategy == "steps":
             control.should_evaluate = control.should_save = True  # whatever the rhythm, the last step counts
         self._stop_if_asked(control)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self._interrupt.requested and state.global_step < state.max_steps:
-            control.should_evaluate = control.should_save = False  # the checkpoint was written after the last step
+        # Trainer also comes here where it stops within an epoch; the checkpoint was written after the step then.
+        if self._interrupt.requested and not float(state.epoch or 0).is_integer():
+            control.should_evaluate = control.should_save = False
 
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -111,6 +116,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        (checkpoint / "README.md").unlink(missing_ok=True)  # PEFT's card, a form that nobody filled in
         save_style(self._style, checkpoint)
         seal_checkpoint(checkpoint)
         self._run.save(self._folder)
@@ -120,10 +126,10 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def _count_tokens(self, logs: dict[str, float]) -> None:
-        # TRL counts the tokens of the batches, padding left out; the first count of this process is its zero.
+        # TRL counts the tokens of the batches, padding left out. The first step warms up and is not counted.
         if "num_tokens" in logs and self._tokens_before is None:
-            self._tokens_before, self._run.train_seconds = logs["num_tokens"], 0.0
-        elif "num_tokens" in logs and self._tokens_before is not None and self._run.train_seconds > 0:
+            self._tokens_before, self._seconds = logs["num_tokens"], 0.0
+        elif "num_tokens" in logs and self._tokens_before is not None and self._seconds > 0:
             trained = logs["num_tokens"] - self._tokens_before
-            self._run.tokens_per_second = round(trained / self._run.train_seconds, 1)
+            self._run.tokens_per_second = round(trained / self._seconds, 1)
             self._progress.tokens_per_second = self._run.tokens_per_second

@@ -85,9 +85,6 @@ class Silent:
     def note(self, text: str) -> None:
         pass
 
-    def note(self, text: str) -> None:
-        pass
-
     def training_progress(self, progress: object) -> None:
         pass
 
@@ -173,13 +170,11 @@ class ScriptedLogits:
         self.config = PhiConfig(num_hidden_layers=1, max_position_embeddings=2048)
         self.generation_config = SimpleNamespace(eos_token_id=eos_token_id)
         self.read: list[list[int]] = []
-        self.masks: list[Any] = []
 
-    def __call__(self, input_ids: Any, attention_mask: Any, **_: object) -> Any:
+    def __call__(self, input_ids: Any, **_: object) -> Any:
         import torch
 
         self.read.append(input_ids[0].tolist())
-        self.masks.append(None if attention_mask is None else attention_mask[0].tolist())
         wanted = self._ids[min(len(self.read), len(self._ids)) - 1]
         logits = torch.zeros(1, 1, self._rows)  # (batch, last position, rows)
         for rank, token in enumerate([wanted] if isinstance(wanted, int) else wanted):

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from curation.errors import UserError
-from curation.records import parse_dataset
+from curation.records import format_record, parse_dataset
 from curation.rules import check_dataset, check_record, require_contract
 
 GOOD = {"instruction": "日本の首都は？", "reasoning": "国会がある都市です。", "answer": "東京です。"}
 QUESTION = '"instruction": "日本の首都は？", "reasoning": "国会がある都市です。"'
 RECORD = f'{QUESTION}, "answer": "東京です。"'
+OTHER = '{"instruction": "1+1は？", "reasoning": "1の次は2です。", "answer": "2です。"}'
 
 
 def findings(content: str) -> list[str]:
@@ -65,7 +66,7 @@ def findings(content: str) -> list[str]:
 def test_a_rule_points_at_the_value_that_breaks_it(line: str, finding: str) -> None:
     before = line.index("§")
     expected = f"x.jsonl:2:{before + 1}: {finding}"
-    assert findings(f"{{{RECORD}}}\n{line.replace('§', '')}\n") == [expected]
+    assert findings(f"{OTHER}\n{line.replace('§', '')}\n") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -84,15 +85,52 @@ def test_a_good_record_has_no_finding(line: str) -> None:
 
 
 def test_an_id_may_be_used_once_in_a_file() -> None:
-    line = f'{{"id": "a", {RECORD}}}\n'
-    assert findings(line * 3) == [
+    lines = [f'{{"id": "a", {RECORD}}}\n'.replace("日本", country) for country in ("日本", "韓国", "タイ")]
+    assert findings("".join(lines)) == [
         'x.jsonl:2:8: id: "a" was already used on line 1 [duplicate-id]',
         'x.jsonl:3:8: id: "a" was already used on line 1 [duplicate-id]',
     ]
 
 
+CAPITAL = {"instruction": "首都は？", "input": "日本", "reasoning": "国会があります。", "answer": "東京です。"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"id": "b", "family": "f", "category": "c", "answer": "東京だ。", "reasoning": "国会です。"}, True),
+        ({"instruction": "首都は?"}, True),  # a half-width mark, which is the same after NFKC
+        ({"input": "日本\n", "instruction": "\u3000首都は？ "}, True),
+        ({"reasoning_language": "ja"}, True),
+        ({"language": "ja"}, True),
+        ({"instruction": "首都はどこ？"}, False),
+        ({"input": "韓国"}, False),
+        ({"input": ""}, False),
+        ({"instruction": "首都は？\n日本", "input": ""}, False),
+        ({"instruction": "首都は？\n日本", "input": "ja"}, False),
+        ({"language": "en", "answer": "Tokyo.", "reasoning_language": "ja"}, False),
+    ],
+)
+def test_a_question_that_stands_twice_is_a_warning(changes: dict[str, str], same: bool) -> None:
+    content = format_record({"id": "a", **CAPITAL}) + format_record({**CAPITAL, **changes})
+    found = check_dataset(parse_dataset(Path("x.jsonl"), content))
+    assert [(finding.line, finding.rule, finding.severity) for finding in found] == (
+        [(2, "duplicate-question", "warning")] if same else []
+    )
+
+
+def test_a_question_that_stands_three_times_is_led_back_to_the_first() -> None:
+    column = RECORD.index('"日本の首都は？"') + 2
+    assert findings(f"{{{RECORD}}}\n" * 3) == [
+        f"x.jsonl:{line}:{column}: instruction: the same question stands on line 1 [duplicate-question]"
+        for line in (2, 3)
+    ]
+
+
 def test_all_findings_come_at_once_in_the_order_of_the_file() -> None:
     content = f'{{"tags": 1, "answer": 2}}\n\n{{{RECORD}, "x": 1}}\n{{"id": [], {RECORD}}}\n'
+    column = RECORD.index('"日本の首都は？"')
     assert findings(content) == [
         "x.jsonl:1:1: instruction: is missing [required]",
         "x.jsonl:1:1: reasoning: is missing [required]",
@@ -101,6 +139,7 @@ def test_all_findings_come_at_once_in_the_order_of_the_file() -> None:
         "x.jsonl:2:1: the line is blank; remove it [blank-line]",
         f"x.jsonl:3:{len(RECORD) + 9}: x: is not a field of a record; it is kept as it is [unknown-field]",
         "x.jsonl:4:8: id: must be a string, not an array [type]",
+        f"x.jsonl:4:{column + 12}: instruction: the same question stands on line 3 [duplicate-question]",
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.records import Dataset, Line, format_record, parse_dataset
-from curation.split import RULE, Side, Split, split_by_family, write_split
+from curation.split import RULE, Side, Split, read_split, split_by_family, write_split
 
 # A record as its id and its family; few names, so that families meet ids and one another.
 KEYS = st.tuples(st.integers(0, 99).map("id-{}".format), st.none() | st.integers(0, 9).map("fact-{}".format))
@@ -161,12 +161,80 @@ def test_another_rule_forgets_the_pins_of_the_last(tmp_path: Path, percent: floa
     assert again == fresh
 
 
+MANIFEST_OF_NOTHING: dict[str, object] = {
+    "rule": RULE,
+    "seed": 42,
+    "eval_percent": 10.0,
+    "pinned_families": {},
+    "train": {"records": 0, "sha256": hashlib.sha256(b"").hexdigest()},
+    "eval": {"records": 0, "sha256": hashlib.sha256(b"").hexdigest()},
+}
+
+
+def test_a_split_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    keys: list[Key] = [(f"id-{n}", None) for n in range(9)]
+    dataset = dataset_at(tmp_path / "x.jsonl", keys)
+    write_split(dataset, tmp_path / "split", 30.0, 42)
+    train, eval_ = read_split(tmp_path / "split")
+    expected = split_by_family(dataset, 30.0, 42)
+    assert (ids(train.lines), ids(eval_.lines)) == (ids(expected.train), ids(expected.eval))
+
+
+@pytest.mark.parametrize("side", ["train", "eval"])
+def test_a_side_that_is_not_what_the_manifest_says_is_refused(tmp_path: Path, side: str) -> None:
+    write_split(dataset_at(tmp_path / "x.jsonl", [(f"id-{n}", None) for n in range(9)]), tmp_path / "split", 30.0, 42)
+    path = tmp_path / "split" / f"{side}.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"id": "by hand"}\n')
+    with pytest.raises(UserError) as raised:
+        read_split(tmp_path / "split")
+    assert str(raised.value) == f"{path}: is not what manifest.json says; split again with `phi2chat curate split`"
+
+
+def test_a_folder_without_a_manifest_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_bytes(b'{"id": "a"}\n')
+    (tmp_path / "eval.jsonl").write_bytes(b'{"id": "b"}\n')
+    train, eval_ = read_split(tmp_path)
+    assert (ids(train.lines), ids(eval_.lines)) == (["a"], ["b"])
+
+
+@pytest.mark.parametrize("side", ["train", "eval"])
+def test_a_split_that_was_stopped_halfway_is_known_for_what_it_is_and_mended_by_the_next(
+    tmp_path: Path, side: str
+) -> None:
+    folder = tmp_path / "split"
+    few, many = ([(f"id-{n}", None) for n in range(count)] for count in (9, 40))
+    write_split(dataset_at(tmp_path / "x.jsonl", few), folder, 30.0, 42)
+    path = folder / f"{side}.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    path.mkdir()  # which no write can replace
+    with pytest.raises(UserError, match="cannot be written"):
+        write_split(dataset_at(tmp_path / "x.jsonl", many), folder, 30.0, 42)
+    path.rmdir()
+    path.write_bytes(content)  # as it was before the second split
+    with pytest.raises(UserError, match=r"is not what manifest\.json says; split again"):
+        read_split(folder)
+    write_split(dataset_at(tmp_path / "x.jsonl", many), folder, 30.0, 42)
+    assert sorted(ids(sum((dataset.lines for dataset in read_split(folder)), ()))) == sorted(id for id, _ in many)
+
+
 @pytest.mark.parametrize(
     "manifest",
     [b"", b"{", b"[]", b"{}", b"\xff"]
     + [
-        json.dumps({"rule": RULE, "seed": 42, "eval_percent": 10.0, "pinned_families": pins}).encode()
-        for pins in (1, {"id-1": "test"}, {"id-1": ["eval"]})
+        json.dumps({**MANIFEST_OF_NOTHING, **changes}).encode()
+        for changes in (
+            {"pinned_families": 1},
+            {"pinned_families": {"id-1": "test"}},
+            {"pinned_families": {"id-1": ["eval"]}},
+            {"train": None},
+            {"eval": {"records": 1}},
+            {"eval": {"records": 1, "sha256": 5}},
+        )
+    ]
+    + [
+        json.dumps({name: value for name, value in MANIFEST_OF_NOTHING.items() if name != left_out}).encode()
+        for left_out in MANIFEST_OF_NOTHING
     ],
 )
 def test_a_folder_with_something_else_as_manifest_is_left_alone(tmp_path: Path, manifest: bytes) -> None:

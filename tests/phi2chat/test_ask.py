@@ -1,5 +1,6 @@
 """`phi2chat ask`: the answer on stdout, all else on stderr, in a pipe as on a terminal."""
 
+import dataclasses
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import pexpect
 import pytest
 
 from curation.records import Record, read_dataset
+from curation.script import Span
 from phi2chat.ask import answer
 from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
@@ -20,6 +22,13 @@ from phi2chat.screen import SafeConsole, Screen
 
 TOKYO = ["\n这是首都。", "\n\n### Answer:\n", "東京です。"]
 FOOTER = "[end of text; 3 tokens, 2.0 tokens/s; recipe chat]\n! reasoning: Simplified Chinese: 这是首都\n"
+SPAN = {
+    "start": 0,
+    "end": 4,
+    "text": "这是首都",
+    "language": "zh-Hans",
+    "reason": "characters that Japanese does not use: 这",
+}
 DAMAGES = r"Traceback|Warning|\x1b"
 
 
@@ -63,9 +72,14 @@ def test_json_has_the_parts_the_spans_and_the_reason(scripted_model: Any, capsys
         "seconds": 1.5,
         "recipe": "chat",
         "lang": "ja",
-        "reasoning_spans": [{"start": 0, "end": 4, "text": "这是首都", "language": "zh-Hans"}],
+        "reasoning_lang": "ja",
+        "reasoning_spans": [SPAN],
         "answer_spans": [],
     }
+
+
+def test_a_span_in_json_has_every_field_of_a_span() -> None:
+    assert list(SPAN) == [field.name for field in dataclasses.fields(Span)]
 
 
 def test_json_is_a_line_of_printable_ascii(scripted_model: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from curation.errors import UserError
-from phi2chat.chat import COMMANDS, Conversation, Outcome, run_command
+from phi2chat.chat import COMMANDS, Conversation, Outcome, Turn, run_command
 from phi2chat.config import ChatConfig
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.prompt import Example
@@ -35,7 +35,7 @@ def say(conversation: Conversation, *lines: str) -> list[str]:
             continue
         said.append(outcome.notice)
         if outcome.question is not None:
-            ask(conversation, outcome.question, **outcome.changes)
+            ask(conversation, outcome.question, again=outcome.again, **outcome.changes)
     return said
 
 
@@ -64,6 +64,7 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "seconds": 3.5,
         "recipe": "chat",
         "lang": "ja",
+        "reasoning_lang": "ja",
     }
 
 
@@ -130,6 +131,41 @@ def test_what_is_wrong_depends_on_the_language(scripted_model: Any) -> None:
         wrong.append({part for part, _, language in ask(talk, "?") if language})
     assert wrong == [{"reasoning"}, {"answer"}]
     assert [turn.lang for turn in talk.turns] == ["ja", "en"]
+
+
+@pytest.mark.parametrize(("reasoning_lang", "wrong"), [(None, {"reasoning"}), ("en", set()), ("ja", {"reasoning"})])
+def test_the_reasoning_may_be_in_a_language_of_its_own(
+    scripted_model: Any, reasoning_lang: str | None, wrong: set[str]
+) -> None:
+    reply = ["\nThe capital of Japan is Tokyo, of course.\n\n### Answer:\n東京です。"]
+    talk = Conversation(scripted_model(reply), ChatConfig(lang="ja", reasoning_lang=reasoning_lang))
+    assert {part for part, _, language in ask(talk, "?") if language} == wrong
+    (turn,) = talk.turns
+    assert (turn.lang, turn.reasoning_lang) == ("ja", reasoning_lang or "ja")
+    assert bool(turn.reasoning_spans) == bool(wrong)
+    assert turn.answer_spans == ()
+
+
+def test_the_answer_is_judged_by_the_language_of_replies_alone(scripted_model: Any) -> None:
+    reply = ["\n国会がある都市です。\n\n### Answer:\nIt is Tokyo, of course."]
+    talk = Conversation(scripted_model(reply), ChatConfig(lang="ja", reasoning_lang="en"))
+    assert {part for part, _, language in ask(talk, "?") if language} == {"reasoning", "answer"}
+
+
+def test_a_setting_that_may_have_no_value_can_be_taken_back(talk: Conversation) -> None:
+    say(talk, "/set reasoning_lang en")
+    assert talk.config.reasoning_lang == "en"
+    say(talk, "/set reasoning_lang None")
+    assert talk.config == ChatConfig()
+
+
+def test_a_turn_keeps_the_languages_it_was_judged_by(scripted_model: Any) -> None:
+    talk = Conversation(scripted_model(TOKYO, TOKYO), ChatConfig())
+    ask(talk, "一")
+    say(talk, "/set reasoning_lang en", "/lang zh-Hans")
+    ask(talk, "二")
+    assert [(turn.lang, turn.reasoning_lang) for turn in talk.turns] == [("ja", "ja"), ("zh-Hans", "en")]
+    assert [bool(turn.reasoning_spans) for turn in talk.turns] == [False, True]
 
 
 def test_text_that_was_held_back_stays_in_its_part(scripted_model: Any) -> None:
@@ -204,16 +240,18 @@ def test_the_language_and_the_recipe_are_said_and_set(talk: Conversation) -> Non
     assert say(talk, "/lang", "/lang zh-Hans", "/lang 日本語", "/recipe b", "/recipe", "/recipe c") == [
         "lang is ja",
         "lang is zh-Hans",
-        "! /set: lang: '日本語' is not a language tag such as ja, en or zh-Hans",
-        "recipe is b: like generate(max_length=200): 200 tokens in all, no attention mask, one at a time",
-        "recipe is b: like generate(max_length=200): 200 tokens in all, no attention mask, one at a time",
-        "! /set: recipe: 'c' is not one of 'a', 'b', 'chat'",
+        "! /lang: lang: '日本語' is not a language tag such as ja, en or zh-Hans",
+        "recipe is b: like generate(max_length=200): 200 tokens in all, one question at a time",
+        "recipe is b: like generate(max_length=200): 200 tokens in all, one question at a time",
+        "! /recipe: recipe: 'c' is not one of 'a', 'b', 'chat'",
     ]
     assert (talk.config.lang, talk.config.recipe) == ("zh-Hans", "b")
 
 
 def test_settings_are_listed_and_set(talk: Conversation) -> None:
-    settings = "recipe = chat\nlang = ja\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0"
+    settings = (
+        "recipe = chat\nlang = ja\nreasoning_lang = None\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0"
+    )
     assert say(talk, "/set", "/set temperature 0.7", "/set temperature", "/set temprature 1", "/set top_p 2") == [
         settings.format(0.0),
         settings.format(0.7),
@@ -248,6 +286,46 @@ def test_retry_asks_again_with_another_seed_and_drops_the_old_reply(scripted_mod
     assert [history for history, _, _ in model.asked] == [[], [], []]
     assert [turn.answer for turn in talk.turns] == ["東京です。"]
     assert talk.config.temperature == 0.0
+
+
+def test_retry_replaces_the_last_turn_and_no_other(scripted_model: Any) -> None:
+    model = scripted_model(TOKYO, TOKYO, PARIS)
+    talk = Conversation(model, ChatConfig())
+    ask(talk, "一")
+    ask(talk, "二")
+    say(talk, "/retry")
+    assert [(turn.question, turn.answer) for turn in talk.turns] == [("一", "東京です。"), ("二", "パリです。")]
+    assert [len(history) for history, _, _ in model.asked] == [
+        0,
+        1,
+        1,
+    ]  # the reply that is asked for again is no history
+
+
+def test_a_retry_that_is_refused_keeps_the_old_turn(scripted_model: Any) -> None:
+    talk = Conversation(scripted_model(TOKYO, UserError("too long")), ChatConfig())
+    ask(talk, "首都は？")
+    before = list(talk.turns)
+    outcome = run_command(talk, "/retry")
+    assert (outcome.again, talk.turns) == (True, before)
+    with pytest.raises(UserError, match="too long"):
+        ask(talk, str(outcome.question), again=outcome.again, **outcome.changes)
+    assert talk.turns == before
+
+
+def test_a_retry_that_is_stopped_at_once_keeps_the_old_turn(scripted_model: Any) -> None:
+    def reply() -> Iterator[str]:
+        yield "まだ"
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        yield "来ない"
+
+    talk = Conversation(scripted_model(TOKYO, reply()), ChatConfig())
+    ask(talk, "首都は？")
+    before = list(talk.turns)
+    with pytest.raises(KeyboardInterrupt), noting_interrupts() as interrupt:
+        list(talk.ask("首都は？", interrupt, again=True))
+    assert talk.turns == before
 
 
 def test_retry_keeps_a_temperature_that_was_set(talk: Conversation) -> None:
@@ -305,13 +383,25 @@ def test_a_saved_conversation_goes_on_where_it_was(scripted_model: Any, tmp_path
     talk = Conversation(scripted_model(TOKYO), ChatConfig())
     path = tmp_path / "会話 1.json"
     ask(talk, "首都は？\n二行目")
-    assert say(talk, "/lang en", f"/save {path}") == ["lang is en", f"saved 1 turns to {path}"]
+    assert say(talk, "/lang en", f"/save {path}") == ["lang is en", f"saved 1 question to {path}"]
     model = scripted_model(PARIS)
     later = Conversation(model, ChatConfig())
-    assert say(later, f"/load {path}") == [f"loaded 1 turns from {path}; the next question goes on from there"]
+    assert say(later, f"/load {path}") == [f"loaded 1 question from {path}; the next question goes on from there"]
     assert (later.turns, later.config) == (talk.turns, talk.config)
     ask(later, "フランスは？")
     assert [turn.prompt for turn in model.asked[0][0]] == ["### Instruction:\n首都は？\n二行目\n\n### Reasoning:"]
+
+
+@pytest.mark.parametrize(("asked", "count"), [(0, "0 questions"), (1, "1 question"), (2, "2 questions")])
+def test_questions_are_counted_as_people_count(talk: Conversation, tmp_path: Path, asked: int, count: str) -> None:
+    path = tmp_path / "talk.json"
+    for number in range(asked):
+        ask(talk, str(number))
+    assert say(talk, f"/save {path}", f"/load {path}", "/reset") == [
+        f"saved {count} to {path}",
+        f"loaded {count} from {path}; the next question goes on from there",
+        f"forgot {count}",
+    ]
 
 
 def test_a_saved_conversation_is_json_that_people_can_read(talk: Conversation, tmp_path: Path) -> None:
@@ -326,8 +416,8 @@ def test_save_writes_over_a_conversation_and_over_nothing_else(talk: Conversatio
     saved, other = tmp_path / "talk.json", tmp_path / "thesis.txt"
     other.write_text("five years of work")
     assert say(talk, f"/save {saved}", f"/save {saved}", f"/save {other}", "/save") == [
-        f"saved 0 turns to {saved}",
-        f"saved 0 turns to {saved}",
+        f"saved 0 questions to {saved}",
+        f"saved 0 questions to {saved}",
         f"! {other}: is not a conversation that /save wrote; give another file name",
         "! /save: needs a file name, as in /save talk.json",
     ]
@@ -339,7 +429,21 @@ def test_save_into_a_folder_that_is_not_there_is_refused(talk: Conversation, tmp
     assert said.startswith(f"! {tmp_path / 'no' / 'talk.json'}: cannot be written")
 
 
-TURN = {"question": "?", "reasoning": "", "answer": "", "stop": "budget", "tokens": 1, "seconds": 1.0, "recipe": "a"}
+TURN = {
+    "question": "?",
+    "reasoning": "",
+    "answer": "",
+    "stop": "budget",
+    "tokens": 1,
+    "seconds": 1.0,
+    "recipe": "a",
+    "lang": "ja",
+    "reasoning_lang": "en",
+}
+
+
+def test_a_turn_that_was_written_is_read_back() -> None:
+    assert Turn.from_json(TURN).to_json() == TURN
 
 
 @pytest.mark.parametrize(
@@ -353,11 +457,13 @@ TURN = {"question": "?", "reasoning": "", "answer": "", "stop": "budget", "token
         '{"config": {}}',
         '{"config": [], "turns": []}',
         '{"config": {}, "turns": [{"question": "?"}]}',
-        json.dumps({"config": {}, "turns": [{**TURN, "lang": "ja", "stop": "boredom"}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "lang": "ja", "question": 3}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "lang": "ja", "question": ""}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "lang": "ja", "answer": None}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "lang": "ja", "tokens": "many"}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "stop": "boredom"}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "question": 3}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "question": ""}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "answer": None}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "tokens": "many"}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "reasoning_lang": None}]}),
+        json.dumps({"config": {}, "turns": [{key: TURN[key] for key in TURN if key != "reasoning_lang"}]}),
     ],
 )
 def test_a_file_that_is_no_conversation_is_refused_and_nothing_lost(

@@ -239,10 +239,11 @@ def test_every_problem_of_every_file_comes_in_one_run(phi2chat: Phi2Chat, data: 
         "nothing.jsonl: no such file; check the path\n"
         ".: is not a regular file; give a JSONL file\n"
         'bad.jsonl:2:8: id: "tokyo" was already used on line 1 [duplicate-id]\n'
+        "bad.jsonl:2:32: instruction: the same question stands on line 1 [duplicate-question]\n"
         "bad.jsonl:3:5: not JSON: expecting ':' delimiter [json]\n"
         "bad.jsonl:4:1: byte 0xff is not UTF-8; save the file as UTF-8 [utf-8]\n"
         "data.jsonl:2:83: x: is not a field of a record; it is kept as it is [unknown-field]\n"
-        "7 records in 4 files: 5 errors, 1 warning\n",
+        "7 records in 4 files: 5 errors, 2 warnings\n",
         "",
     )
 
@@ -361,6 +362,26 @@ def test_a_record_is_shown_whole_with_its_findings(phi2chat: Phi2Chat, data: Pat
     )
 
 
+def test_a_record_can_be_named_by_its_line(phi2chat: Phi2Chat, data: Path, editor: Any) -> None:
+    nameless = TOKYO.replace('"id": "tokyo", ', "")
+    data.write_text(nameless + SUM + PARIS, encoding="utf-8", newline="")
+    shown = phi2chat("curate", "show", "data.jsonl", "line:1")
+    assert shown.stdout == "instruction\n日本の首都は？\nreasoning\n国会があります。\nanswer\n東京です。\n"
+    done = phi2chat("curate", "edit", "data.jsonl", "line:1", VISUAL=editor('sed -i "s/東京/京都/" "$1"'))
+    assert transcript(done) == (0, "changed answer of line:1\n", "")
+    assert text_of(data) == nameless.replace("東京", "京都") + SUM + PARIS
+    assert phi2chat("curate", "rm", "data.jsonl", "line:1", "--yes").returncode == 0
+    assert text_of(data) == SUM + PARIS
+
+
+def test_a_line_that_is_not_there_is_named(phi2chat: Phi2Chat, data: Path) -> None:
+    assert transcript(phi2chat("curate", "show", "data.jsonl", "line:4")) == (
+        1,
+        "",
+        'phi2chat: data.jsonl: no record has the id "line:4"; `phi2chat curate list` shows the ids\n',
+    )
+
+
 @pytest.mark.parametrize("command", ["show", "edit", "rm"])
 def test_an_id_that_is_not_there_is_named(phi2chat: Phi2Chat, data: Path, command: str) -> None:
     assert transcript(phi2chat("curate", command, "data.jsonl", "大阪")) == (
@@ -458,6 +479,63 @@ def test_an_edit_does_not_write_over_a_change_made_meanwhile(phi2chat: Phi2Chat,
     assert text_of(data) == TOKYO + SUM + PARIS + "{}\n"
 
 
+def test_a_text_in_the_wrong_script_can_be_accepted(phi2chat: Phi2Chat, data: Path, editor: Any) -> None:
+    record = [
+        "--instruction",
+        "中国語で「首都」は？",
+        "--reasoning",
+        "首都です。",
+        "--answer",
+        "这是首都。",
+        "--id",
+        "zh",
+    ]
+    assert phi2chat("curate", "add", "data.jsonl", *record).returncode == 1
+    done = phi2chat("curate", "add", "data.jsonl", *record, "--any-script")
+    assert transcript(done) == (0, "added zh to data.jsonl\n", "")
+    added = text_of(data).removeprefix(TOKYO + SUM + PARIS)
+    assert json.loads(added)["answer"] == "这是首都。"
+    changed = editor('sed -i "s/首都。/城市。/" "$1"')
+    refused = phi2chat("curate", "edit", "data.jsonl", "zh", VISUAL=changed)
+    assert refused.returncode == 1
+    assert "answer: Simplified Chinese: " in refused.stderr
+    done = phi2chat("curate", "edit", "data.jsonl", "zh", "--any-script", VISUAL=changed)
+    assert transcript(done) == (0, "changed answer of zh\n", "")
+    assert text_of(data) == TOKYO + SUM + PARIS + added.replace("首都。", "城市。")
+
+
+def test_any_script_accepts_no_other_fault(phi2chat: Phi2Chat, data: Path) -> None:
+    done = phi2chat("curate", "add", "data.jsonl", "--instruction", "?", "--answer", "这是首都。", "--any-script")
+    assert done.returncode == 1
+    assert done.stderr.startswith("reasoning: is missing [required]\n")
+    assert "wrong-script" not in done.stderr
+
+
+def test_ctrl_c_at_edit_again_prints_the_text_that_was_typed(
+    clean_environment: dict[str, str], data: Path, editor: Any
+) -> None:
+    import pexpect
+
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "phi2chat", "curate", "edit", "data.jsonl", "tokyo"],
+        cwd=str(data.parent),
+        env={**clean_environment, "TERM": "dumb", "VISUAL": editor('echo "note: 大事なメモ" >> "$1"; sed -i "/^id/d; s/^answer: .*/answer: /" "$1"')},
+        encoding="utf-8",
+        dimensions=(24, 200),
+        timeout=30,
+    )  # fmt: skip
+    child.expect_exact("edit again? [Y/n]: ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert "note: 大事なメモ" in child.before
+    assert "nothing was changed; your text stands above" in child.before
+    assert "Traceback" not in child.before
+    assert text_of(data) == TOKYO + SUM + PARIS
+
+
 def test_an_editor_that_is_not_there_is_named(phi2chat: Phi2Chat, data: Path) -> None:
     assert transcript(phi2chat("curate", "edit", "data.jsonl", "sum", VISUAL="/nowhere/vi")) == (
         1,
@@ -487,6 +565,18 @@ def test_a_removed_record_is_printed_so_that_add_brings_it_back(phi2chat: Phi2Ch
     added = phi2chat("curate", "add", "data.jsonl", stdin=removed.stdout)
     assert transcript(added) == (0, "added sum to data.jsonl\n", "")
     assert json.loads(text_of(data).splitlines()[2]) == json.loads(SUM)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_a_record_that_could_not_be_printed_is_not_removed(clean_environment: dict[str, str], data: Path) -> None:
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-m", "phi2chat", "curate", "rm", "data.jsonl", "sum", "--yes"]
+        done = subprocess.run(
+            argv, cwd=data.parent, env=clean_environment, stdout=full, stderr=subprocess.PIPE, encoding="utf-8"
+        )
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr
+    assert text_of(data) == TOKYO + SUM + PARIS
 
 
 @given(

@@ -9,6 +9,7 @@ import pytest
 
 from curation.errors import UserError
 from curation.records import read_dataset
+from curation.split import write_split
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, Row, read_sides, tokenize
 from phi2chat.prompt import PromptStyle, encode, render_record
@@ -137,6 +138,16 @@ def test_a_folder_of_a_split_is_both_sides(tmp_path: Path) -> None:
     write(tmp_path / "eval.jsonl", record("two"))
     sides = read_sides(tmp_path, TrainConfig())
     assert (ids(sides.train), ids(sides.eval)) == (["one"], ["two"])
+
+
+def test_a_folder_of_a_split_is_refused_where_a_side_does_not_fit_its_manifest(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", *(record(f"r{i}") for i in range(9)))
+    write_split(read_dataset(path), tmp_path / "split", 30.0, 42)
+    assert len(read_sides(tmp_path / "split", TrainConfig()).train) > 0
+    train = tmp_path / "split" / "train.jsonl"
+    train.write_bytes(b"".join(train.read_bytes().splitlines(True)[1:]))
+    wanted = f"{train}: is not what manifest.json says; split again with `phi2chat curate split`"
+    assert fault_of(tmp_path / "split") == wanted
 
 
 def test_a_folder_of_a_split_takes_no_eval_file(tmp_path: Path) -> None:

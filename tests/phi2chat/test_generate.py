@@ -52,9 +52,8 @@ def test_a_greedy_reply_is_that_of_generate_token_for_token(tiny: LoadedModel, r
     prompt = encode_prompt(tiny.tokenizer, [], render_prompt(tiny.style, question))
     ids = torch.tensor([prompt])  # (1, prompt)
     # Beyond our own end, which may be a loop, generate goes on.
-    mask = None if recipe == "b" else torch.ones_like(ids)
     reference = tiny.model.generate(
-        ids, attention_mask=mask, do_sample=False, max_new_tokens=len(stream.ids), min_new_tokens=0
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=len(stream.ids), min_new_tokens=0
     )
     assert len(stream.ids) >= 24
     assert stream.ids == reference[0, len(prompt) :].tolist()
@@ -92,13 +91,18 @@ def test_each_step_feeds_the_last_token_alone(tiny_tokenizer: Any, scripted_logi
     model = scripted_logits([7, 8, 0])
     list(TokenStream(model, tiny_tokenizer, [5, 6], ChatConfig(), 2048))
     assert model.read == [[5, 6], [7], [8]]
-    assert model.masks == [[1, 1], [1, 1, 1], [1, 1, 1, 1]]
 
 
-def test_recipe_b_gives_no_attention_mask(tiny_tokenizer: Any, scripted_logits: Any) -> None:
-    model = scripted_logits([7, 0])
-    list(TokenStream(model, tiny_tokenizer, [5, 6], ChatConfig(recipe="b"), 2048))
-    assert model.masks == [None, None]
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_mask_would_change_nothing_for_a_single_prompt(tiny: LoadedModel, question: str) -> None:
+    import torch
+
+    ids = torch.tensor([encode_prompt(tiny.tokenizer, [], render_prompt(tiny.style, question))])  # (1, prompt)
+    with torch.inference_mode():
+        with_mask, without = (
+            tiny.model(input_ids=ids, **mask).logits for mask in ({"attention_mask": torch.ones_like(ids)}, {})
+        )
+    assert torch.allclose(with_mask, without, atol=1e-5)
 
 
 # What is shown

@@ -1,6 +1,5 @@
 """The front door is light: the data side needs no torch, and help comes without any library of Hugging Face."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -82,14 +81,3 @@ def test_the_data_side_loads_without_the_rest(clean_environment: dict[str, str],
     loaded = modules_after(f"import {', '.join(names)}", clean_environment, tmp_path)
     assert "curation" in loaded
     assert loaded & (HEAVY | {"phi2chat", "rich", "prompt_toolkit", "click"}) == set()
-
-
-@pytest.mark.parametrize("path", CURATION, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_the_data_side_never_imports_the_terminal_side(path: Path) -> None:
-    imported: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):  # also inside functions
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            imported.add(str(node.module))
-    assert {name.partition(".")[0] for name in imported} & (HEAVY | {"phi2chat"}) == set()

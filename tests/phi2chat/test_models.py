@@ -11,6 +11,7 @@ import pytest
 from curation.errors import UserError
 from phi2chat.config import ModelConfig
 from phi2chat.models import WAYS_OUT, base_of, find_base, load, place, set_pad_token
+from phi2chat.prompt import PromptStyle, save_style
 
 
 def ignore(message: str) -> None:
@@ -158,7 +159,7 @@ def test_a_model_that_lacks_weights_is_refused(base: Path) -> None:
     weights = load_file(base / "model.safetensors")
     del weights["model.layers.1.mlp.fc1.weight"]
     save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
-    assert fault_of(base) == f"{base}: lacks 1 weights, such as model.layers.1.mlp.fc1.weight; {WAYS_OUT}"
+    assert fault_of(base) == f"{base}: lacks weights (1, such as model.layers.1.mlp.fc1.weight); {WAYS_OUT}"
 
 
 def test_a_tokenizer_without_end_of_text_is_refused(base: Path) -> None:
@@ -166,6 +167,50 @@ def test_a_tokenizer_without_end_of_text_is_refused(base: Path) -> None:
     del settings["eos_token"]
     (base / "tokenizer_config.json").write_text(json.dumps(settings))
     assert fault_of(base) == f"{base}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}"
+
+
+RUNS = """
+from pathlib import Path
+Path(__file__).with_name("it-ran").touch()
+Path({trace!r}).touch()
+class Config: ...
+class Model: ...
+class Tokenizer: ...
+"""
+
+
+@pytest.mark.parametrize("model_type", ["phi", "its-own"])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_that_comes_with_a_model_is_never_run(base: Path, tmp_path: Path, name: str, model_type: str) -> None:
+    trace = tmp_path / "it-ran"
+    (base / "code.py").write_text(RUNS.format(trace=str(trace)))
+    settings = json.loads((base / name).read_text())
+    settings["auto_map"] = {
+        "AutoConfig": "code.Config",
+        "AutoModelForCausalLM": "code.Model",
+        "AutoTokenizer": ["code.Tokenizer", "code.Tokenizer"],
+    }
+    if name == "config.json":
+        settings["model_type"] = model_type
+        settings["architectures"] = ["Model"]
+    (base / name).write_text(json.dumps(settings))
+    if (name, model_type) == ("config.json", "its-own"):
+        sentence = fault_of(base)
+        assert sentence.startswith(f"{base}: cannot be loaded (")
+        assert sentence.endswith(f"; {WAYS_OUT}")
+    else:  # what it names is known to transformers, whose own code is taken
+        assert type(load(ModelConfig(base=str(base), device="cpu"), ignore).model).__module__.startswith(
+            "transformers."
+        )
+    assert not trace.exists()
+    assert not (base / "it-ran").exists()
+
+
+def test_a_tokenizer_that_is_not_the_fast_one_is_refused(base: Path) -> None:
+    (base / "tokenizer.json").unlink()
+    settings = {"tokenizer_class": "ByT5Tokenizer", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert fault_of(base) == f"{base}: its tokenizer has no tokenizer.json, which streaming needs; {WAYS_OUT}"
 
 
 # Adapters
@@ -181,7 +226,7 @@ def adapter(tmp_path: Path) -> Path:
     """What of an adapter says its base and its format; there are no weights."""
     folder = tmp_path / "run"
     write_json(folder / "adapter_config.json", {"base_model_name_or_path": "from/adapter-config"})
-    write_json(folder / "prompt.json", {})
+    save_style(PromptStyle(), folder)
     return folder
 
 

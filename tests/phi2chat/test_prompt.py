@@ -1,5 +1,6 @@
 """The one format: what is trained is what is asked, and a reply comes apart the same however it is cut."""
 
+import dataclasses
 import json
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -200,9 +201,33 @@ def test_a_style_that_is_saved_comes_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / PROMPT_FILE).read_text("utf-8"))["reasoning"] == "### 推論:"
 
 
+MARKERS = dataclasses.asdict(PromptStyle())
+
+
+def markers(**changes: object) -> bytes:
+    return json.dumps({**MARKERS, **changes}).encode()
+
+
+def test_a_style_holds_exactly_the_markers(tmp_path: Path) -> None:
+    (tmp_path / PROMPT_FILE).write_bytes(markers())
+    assert load_style(tmp_path) == PromptStyle()
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b"\xff", b'{"reasoning": 3}', b'{"answer": " "}', b'{"answers": "### Answer:"}'],
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff",
+        markers(reasoning=3),
+        markers(answer=" "),
+        markers(answers="### Answer:"),
+        json.dumps({name: marker for name, marker in MARKERS.items() if name != "input"}).encode(),
+    ],
+    ids=str,
 )
 def test_a_damaged_style_is_named_with_the_way_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / PROMPT_FILE).write_bytes(content)

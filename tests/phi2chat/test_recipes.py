@@ -1,9 +1,11 @@
 """Budgets mean the same on every version of transformers, and a prompt that leaves no room is refused with a way out."""
 
+import dataclasses
+
 import pytest
 
 from curation.errors import UserError
-from phi2chat.recipes import RECIPES, new_token_budget
+from phi2chat.recipes import RECIPES, Recipe, new_token_budget
 
 CONTEXT = 2048
 
@@ -68,6 +70,10 @@ def test_a_prompt_that_leaves_no_room_is_refused(recipe: str, prompt_tokens: int
     assert str(raised.value) == sentence
 
 
-def test_only_the_recipe_chat_remembers_and_only_b_gives_no_mask() -> None:
+def test_only_the_recipe_chat_remembers() -> None:
     assert [name for name, recipe in RECIPES.items() if recipe.history] == ["chat"]
-    assert [name for name, recipe in RECIPES.items() if not recipe.attention_mask] == ["b"]
+
+
+def test_no_recipe_speaks_of_a_mask_that_a_single_prompt_has_not() -> None:
+    assert {field.name for field in dataclasses.fields(Recipe)} == {"name", "summary", "total_tokens", "history"}
+    assert [recipe.name for recipe in RECIPES.values() if "mask" in recipe.summary] == []

@@ -199,6 +199,28 @@ def test_a_second_ctrl_c_drops_the_reply_and_asks_on(scripted_model: Any) -> Non
     assert [turn.question for turn in talking.turns] == ["もう一度"]
 
 
+def test_a_retry_that_is_refused_keeps_the_old_reply(scripted_model: Any) -> None:
+    talking = Conversation(scripted_model(TOKYO, UserError("the prompt takes too much")), ChatConfig())
+    shown = run(talking, ENTER.join(["首都は？", "/retry", ""]))
+    assert shown == f"{REPLY}asking again with temperature 0.7 and seed 1\nthe prompt takes too much\n"
+    assert [turn.answer for turn in talking.turns] == ["東京です。"]
+
+
+def test_a_retry_that_is_stopped_at_once_keeps_the_old_reply(scripted_model: Any) -> None:
+    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c(2)), ChatConfig())
+    shown = run(talking, ENTER.join(["首都は？", "/retry", ""]))
+    assert shown.endswith("\nstopped at once; this reply is not kept\n")
+    assert [turn.answer for turn in talking.turns] == ["東京です。"]
+
+
+def test_a_retry_that_is_stopped_once_takes_the_place_of_the_old_reply(scripted_model: Any) -> None:
+    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c(1)), ChatConfig())
+    run(talking, ENTER.join(["首都は？", "/retry", ""]))
+    assert [(turn.stop, turn.reasoning) for turn in talking.turns] == [
+        (StopReason.INTERRUPTED, "国会がある都市です。まだ")
+    ]
+
+
 # Text of the model is text
 
 

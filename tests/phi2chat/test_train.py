@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from curation.errors import UserError
 from curation.records import read_dataset
@@ -24,7 +25,15 @@ from phi2chat.run import complete_checkpoints, read_run
 from phi2chat.trainer import PHI_TARGETS, resume, train
 from phi2chat.watcher import Progress
 
-QUICK = {"device": "cpu", "batch_size": 4, "learning_rate": 2e-2, "lora_dropout": 0.0, "max_steps": 12, "eval_steps": 4}
+QUICK = {
+    "device": "cpu",
+    "eval_percent": 25.0,
+    "batch_size": 4,
+    "learning_rate": 2e-2,
+    "lora_dropout": 0.0,
+    "max_steps": 12,
+    "eval_steps": 4,
+}
 
 
 class Listener:
@@ -40,8 +49,10 @@ class Listener:
 
     note = status
 
-    def note(self, text: str) -> None:
-        self.said.append(text)
+    @property
+    def evaluated(self) -> list[int]:
+        """The steps at which an evaluation began."""
+        return [seen.step for seen in self.steps if seen.eval_batches and seen.eval_batches[0] == 1]
 
     def training_progress(self, progress: Progress) -> None:
         self.steps.append(Progress(**vars(progress)))
@@ -104,9 +115,14 @@ def fault_of(call: Any, *arguments: Any) -> str:
 
 
 def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> None:
-    files = sorted(path.name for path in finished.iterdir())
+    files = sorted(path.name for path in finished.iterdir() if path.name != ".train.lock")
     assert files == ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "prompt.json", "run.json"]
     assert load_style(finished) == PromptStyle()
+
+
+def test_no_card_of_the_trainers_stands_in_a_run(finished: Path) -> None:
+    assert complete_checkpoints(finished)
+    assert [path for path in finished.rglob("*") if path.suffix == ".md"] == []
 
 
 def test_lora_stands_on_all_six_layers_of_phi_and_on_nothing_else(finished: Path) -> None:
@@ -201,7 +217,36 @@ def test_a_run_reports_its_steps(tiny_phi: Path, records: Path, tmp_path: Path) 
 
 def test_a_seed_gives_the_same_run_again(finished: Path, tiny_phi: Path, records: Path, tmp_path: Path) -> None:
     _, again = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **QUICK), Listener())
-    assert again.losses == [tuple(point) for point in read_run(finished).losses]
+    assert again.losses == read_run(finished).losses
+
+
+def test_a_run_reads_back_as_it_was_written(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    settings = {**QUICK, "max_steps": 2, "eval_steps": 1}
+    folder, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), Listener())
+    assert read_run(folder) == run
+    assert {type(point) for point in [*read_run(folder).losses, *read_run(folder).eval_losses]} == {tuple}
+    assert "train_seconds" not in json.loads((folder / "run.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("settings", "evaluated"),
+    [
+        ({"max_steps": 4, "eval_steps": 2}, [0, 2, 4]),  # the last step is one of the rhythm
+        ({"max_steps": 3, "eval_steps": 2}, [0, 2, 3]),  # and here it is not
+        ({"max_steps": 3, "eval_steps": None}, [0, 3]),
+        ({"max_steps": None, "epochs": 2.0, "batch_size": 40, "eval_steps": None}, [0, 1, 2]),
+        ({"max_steps": None, "epochs": 1.0, "batch_size": 40, "eval_steps": 1}, [0, 1]),
+    ],
+)
+def test_no_step_is_evaluated_twice(
+    tiny_phi: Path, records: Path, tmp_path: Path, settings: dict[str, Any], evaluated: list[int]
+) -> None:
+    listener = Listener()
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **{**QUICK, **settings})
+    _, run = train(records, config, listener)
+    assert listener.evaluated == evaluated
+    assert [step for step, _ in run.eval_losses] == evaluated
+    assert run.best_step in evaluated[1:]
 
 
 def test_a_base_of_another_architecture_is_adapted_on_all_its_linear_layers(
@@ -275,6 +320,45 @@ def test_a_loss_that_is_no_number_ends_the_run(tiny_phi: Path, records: Path, tm
         " train again with a lower --learning-rate, or with --precision float32",
         sentence,
     )
+    assert read_run(tmp_path / "run").status == "failed"
+
+
+def test_an_error_of_the_disk_leaves_a_run_that_failed(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    class Spoiler(Listener):
+        def training_progress(self, progress: Progress) -> None:
+            if progress.step == 2 and not (folder / "checkpoints").is_file():
+                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+                (folder / "checkpoints").write_text("")  # where no checkpoint can be written
+
+    with pytest.raises(OSError, match="checkpoints"):
+        train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, **QUICK), Spoiler())
+    assert read_run(folder).status == "failed"
+    assert not (folder / "adapter_model.safetensors").exists()
+
+
+def test_a_second_training_into_the_same_folder_is_refused(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    config = TrainConfig(base=str(tiny_phi), output_dir=folder, **{**QUICK, "max_steps": 2})
+    refused = []
+
+    class Rival(Listener):
+        def training_progress(self, progress: Progress) -> None:
+            if progress.step == 1 and not refused:
+                refused.append(fault_of(train, records, config, Listener()))
+
+    _, run = train(records, config, Rival())
+    assert refused == [f"{folder}: another training is writing there; give another --output-dir"]
+    assert (run.status, read_run(folder).steps) == ("finished", 2)
+
+
+def test_a_run_that_goes_on_is_not_resumed_beside_it(interrupted: Path) -> None:
+    before = (interrupted / "run.json").read_bytes()
+    with FileLock(interrupted / ".train.lock"):
+        sentence = fault_of(resume, interrupted, Listener())
+    assert sentence == f"{interrupted}: another training is writing there; give another --output-dir"
+    assert (interrupted / "run.json").read_bytes() == before
 
 
 # Stopping and going on
@@ -293,12 +377,119 @@ def test_a_resumed_run_comes_to_its_end(interrupted: Path) -> None:
     assert [step for step, _ in run.losses] == list(range(1, 13))
     assert [step for step, _ in run.eval_losses][-2:] == [8, 12]
     assert (interrupted / "adapter_model.safetensors").exists()
-    assert read_run(interrupted) == read_run(interrupted)
+    assert read_run(interrupted) == run
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(interrupted: Path, finished: Path) -> None:
     _, run = resume(interrupted, Listener())
     assert dict(run.eval_losses)[12] == pytest.approx(dict(read_run(finished).eval_losses)[12], rel=1e-4)
+
+
+def test_a_resumed_run_evaluates_only_what_is_new(interrupted: Path) -> None:
+    listener = Listener()
+    _, run = resume(interrupted, listener)
+    assert listener.evaluated == [8, 12]  # it goes on from step 7
+    assert [step for step, _ in run.eval_losses] == [0, 4, 8, 12]
+
+
+def test_with_dropout_too_a_run_that_was_stopped_has_the_losses_of_one_that_was_not(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    whole, stopped = (
+        TrainConfig(base=str(tiny_phi), output_dir=tmp_path / name, **{**QUICK, "lora_dropout": 0.1})
+        for name in ("whole", "stopped")
+    )
+    _, expected = train(records, whole, Listener())
+    assert train(records, stopped, Listener(interrupt_at=6))[1].status == "interrupted"
+    _, run = resume(tmp_path / "stopped", Listener())
+    assert [step for step, _ in run.losses] == [step for step, _ in expected.losses] == list(range(1, 13))
+    assert [loss for _, loss in run.losses] == pytest.approx([loss for _, loss in expected.losses], rel=1e-6)
+    assert dict(run.eval_losses) == pytest.approx(dict(expected.eval_losses), rel=1e-6)
+    assert run.best_step == expected.best_step
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    from safetensors.torch import load_file
+
+    first, second = (load_file(folder / "adapter_model.safetensors") for folder in (one, other))
+    return first.keys() == second.keys() and all(bool((first[name] == second[name]).all()) for name in first)
+
+
+def best_checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / f"checkpoint-{read_run(folder).best_step}"
+
+
+def test_the_adapter_of_a_resumed_run_is_the_best_checkpoint_that_run_json_names(interrupted: Path) -> None:
+    resume(interrupted, Listener())
+    assert same_weights(interrupted, best_checkpoint(interrupted))
+
+
+@pytest.mark.parametrize("interrupt_at", [None, 13, 29])
+def test_a_run_that_overfits_leaves_its_best_checkpoint_and_not_its_last(
+    tiny_phi: Path, records: Path, tmp_path: Path, interrupt_at: int | None
+) -> None:
+    lines = records.read_bytes().splitlines(True)
+    data, held_out = write_records(tmp_path / "few.jsonl", lines[:4]), write_records(tmp_path / "b.jsonl", lines[30:38])
+    config = TrainConfig(
+        base=str(tiny_phi), output_dir=tmp_path / "run", eval_file=held_out, **{**QUICK, "max_steps": 36}
+    )
+    folder, run = train(data, config, Listener(interrupt_at))
+    if interrupt_at is not None:
+        assert run.status == "interrupted"
+        folder, run = resume(folder, Listener())
+    later = [loss for step, loss in run.eval_losses if step > 0]
+    assert run.best_step is not None and 0 < run.best_step < 36
+    assert dict(run.eval_losses)[run.best_step] == min(later) < later[-1]
+    assert same_weights(folder, best_checkpoint(folder))
+    assert not same_weights(folder, folder / "checkpoints" / "checkpoint-36")
+
+
+def test_a_stop_within_an_epoch_makes_no_evaluation(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    listener = Listener(interrupt_at=2)
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **{**QUICK, "eval_steps": None})
+    folder, run = train(records, config, listener)
+    assert (run.status, run.steps, listener.evaluated) == ("interrupted", 3, [0])
+    assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-3"]
+    _, run = resume(folder, listener)
+    assert (run.status, run.steps) == ("finished", 12)
+
+
+class Impatient(Listener):
+    """Presses Ctrl-C twice when it comes to a step."""
+
+    def __init__(self, interrupt_at: int) -> None:
+        super().__init__()
+        self._stop_at = interrupt_at
+
+    def training_progress(self, progress: Progress) -> None:
+        super().training_progress(progress)
+        if progress.step == self._stop_at:
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("step", "checkpoint", "way_on"),
+    [
+        (2, [], "there is no checkpoint yet, so train again"),
+        (5, ["checkpoint-4"], "go on from the last checkpoint with: phi2chat train --resume {}"),
+    ],
+)
+def test_a_second_ctrl_c_stops_at_once_and_says_how_to_go_on(
+    tiny_phi: Path, records: Path, tmp_path: Path, step: int, checkpoint: list[str], way_on: str
+) -> None:
+    folder, listener = tmp_path / "run", Impatient(step)
+    with pytest.raises(KeyboardInterrupt):
+        train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, **QUICK), listener)
+    assert listener.said[-1] == f"stopped at once; {way_on.format(folder)}"
+    assert read_run(folder).status == "interrupted"
+    assert [path.name for path in complete_checkpoints(folder)] == checkpoint
+    if checkpoint:
+        _, run = resume(folder, Listener())
+        assert (run.status, [number for number, _ in run.losses]) == ("finished", list(range(1, 13)))
+    else:
+        config = TrainConfig(base=str(tiny_phi), output_dir=folder, **{**QUICK, "max_steps": 1})
+        assert train(records, config, Listener())[1].status == "finished"
 
 
 def test_a_run_can_be_stopped_twice(interrupted: Path) -> None:
@@ -377,7 +568,7 @@ def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
     out, rest = process.communicate(timeout=100)
     assert process.returncode == 130
     assert out == ""
-    assert "stopping after this step, with a checkpoint; Ctrl-C again stops at once ...\n" in rest
+    assert "stopping after this step, with a checkpoint; Ctrl-C again stops at once\n" in rest
     (checkpoint,) = complete_checkpoints(folder)[-1:]
     step = checkpoint.name.rpartition("-")[2]
     assert rest.splitlines()[-1] == f"stopped after step {step}; go on with: phi2chat train --resume {folder}"
@@ -418,7 +609,7 @@ def test_the_command_ends_with_a_summary_and_a_curve(
             "Error: --resume goes on with the data and settings the run began with; give nothing else.",
         ),
         (["missing.jsonl"], 1, "phi2chat: missing.jsonl: no such file or folder; check the path"),
-        (["--resume", "missing"], 1, "phi2chat: missing/run.json: no such file; check the path"),
+        (["--resume", "missing"], 1, "phi2chat: missing: no such folder; give the folder of the run"),
         (["x.jsonl", "--config", "no.yaml"], 1, "phi2chat: no.yaml: no such file; check the path"),
     ],
 )

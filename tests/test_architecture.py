@@ -1,0 +1,141 @@
+"""Who may import what, and what is declared twice agrees: read from the sources, nothing is run."""
+
+import ast
+import importlib
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from curation.records import KNOWN_FIELDS
+from phi2chat.cli import COMMANDS
+from phi2chat.curate import TEXT_FIELDS
+from phi2chat.form import FIELDS, REQUIRED
+
+ROOT = Path(__file__).parents[1]
+CURATION = sorted((ROOT / "curation").rglob("*.py"))
+PHI2CHAT = sorted((ROOT / "phi2chat").rglob("*.py"))
+HUGGING_FACE = {
+    "accelerate", "datasets", "huggingface_hub", "peft", "safetensors", "tokenizers", "transformers", "trl",
+}  # fmt: skip
+SCHEMA = json.loads((ROOT / "curation" / "record.schema.json").read_text(encoding="utf-8"))
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path)))  # also inside functions
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):  # a relative one stays in its package
+            found.add(str(node.module) if node.level == 0 else path.relative_to(ROOT).parts[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    return {name.partition(".")[0] for name in found}
+
+
+def calls(path: Path) -> set[str]:
+    """The functions that a file calls, as they are written."""
+    return {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
+
+
+def who_imports(*packages: str) -> set[str]:
+    return {path.stem for path in PHI2CHAT if imports(path) & set(packages)}
+
+
+def test_the_sources_are_found() -> None:
+    assert len(CURATION) > 5
+    assert {"cli", "trainer", "models", "chat", "screen"} <= {path.stem for path in PHI2CHAT}
+
+
+@pytest.mark.parametrize("path", CURATION, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_data_side_imports_neither_the_terminal_side_nor_a_library_of_models(path: Path) -> None:
+    assert imports(path) & (HUGGING_FACE | {"phi2chat", "torch", "click", "rich", "prompt_toolkit"}) == set()
+
+
+def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
+    rooms = {"trainer", "watcher", "models", "generate", "embedded", "doctor", "quiet"}
+    assert who_imports("torch", "transformers") <= rooms
+    assert who_imports("torch", "transformers") == rooms, "a room that is no model room any more can be taken out"
+
+
+def test_only_the_trainer_trains() -> None:
+    assert who_imports("trl", "datasets") == {"trainer"}
+    assert who_imports("peft") == {"models", "trainer"}
+
+
+def test_only_the_screen_makes_a_console() -> None:
+    classes = {
+        node.name
+        for path in PHI2CHAT
+        for node in nodes(path)
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Console") for base in node.bases)
+    }
+    makers = {
+        path.stem for path in PHI2CHAT if {name.rpartition(".")[2] for name in calls(path)} & (classes | {"Console"})
+    }
+    assert classes == {"SafeConsole"}
+    assert makers == {"screen"}
+
+
+def test_the_conversation_knows_neither_torch_nor_the_screen() -> None:
+    (chat,) = [path for path in PHI2CHAT if path.stem == "chat"]
+    assert imports(chat) & (HUGGING_FACE | {"torch", "rich", "prompt_toolkit", "click"}) == set()
+    text = chat.read_text(encoding="utf-8")
+    assert "phi2chat.screen" not in text and "phi2chat.models" not in text
+
+
+def test_only_the_front_door_exits() -> None:
+    exits = {"sys.exit", "os._exit", "exit", "quit", "SystemExit"}
+    assert {path.stem for path in [*PHI2CHAT, *CURATION] if calls(path) & exits} == {"cli"}
+    raised = {
+        path.stem
+        for path in [*PHI2CHAT, *CURATION]
+        for node in nodes(path)
+        if isinstance(node, ast.Raise) and node.exc is not None and ast.unparse(node.exc).startswith("SystemExit")
+    }
+    assert raised == set()
+
+
+def test_every_command_is_a_module_of_its_own_whose_command_has_its_name() -> None:
+    for name, module in COMMANDS.items():
+        assert module == f"phi2chat.{name}"
+        assert importlib.import_module(module).command.name == name
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=!~ ]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    used = set[str]().union(*(imports(path) for path in [*PHI2CHAT, *CURATION]))
+    ours = {"phi2chat", "curation"} | set(sys.stdlib_module_names)
+    assert {name.lower().replace("yaml", "pyyaml") for name in used - ours} <= declared
+
+
+# One record, spelled in four places
+
+
+def test_the_fields_that_the_code_knows_are_those_of_the_schema() -> None:
+    assert list(KNOWN_FIELDS) == list(SCHEMA["properties"])
+
+
+def is_text(field: str) -> bool:
+    declared = SCHEMA["properties"][field]
+    return declared.get("type") == "string" or declared.get("$ref") == "#/$defs/languageTag"
+
+
+def test_add_has_a_flag_for_every_text_field_but_the_id() -> None:
+    assert list(TEXT_FIELDS) == [field for field in SCHEMA["properties"] if is_text(field) and field != "id"]
+
+
+def test_the_form_asks_for_text_fields_in_their_order_and_for_all_that_are_required() -> None:
+    assert [field for field in TEXT_FIELDS if field in FIELDS] == list(FIELDS)
+    assert list(REQUIRED) == SCHEMA["required"]
+    assert set(REQUIRED) < set(FIELDS)
