@@ -31,7 +31,7 @@ EMBEDDED_HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the original, of wh
 CONVERSION = 1  # Raise it when convert_gguf or the notice writes something else: old folders are then left alone.
 
 _MANIFEST_NAME = "complete.json"
-_PAD_TOKEN = "<|endoftext|>"
+_BOS_TOKEN, _EOS_TOKEN, _PAD_TOKEN = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, 112}  # 112 is what Rust reports for a full disk on Windows.
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
@@ -149,7 +149,10 @@ def convert_gguf(gguf_file: Path, folder: Path) -> None:
         )
         assert isinstance(tokenizer, PreTrainedTokenizerFast)  # A GGUF file gives no other kind.
         _mend_tokenizer(tokenizer, max_tokens=model.config.max_position_embeddings)
-        model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+        for config in (model.config, model.generation_config):
+            config.bos_token_id = tokenizer.bos_token_id
+            config.eos_token_id = tokenizer.eos_token_id
+            config.pad_token_id = tokenizer.pad_token_id
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
@@ -163,8 +166,10 @@ def _mend_tokenizer(tokenizer: "PreTrainedTokenizerFast", *, max_tokens: int) ->
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
         [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
     )
-    # The file pads with <|im_end|>, the EOS: whoever masks padding by its id would never teach the model to stop.
-    tokenizer.pad_token = _PAD_TOKEN
+    # transformers 5.17 takes the BOS for the EOS as well, and then no reply would end.
+    tokenizer.bos_token, tokenizer.eos_token = _BOS_TOKEN, _EOS_TOKEN
+    # The file pads with the EOS: whoever masks padding by its id would never teach the model to stop.
+    tokenizer.unk_token = tokenizer.pad_token = _PAD_TOKEN
     tokenizer.model_max_length = max_tokens
 
 

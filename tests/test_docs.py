@@ -137,8 +137,9 @@ def test_the_curate_walk_through_of_the_readme_prints_what_it_shows(tmp_path: Pa
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m phi2chat "$@"\n', encoding="utf-8")
     program.chmod(0o755)
+    python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     # An editor that changes nothing; everything else as in a shell in another folder.
-    environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": python_path}
     environment |= {"EDITOR": "true", "VISUAL": "", "PYTHONUTF8": "1"}
 
     def run(command: str) -> str:
