@@ -130,10 +130,12 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file. Raises UserError where there is none or it cannot be read."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is not a regular file; give a JSONL file")
+            raise UserError(f"{path}: is not a regular file; give another")
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
+    except MemoryError:
+        raise UserError(f"{path}: is larger than the memory; is it the right file?") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
 
@@ -185,7 +187,7 @@ def _parse_line(raw: bytes) -> dict[str, Any]:
         raise _BadLine(1, f"not JSON: {error}", "json") from None
     if _depth(value) > _MAX_DEPTH:
         raise _BadLine(1, "nested too deeply", "json")
-    if "\\ud" in text.lower() and not _encodable(value):
+    if "\\ud" in text.lower() and not is_utf8(value):
         raise _BadLine(1, "half of a surrogate pair, which is no character", "surrogate")
     if not isinstance(value, dict):
         raise _BadLine(1, f"a line must hold a JSON object, not {json_type(value)}", "json")
@@ -235,7 +237,8 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _encodable(value: object) -> bool:
+def is_utf8(value: object) -> bool:
+    """Whether the texts of a JSON value can be written: what a terminal of another encoding sends is surrogates."""
     try:
         _dumps(value, ascii_only=False).encode("utf-8")
     except UnicodeEncodeError:

@@ -20,6 +20,7 @@ from curation.records import (
     Record,
     column_of,
     format_record,
+    is_utf8,
     json_type,
     parse_dataset,
 )
@@ -44,7 +45,7 @@ def check_dataset(dataset: Dataset) -> list[Finding]:
 def check_record(path: Path, data: dict[str, Any]) -> list[Finding]:
     """The findings of a record that is not in a file yet, as the only line of `path`."""
     message = "holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again"
-    findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not _is_utf8(data[field])]
+    findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not is_utf8(data[field])]
     return findings or check_dataset(parse_dataset(path, format_record(data)))
 
 
@@ -56,14 +57,6 @@ def require_contract(dataset: Dataset) -> None:
         raise UserError(f"{faults[0]}{more}; mend it, `phi2chat curate validate {dataset.path}` shows all")
     if not any(True for _ in dataset.records()):
         raise UserError(f"{dataset.path}: holds no record; add one with `phi2chat curate add {dataset.path}`")
-
-
-def _is_utf8(value: object) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:  # what a terminal of another encoding sends reaches Python as surrogates
-        return False
-    return True
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
-from curation.store import write_atomically
+from curation.store import write_all
 
 Side = Literal["train", "eval"]
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
@@ -87,10 +87,10 @@ def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: i
     for side, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()
         manifest[side] = {"records": content.count(b"\n"), "sha256": digest}
-    # The manifest comes first: sides that do not fit it, after a full disk or a kill, are then known for what they are.
-    write_atomically(output_dir / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
-    for side, content in contents.items():
-        write_atomically(output_dir / f"{side}.jsonl", content)
+    manifest_bytes = json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
+    files = {output_dir / f"{side}.jsonl": content for side, content in contents.items()}
+    # The manifest comes first: after a kill between the renames, sides that do not fit it are known for what they are.
+    write_all({output_dir / MANIFEST: manifest_bytes, **files})
     return manifest
 
 
@@ -131,6 +131,6 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             raise ValueError("not what write_split wrote")
         if not all(isinstance(digest, str) for digest in digests):
             raise ValueError("not what write_split wrote")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None
     return manifest

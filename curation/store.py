@@ -24,25 +24,34 @@ def write_atomically(path: Path, content: bytes) -> None:
     A symbolic link stays one and its target is replaced; the permissions stay. Raises UserError where the disk or
     the permissions forbid it; the old file is then as it was.
     """
-    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
+    staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
+    path = Path()
     try:
-        if target.exists() and not os.access(target, os.W_OK):
-            raise UserError(f"{path}: is read-only; nothing was written")
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        try:
+        for path, content in contents.items():
+            target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+            if target.exists() and not os.access(target, os.W_OK):
+                raise UserError(f"{path}: is read-only; nothing was written")
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+            staged[path] = (Path(name), target)
             with os.fdopen(handle, "wb") as file:
                 Path(name).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-        _fsync_folder(target.parent)
+        for path in staged:
+            os.replace(*staged[path])
+        for folder in {target.parent for _, target in staged.values()}:
+            _fsync_folder(folder)
     except OSError as error:
-        raise _write_error(path, error, len(content)) from None
+        raise _write_error(path, error, len(contents[path])) from None
+    finally:
+        for temporary, _ in staged.values():
+            temporary.unlink(missing_ok=True)
 
 
 def append_record(path: Path, data: Mapping[str, Any]) -> str:
@@ -97,7 +106,7 @@ def _locked(path: Path) -> Iterator[None]:
     target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
     try:
         if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
-            raise UserError(f"{path}: its folder does not exist or cannot be written; make it first")
+            raise UserError(f"{path}: its folder cannot be written, or does not exist; choose another")
         with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS):
             yield
     except Timeout:

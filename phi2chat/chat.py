@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from curation.errors import UserError
-from curation.records import read_bytes
+from curation.records import is_utf8, read_bytes
 from curation.script import Span, StreamChecker, check
 from curation.store import write_atomically
 from phi2chat import config as configs
@@ -83,7 +84,7 @@ class Turn:
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
         turn = cls(**{**values, "stop": StopReason[values["stop"].upper()]})
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
-        if not all(isinstance(text, str) for text in texts) or not turn.question.strip():
+        if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
         return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds))
 
@@ -104,6 +105,8 @@ class Conversation:
         A reply that is interrupted stays, as far as it came. `changes` replace settings for this reply; with `again`
         it takes the place of the last turn, which stays if none comes.
         """
+        if not is_utf8(question):
+            raise UserError("the question holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again")
         earlier = self.turns[:-1] if again else list(self.turns)
         config = dataclasses.replace(self.config, **changes)
         style = self.model.style
@@ -281,7 +284,9 @@ def _count(turns: Sequence[Turn]) -> str:
 def _path(argument: str, command: str) -> Path:
     if not argument:
         raise UserError(f"/{command}: needs a file name, as in /{command} talk.json")
-    return Path(argument).expanduser()
+    if "\0" in argument:
+        raise UserError(f"/{command}: a file name holds no NUL")
+    return Path(os.path.expanduser(argument))
 
 
 def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
@@ -289,7 +294,7 @@ def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
         content = json.loads(read_bytes(path))
         config = configs.from_json(ChatConfig, content["config"], where=str(path))
         turns = [Turn.from_json(turn) for turn in content["turns"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
     return config, turns
 

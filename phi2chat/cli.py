@@ -7,6 +7,7 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import Never
 
@@ -70,10 +71,15 @@ def main() -> Never:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # a terminal of another encoding gets a replacement character, not an exception
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    sys.exit(_run())
+    code = _run()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; a late Ctrl-C would only disturb the way out
+    sys.exit(code)
 
 
 def _run() -> int:
+    for argument in sys.argv[1:]:
+        if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode("utf-8"):
+            return _fail(f"{argument!a}: holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again")
     try:
         code = phi2chat.main(standalone_mode=False, prog_name="phi2chat")
         if sys.stdout is not None:
@@ -91,8 +97,10 @@ def _run() -> int:
     except BrokenPipeError:
         return _leave_quietly()
     except OSError as error:
+        if error.errno in FULL_DISK and error.filename is None:
+            return _fail("the output cannot be written, its disk is full; what was asked for may be done already")
         if error.errno in FULL_DISK:
-            return _fail(f"{error.filename or 'output'}: the disk is full; make room and run the command again")
+            return _fail(f"{error.filename}: the disk is full; make room and run the command again")
         if error.filename is not None and error.errno is not None:
             return _fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
         raise

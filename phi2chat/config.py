@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -17,6 +18,28 @@ from curation.errors import UserError
 Config = TypeVar("Config")
 
 DEFAULT_BASE = "microsoft/phi-2"
+LARGEST_INT = 2**31 - 1
+LARGEST_SEED = 2**32 - 1  # of numpy, which Trainer seeds too
+
+
+class SaneIntRange(click.IntRange):
+    """A whole number in a range, which no library it goes to finds too large."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if self.max is None and number > LARGEST_INT:
+            self.fail(f"{value} is too large", param, ctx)
+        return number
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN, which no range keeps out by itself, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class LanguageTag(click.ParamType[str]):
@@ -68,16 +91,16 @@ class TrainConfig(DeviceConfig):
     output_dir: Path | None = option(None, "Folder of the run; by default runs/DATA-BASE.")
     eval_file: Path | None = option(None, "Eval records; by default a part of DATA is held out.")
     eval_percent: float = option(10.0, "Part of the families held out where there is no eval file.", 0.1, 90)
-    seed: int = option(42, "Seed of the split, the LoRA weights, the order and the dropout.", 0)
+    seed: int = option(42, "Seed of the split, the LoRA weights, the order and the dropout.", 0, LARGEST_SEED)
     max_length: int = option(2048, "Longest record, in tokens, prompt and answer together.", 16)
     overlong: Literal["stop", "drop"] = option("stop", "What to do with a longer record; it is never cut.")
-    epochs: float = option(3.0, "Times to go through the train records.", 0.01)
+    epochs: float = option(3.0, "Times to go through the train records.", 0.01, 100_000)
     max_steps: int | None = option(None, "Stop after this many steps, whatever --epochs says.", 1)
-    batch_size: int = option(8, "Records a step on the device.", 1)
+    batch_size: int = option(8, "Records a step on the device.", 1, 65536)
     accumulation_steps: int = option(1, "Batches gathered before each optimizer step.", 1)
-    learning_rate: float = option(2e-4, "Peak learning rate, reached after the warm-up; then a cosine.", 0)
+    learning_rate: float = option(2e-4, "Peak learning rate, reached after the warm-up; then a cosine.", 0, 1)
     warmup_ratio: float = option(0.05, "Part of the steps spent warming up.", 0, 0.9)
-    lora_rank: int = option(16, "Rank of the LoRA matrices.", 1)
+    lora_rank: int = option(16, "Rank of the LoRA matrices.", 1, 4096)
     lora_alpha: int = option(32, "Scale of the LoRA matrices; alpha/rank multiplies them.", 1)
     lora_dropout: float = option(0.05, "Dropout before the LoRA matrices.", 0, 0.9)
     eval_steps: int | None = option(None, "Evaluate and save every so many steps; by default once an epoch.", 1)
@@ -100,7 +123,7 @@ class ChatConfig:
     max_new_tokens: int = option(512, "Longest reply of the recipe chat, in tokens.", 1)
     temperature: float = option(0.0, "0 is greedy; higher is more varied.", 0, 5)
     top_p: float = option(1.0, "Sample from the likeliest tokens of this total probability.", 0.01, 1)
-    seed: int = option(0, "Seed of the sampling.", 0)
+    seed: int = option(0, "Seed of the sampling.", 0, LARGEST_SEED)
 
 
 def with_options(config: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -129,9 +152,9 @@ def option_type(field: dataclasses.Field[Any]) -> click.ParamType[Any]:
     if typing.get_origin(kind) is Literal:
         return click.Choice(typing.get_args(kind))
     if kind is int:
-        return click.IntRange(minimum, maximum)
+        return SaneIntRange(minimum, maximum)
     if kind is float:
-        return click.FloatRange(minimum, maximum)
+        return FiniteRange(minimum, maximum)
     if kind is Path:
         return click.Path(path_type=Path)
     return click.BOOL if kind is bool else click.STRING
@@ -172,7 +195,7 @@ def _read_yaml(config: type, path: Path) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise UserError(f"{path}{place}: is not YAML ({getattr(error, 'problem', None) or error}); mend it") from None
@@ -191,9 +214,11 @@ def _convert(config: type, key: str, value: Any, where: str) -> Any:
         raise UserError(f"{where}: {key} is not a setting; {hint}")
     if value is None and fields[key].default is None:
         return None
+    if isinstance(value, str) and not value.isprintable():
+        raise UserError(f"{where}: {key}: {value!r} does not fit")
     try:
         return option_type(fields[key]).convert(value, None, None)
-    except (click.BadParameter, TypeError) as error:
+    except (click.BadParameter, TypeError, ValueError, OverflowError) as error:
         reason = error.message if isinstance(error, click.BadParameter) else f"{value!r} does not fit"
         raise UserError(f"{where}: {key}: {reason.rstrip('.')}") from None
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,7 @@ def list_(file: Path, grep: str | None) -> None:
 
     try:
         pattern = re.compile(grep or "", re.IGNORECASE)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise UserError(
             f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None
@@ -224,7 +225,7 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
     line, record = dataset.find(record_id)
     question = f'remove {record_id}, "{_one_line(str(record.data.get("instruction", "")))}"?'
     try:
-        agreed = yes or click.confirm(safe(question), err=True)
+        agreed = yes or (sys.stdin is not None and click.confirm(safe(question), err=True))
     except click.Abort:
         if has_terminal():  # Ctrl-C
             raise

@@ -1,5 +1,6 @@
 """The loss curve of a run: as loss.png, and as text for the terminal."""
 
+import os
 from pathlib import Path
 
 Points = list[tuple[int, float]]
@@ -7,11 +8,13 @@ Points = list[tuple[int, float]]
 
 def save_loss_png(path: Path, losses: Points, eval_losses: Points) -> None:
     """Draw train loss and eval loss over the steps into a PNG file."""
-    from matplotlib.figure import Figure  # without pyplot, which would look for a display
+    os.environ["MPLBACKEND"] = "agg"  # a file is all we draw, whatever else the user draws on
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(*zip(*losses, strict=True), label="train loss", linewidth=1)
+    if losses:
+        axes.plot(*zip(*losses, strict=True), label="train loss", linewidth=1)
     axes.plot(*zip(*eval_losses, strict=True), label="eval loss", marker="o")
     axes.set_xlabel("step")
     axes.set_ylabel("nats per completion token")
@@ -27,7 +30,8 @@ def draw_losses(losses: Points, eval_losses: Points, width: int, height: int = 1
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(width, height)
-    plotext.plot(*zip(*losses, strict=True), label="train loss")
+    if losses:
+        plotext.plot(*zip(*losses, strict=True), label="train loss")
     plotext.scatter(*zip(*eval_losses, strict=True), label="eval loss", marker="●")
     plotext.xlabel("step")
     return str(plotext.uncolorize(plotext.build()))

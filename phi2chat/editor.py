@@ -56,6 +56,8 @@ def from_text(data: Mapping[str, Any], text: str) -> dict[str, Any]:
         raise UserError(
             f"{place}{getattr(error, 'problem', error)}; a text with a colon stands after `|` or in quotes"
         ) from None
+    except RecursionError:
+        raise UserError("it is nested too deeply; a field is a text") from None
     if not isinstance(edited, dict):
         raise UserError("the fields are gone; each stands on a line as `answer: ...`")
     kept = {key: value for key, value in data.items() if key in edited or not isinstance(value, str)}
@@ -85,6 +87,8 @@ def edit_text(text: str) -> str:
         file.write(text)
     try:
         code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
+    except KeyboardInterrupt:
+        raise UserError(f"interrupted; nothing was changed, your text is in {name}") from None
     except (OSError, ValueError) as error:
         os.unlink(name)
         raise UserError(f"$EDITOR ({_command()}) cannot be run ({error}); set it to an editor you have") from None

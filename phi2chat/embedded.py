@@ -114,7 +114,7 @@ def folder_of(cache_dir: Path, source: Source = SMOLLM2) -> Path:
 def find_cache_dir(environ: Mapping[str, str]) -> Path:
     """Where converted models are kept: PHI2CHAT_CACHE, or else the user's cache folder of this system."""
     chosen = environ.get("PHI2CHAT_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("phi2chat", appauthor=False)
+    return Path(os.path.expanduser(chosen)) if chosen else user_cache_path("phi2chat", appauthor=False)
 
 
 def is_finished(folder: Path) -> bool:

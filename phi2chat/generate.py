@@ -18,6 +18,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.recipes import RECIPES, StopReason, new_token_budget
 
 LOOP_TOKENS = 24  # a loop is this many tokens at least,
+SMALLEST_TEMPERATURE = 1e-3  # below, probabilities overflow, and the likeliest token is all that is left
 LOOP_REPEATS = 3  # made of one piece this many times
 
 
@@ -89,7 +90,7 @@ class _Chooser:
     """Greedy at temperature 0, otherwise a seeded sample."""
 
     def __init__(self, config: ChatConfig, device: torch.device):
-        self._greedy = config.temperature == 0
+        self._greedy = config.temperature < SMALLEST_TEMPERATURE
         if not self._greedy:
             self._random = torch.Generator(device=device).manual_seed(config.seed)
             self._warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature)])
@@ -115,4 +116,4 @@ def is_loop(ids: Sequence[int]) -> bool:
 def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
     configured = model.generation_config.eos_token_id
     several = configured if isinstance(configured, list) else [configured]
-    return {token for token in [*several, tokenizer.eos_token_id] if token is not None}
+    return {token for token in [*several, tokenizer.eos_token_id] if isinstance(token, int)}

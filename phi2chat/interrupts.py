@@ -16,7 +16,10 @@ class Interrupt:
 
 @contextlib.contextmanager
 def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Interrupt]:
-    """Within, Ctrl-C (and SIGTERM if asked) sets `requested` and says `notice` on stderr; the second one interrupts."""
+    """Within, Ctrl-C sets `requested` and says `notice` on stderr; the second one interrupts.
+
+    With `terminate` SIGTERM and SIGHUP do so too.
+    """
     interrupt = Interrupt()
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -31,7 +34,7 @@ def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Int
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
         yield interrupt
         return
-    signals = [signal.SIGINT, *([signal.SIGTERM] if terminate else [])]
+    signals = [signal.SIGINT, *([signal.SIGTERM, signal.SIGHUP] if terminate else [])]
     before = [signal.signal(signum, note) for signum in signals]
     try:
         yield interrupt

@@ -1,9 +1,11 @@
 """Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
 
+import contextlib
 import json
+import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,6 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
-from safetensors import SafetensorError
 
 from curation.errors import UserError
 from curation.records import read_bytes
@@ -65,7 +66,7 @@ def find_base(name: str, progress: Progress) -> Base:
     """
     if name == EMBEDDED_NAME:
         return Base(name, EMBEDDED_HUB_NAME, prepare(progress))
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UserError(f"{name}: is no model folder, it has no config.json; {WAYS_OUT}")
@@ -128,29 +129,36 @@ def spell_dtype(dtype: torch.dtype) -> str:
 
 def load_base(base: Base, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
     """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token."""
+    with _readable_failures(base, device, dtype), quiet_transformers():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            base.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+        model = model.to(device)
+    if missing := sorted(report["missing_keys"]):
+        raise UserError(f"{base.name}: lacks weights ({len(missing)}, such as {missing[0]}); {WAYS_OUT}")
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise UserError(f"{base.name}: its tokenizer has no tokenizer.json, which streaming needs; {WAYS_OUT}")
+    if not isinstance(tokenizer.eos_token_id, int):
+        raise UserError(f"{base.name}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}")
+    with _readable_failures(base, device, dtype):
+        set_pad_token(model, tokenizer)
+        tokenizer("?", add_special_tokens=True, split_special_tokens=True)  # a damaged one fails here, not in a reply
+    return model, tokenizer
+
+
+@contextlib.contextmanager
+def _readable_failures(base: Base, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     try:
-        with quiet_transformers():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
-            model, report = transformers.AutoModelForCausalLM.from_pretrained(
-                base.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-            )
-            model = model.to(device)
+        yield
     except torch.OutOfMemoryError:
         raise UserError(
             f"{base.name}: does not fit into the memory of {device} as {spell_dtype(dtype)};"
             f" `phi2chat doctor` says what fits, or try --base {EMBEDDED_NAME}"
         ) from None
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:
+        # All of it is libraries reading files that are not ours; a damaged one comes out as almost any exception.
         raise UserError(f"{base.name}: cannot be loaded ({_first_line(error)}); {WAYS_OUT}") from error
-    if report["missing_keys"]:
-        missing = sorted(report["missing_keys"])
-        raise UserError(f"{base.name}: lacks weights ({len(missing)}, such as {missing[0]}); {WAYS_OUT}")
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        raise UserError(f"{base.name}: its tokenizer has no tokenizer.json, which streaming needs; {WAYS_OUT}")
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"{base.name}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}")
-    set_pad_token(model, tokenizer)
-    return model, tokenizer
 
 
 def set_pad_token(model: Any, tokenizer: Any) -> None:
@@ -182,7 +190,7 @@ def base_of(adapter: Path) -> str:
         if path.exists():
             try:
                 return str(json.loads(read_bytes(path))[key])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
     raise UserError(f"{adapter}: does not say its base; name it with --base")
 
@@ -197,7 +205,7 @@ def _add_adapter(model: Any, adapter: Path) -> Any:
             # PEFT would go on without these weights, and the adapter would do nothing there.
             warnings.filterwarnings("error", "Found missing adapter keys")
             return PeftModel.from_pretrained(model, str(adapter))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
+    except Exception as error:  # as above: a library reads files that are not ours
         raise UserError(
             f"{adapter}: does not fit its base or is damaged ({_first_line(error)}); train it again"
         ) from error

@@ -113,7 +113,7 @@ def load_style(folder: Path) -> PromptStyle:
             isinstance(marker, str) and marker.strip() for marker in dataclasses.astuple(style)
         ):
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise UserError(f"{path}: is not a prompt style; train the adapter again or restore the file") from None
     return style
 

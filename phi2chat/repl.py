@@ -1,5 +1,6 @@
 """`phi2chat repl`: talk with a model in the terminal, see its reasoning, see where it slips into the wrong script."""
 
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ def command(no_history: bool, **flags: Any) -> None:
     """
     import sys
 
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
     from phi2chat.models import load
@@ -65,6 +66,11 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
                 reply(conversation, screen, line)
         except UserError as error:
             screen.say(str(error), "error")
+        except OSError as error:
+            screen.say(f"{error.filename}: {error.strerror}", "error")
+        except Exception:  # a bug of ours, which keeps its traceback but must not take the conversation with it
+            screen.drop_reply()
+            traceback.print_exc()
 
 
 def reply(conversation: "Conversation", screen: "Screen", question: str, **changes: Any) -> None:
@@ -147,6 +153,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
 
 def open_history(disabled: bool, screen: "Screen", folder: Path | None = None) -> "History":
     """The history file, readable by its owner alone; where it cannot be had, one that lasts until the end."""
+    import errno
     import os
 
     from platformdirs import user_state_path
@@ -166,7 +173,9 @@ def open_history(disabled: bool, screen: "Screen", folder: Path | None = None) -
     path = (folder or user_state_path("phi2chat")) / HISTORY_FILE
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
         path.chmod(0o600)
     except OSError as error:
         screen.note(f"{path}: there is no history this time ({error.strerror})", "warning")

@@ -16,6 +16,7 @@ RUN_FILE = "run.json"
 ADAPTER_FILE = "adapter_model.safetensors"
 CHECKPOINTS = "checkpoints"
 COMPLETE_FILE = "complete.json"
+TRAINER_STATE = "trainer_state.json"  # what Trainer writes last
 
 
 @dataclass
@@ -54,10 +55,13 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN_FILE
     try:
         run = Run(**json.loads(read_bytes(path)))
+        kinds = ((run.base, str), (run.data, str), (run.config, dict), (run.sha256, dict))
+        if not all(isinstance(value, kind) for value, kind in kinds) or "\0" in run.data:
+            raise ValueError("not what save wrote")
         run.losses = [(int(step), float(loss)) for step, loss in run.losses]
         run.eval_losses = [(int(step), float(loss)) for step, loss in run.eval_losses]
         return run
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
 
 
@@ -76,8 +80,11 @@ def seal_checkpoint(checkpoint: Path) -> None:
 def _is_complete(checkpoint: Path) -> bool:
     try:
         digests = json.loads((checkpoint / COMPLETE_FILE).read_bytes())
+        step = checkpoint.name.rpartition("-")[2]
+        if not step.isdecimal() or not {ADAPTER_FILE, TRAINER_STATE}.issubset(digests):
+            return False
         return all(_sha256(checkpoint / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return False
 
 

@@ -21,7 +21,6 @@ from safetensors import SafetensorError
 from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
-from curation.store import write_atomically
 from datasets import Dataset
 from phi2chat import config as configs
 from phi2chat.config import TrainConfig
@@ -33,6 +32,7 @@ from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, Run, complete_checkpoints, read_run
 from phi2chat.watcher import Reporter, Watcher
 
+WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png")
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 # transformers renamed the option after 5.17, the oldest version that we run on.
@@ -52,10 +52,13 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     Raises UserError for whatever the user can mend.
     """
     folder = config.output_dir or Path("runs") / f"{data.stem}-{Path(config.base).name}"
-    if (folder / ADAPTER_FILE).exists() or complete_checkpoints(folder):
+    if complete_checkpoints(folder):
         raise UserError(
             f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
         )
+    left = [name for name in WRITTEN if (folder / name).exists()]
+    if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
+        raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
     sides = read_sides(data, config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
@@ -112,7 +115,7 @@ def _run(
         run.status = "running"
         run.save(folder)
         try:
-            with _readable_failures(folder, config):
+            with _readable_failures(folder, config), quiet_transformers():
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
                 run.steps, run.best_step = trainer.state.global_step, trainer.state.best_global_step
                 run.peak_memory_gib = round(_peak_memory_bytes(device) / 2**30, 2)
@@ -134,8 +137,8 @@ def _run(
 
 def _way_on(folder: Path) -> str:
     if complete_checkpoints(folder):
-        return f"go on from the last checkpoint with: phi2chat train --resume {folder}"
-    return "there is no checkpoint yet, so train again"
+        return f"go on from the last checkpoint with `phi2chat train --resume {folder}`"
+    return "train again, for there is no checkpoint yet"
 
 
 @contextlib.contextmanager
@@ -262,7 +265,7 @@ def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) 
     peft_config = staging / "adapter_config.json"
     settings = json.loads(peft_config.read_bytes())
     settings["base_model_name_or_path"] = base.source  # not the cache folder of this machine
-    write_atomically(peft_config, json.dumps(settings, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
+    peft_config.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     save_style(style, staging)
     for name in (PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
         (staging / name).replace(folder / name)
@@ -283,7 +286,7 @@ def _readable_failures(folder: Path, config: TrainConfig) -> Iterator[None]:
         # A full disk reaches us as three different errors, of which only one says so.
         if shutil.disk_usage(folder).free > 2**24 and "No space left" not in str(error):
             raise
-        raise UserError(f"{folder}: the disk is full; make room, then {_way_on(folder)}") from error
+        raise UserError(f"{folder}: the disk is full; make room and {_way_on(folder)}") from error
 
 
 def _keep_freed_memory() -> None:

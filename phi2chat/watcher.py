@@ -98,12 +98,13 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         logs = logs or {}
-        if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
+        for name in ("loss", "eval_loss"):
+            if not math.isfinite(logs.get(name, 0.0)):
                 raise UserError(
-                    f"{self._folder}: the loss became {logs['loss']} at step {state.global_step};"
+                    f"{self._folder}: the {name.replace('_', ' ')} became {logs[name]} at step {state.global_step};"
                     " train again with a lower --learning-rate, or with --precision float32"
                 )
+        if "loss" in logs:
             self._progress.loss = logs["loss"]
             self._run.losses.append((state.global_step, logs["loss"]))
             self._count_tokens(logs)
@@ -117,9 +118,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / "README.md").unlink(missing_ok=True)  # PEFT's card, a form that nobody filled in
+        self._run.save(self._folder)
         save_style(self._style, checkpoint)
         seal_checkpoint(checkpoint)
-        self._run.save(self._folder)
 
     def _stop_if_asked(self, control: TrainerControl) -> None:
         if self._interrupt.requested:

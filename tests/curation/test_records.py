@@ -259,8 +259,8 @@ def test_what_is_no_readable_file_is_refused_in_one_sentence(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "pipe")
     for path, message in (
         (tmp_path / "nothing", "no such file; check the path"),
-        (tmp_path, "is not a regular file; give a JSONL file"),
-        (tmp_path / "pipe", "is not a regular file; give a JSONL file"),
+        (tmp_path, "is not a regular file; give another"),
+        (tmp_path / "pipe", "is not a regular file; give another"),
         (tmp_path / ("n" * 300), "cannot be read (File name too long); check the path and its permissions"),
     ):
         with pytest.raises(UserError) as error:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.records import read_dataset
-from curation.store import append_record, new_id, remove_record, replace_record, write_atomically
+from curation.store import append_record, new_id, remove_record, replace_record, write_all, write_atomically
 
 RECORD = {"instruction": "日本の首都は？", "reasoning": "国会があります。", "answer": "東京です。"}
 
@@ -138,14 +138,14 @@ def test_a_read_only_folder_is_named_at_once(tmp_path: Path, as_nobody_special: 
     path = tmp_path / "data" / "x.jsonl"
     path.parent.mkdir(mode=0o555)
     done = run_python("append_record(Path(sys.argv[1]), {'id': 'a'})", path, before=as_nobody_special)
-    message = "its folder does not exist or cannot be written; make it first"
+    message = "its folder cannot be written, or does not exist; choose another"
     assert (done.stdout, done.stderr) == (f"{path}: {message}\n", "")
     assert names_in(path.parent) == []
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "x.jsonl"
-    with pytest.raises(UserError, match="its folder does not exist or cannot be written; make it first"):
+    with pytest.raises(UserError, match="its folder cannot be written, or does not exist; choose another"):
         append_record(path, RECORD)
     with pytest.raises(UserError, match=r"cannot be written \(No such file or directory\); nothing was changed"):
         write_atomically(path, b"")
@@ -260,3 +260,12 @@ def test_two_programs_that_add_records_at_once_lose_none(tmp_path: Path) -> None
     for name in ("a", "b"):  # each in the order in which it was added
         assert [id for id in ids if id.startswith(name)] == [f"{name}-{n}" for n in range(50)]
     assert len(ids) == 100
+
+
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "nowhere" / "b.jsonl"
+    first.write_bytes(b"old\n")
+    with pytest.raises(UserError, match="nothing was changed"):
+        write_all({first: b"new\n", second: b"new\n"})
+    assert first.read_bytes() == b"old\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]

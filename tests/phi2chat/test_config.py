@@ -193,3 +193,13 @@ def test_a_language_tag_is_taken(tag: str) -> None:
 def test_what_is_no_language_tag_is_refused(tag: str) -> None:
     with pytest.raises(UserError, match="is not a language tag such as ja, en or zh-Hans"):
         change(ChatConfig(), "lang", tag)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("learning_rate", "nan"), ("learning_rate", "1e30"), ("epochs", "inf"), ("seed", "4294967296"),
+     ("batch_size", "99999999999999999999"), ("max_steps", "99999999999999999999"), ("base", "a\0b")],
+)  # fmt: skip
+def test_a_number_that_no_library_could_take_is_refused(key: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"/set: {key}: "):
+        change(TrainConfig(), key, value)

@@ -301,3 +301,15 @@ def test_a_gpu_that_is_not_there_is_said_so() -> None:
 @pytest.mark.parametrize(("precision", "dtype"), [("auto", "float32"), ("float32", "float32"), ("bf16", "bfloat16")])
 def test_a_cpu_computes_in_float32_unless_told_otherwise(precision: Any, dtype: str) -> None:
     assert [str(part) for part in place(ModelConfig(device="cpu", precision=precision))] == ["cpu", f"torch.{dtype}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("config.json", "[]"), ("config.json", '{"model_type": "phi", "hidden_size": "abc"}'), ("tokenizer.json", "[]"),
+     ("tokenizer_config.json", "[]"), ("generation_config.json", "[]")],
+)  # fmt: skip
+def test_a_damaged_file_of_a_model_is_one_sentence(base: Path, name: str, content: str) -> None:
+    (base / name).write_text(content)
+    sentence = fault_of(base)
+    assert sentence.startswith(f"{base}: ") and sentence.endswith(WAYS_OUT)
+    assert "\n" not in sentence

@@ -471,8 +471,8 @@ class Impatient(Listener):
 @pytest.mark.parametrize(
     ("step", "checkpoint", "way_on"),
     [
-        (2, [], "there is no checkpoint yet, so train again"),
-        (5, ["checkpoint-4"], "go on from the last checkpoint with: phi2chat train --resume {}"),
+        (2, [], "train again, for there is no checkpoint yet"),
+        (5, ["checkpoint-4"], "go on from the last checkpoint with `phi2chat train --resume {}`"),
     ],
 )
 def test_a_second_ctrl_c_stops_at_once_and_says_how_to_go_on(
@@ -628,3 +628,14 @@ def test_an_overtrained_adapter_answers_as_it_was_trained(answering_adapter: tup
         list(talk.ask(record.instruction))
         turn = talk.turns[-1]
         assert (turn.reasoning, turn.answer, turn.stop) == (record.reasoning, record.answer, StopReason.END_OF_TEXT)
+
+
+@pytest.mark.parametrize("name", ["prompt.json", "adapter_config.json", "loss.png", "run.json"])
+def test_a_file_of_somebody_else_in_the_folder_is_not_written_over(
+    tiny_phi: Path, records: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine")
+    with pytest.raises(UserError):
+        train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **QUICK), Listener())
+    assert (tmp_path / "run" / name).read_text() == "mine"
