@@ -12,6 +12,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from curation.records import Finding
 from curation.rules import check_record
+from phi2chat.safe_input import VisibleEscapes
 
 FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
 REQUIRED = ("instruction", "reasoning", "answer")
@@ -24,7 +25,9 @@ def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **sessio
     Raises KeyboardInterrupt where the user drops it.
     """
     record = dict(start)
-    session: PromptSession[str] = PromptSession(multiline=True, key_bindings=_keys(), **session_options)
+    session: PromptSession[str] = PromptSession(
+        multiline=True, key_bindings=_keys(), input_processors=[VisibleEscapes()], **session_options
+    )
     for name in fields:
         optional = "" if name in REQUIRED else " (optional)"
         typed = session.prompt(

@@ -114,6 +114,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     from phi2chat.chat import COMMANDS
+    from phi2chat.safe_input import VisibleEscapes
 
     class SlashCompleter(Completer):
         def get_completions(self, document: Document, complete_event: object) -> Iterator[Completion]:
@@ -147,6 +148,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
         completer=SlashCompleter(),
         complete_while_typing=True,
         key_bindings=keys,
+        input_processors=[VisibleEscapes()],
         **options,
     )
 
