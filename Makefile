@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint docs constraints clean
+.PHONY: demo test test-all lint docs clean
 
 ## demo: install into .venv and run the whole loop on the embedded model (CPU, a few minutes)
 demo: $(VENV)/installed
@@ -24,10 +24,6 @@ lint: $(VENV)/installed-dev
 ## docs: write docs/commands.md from the commands' own help
 docs: $(VENV)/installed-dev
 	$(BIN)/python docs/write_commands.py
-
-## constraints: pin what is installed in .venv
-constraints: $(VENV)/installed-dev
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
 	rm -rf $(VENV) dist

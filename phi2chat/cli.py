@@ -64,7 +64,7 @@ def phi2chat() -> None:
 
 def main() -> Never:
     """Run the command line and exit."""
-    # A waiting OpenMP thread spins by default, which costs a factor of 7 where another process uses the core.
+    # A waiting OpenMP thread spins by default and takes the core from whoever else could use it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL would report the start of every training
