@@ -74,10 +74,6 @@ def command(data: Path, steps: int) -> None:
         lora_dropout=0.0,
     )
     _, run = train(split_dir, config, screen)
-    screen.end_progress()
-    if run.status == "interrupted":
-        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {folder}", "warning")
-        raise click.exceptions.Exit(130)
     report(folder, run, screen)
 
     screen.heading("4. after: the same questions to the adapter")

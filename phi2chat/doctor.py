@@ -56,7 +56,7 @@ def _look(group: Callable[[], Iterator[Check]]) -> Iterator[Check]:
     try:
         yield from group()
     except Exception as error:  # a package that is missing or broken, in whatever way, is what doctor is asked about
-        yield Check(group.__name__.strip("_"), str(error), REINSTALL)
+        yield Check(f"looking at {group.__name__.strip('_')}", str(error), REINSTALL)
 
 
 def _python() -> Iterator[Check]:

@@ -24,10 +24,7 @@ LOSS_PNG = "loss.png"
     "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
 )
 @with_options(TrainConfig)
-@click.pass_context
-def command(
-    ctx: click.Context, /, data: Path | None, config_file: Path | None, resume_dir: Path | None, **flags: Any
-) -> None:
+def command(data: Path | None, config_file: Path | None, resume_dir: Path | None, **flags: Any) -> None:
     """Fine-tune a LoRA adapter on DATA: a JSONL file, or a folder that `curate split` wrote.
 
     \b
@@ -55,15 +52,15 @@ def command(
     else:
         assert data is not None
         folder, run = train(data, config, screen)
-    screen.end_progress()
-    if run.status == "interrupted":
-        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {folder}", "warning")
-        ctx.exit(130)
     report(folder, run, screen)
 
 
 def report(folder: Path, run: "Run", screen: "Screen") -> None:
-    """The summary table and the loss curve, on the screen and as loss.png."""
+    """The summary table and the loss curve, on the screen and as loss.png; exit code 130 for an interrupted run."""
+    screen.end_progress()
+    if run.status == "interrupted":
+        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {folder}", "warning")
+        raise click.exceptions.Exit(130)
     from phi2chat.curves import draw_losses, save_loss_png
 
     save_loss_png(folder / LOSS_PNG, run.losses, run.eval_losses)

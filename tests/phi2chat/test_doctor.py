@@ -59,7 +59,12 @@ def test_doctor_looks_at_python_packages_memory_and_models(phi2chat: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("package", "name"), [("torch", "torch"), ("huggingface_hub", "models"), ("packaging", "packages")]
+    ("package", "name"),
+    [
+        ("torch", "looking at torch"),
+        ("huggingface_hub", "looking at models"),
+        ("packaging", "looking at packages"),
+    ],
 )
 @pytest.mark.parametrize(
     "code",
