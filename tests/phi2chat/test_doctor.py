@@ -119,7 +119,7 @@ def test_what_a_look_found_before_it_failed_is_kept() -> None:
 
     first, second = doctor._look(_gadgets)
     assert first == Check("one", "there")
-    assert (second.name, second.found) == ("gadgets", "no module named gadget")
+    assert (second.name, second.found) == ("looking at gadgets", "no module named gadget")
     assert "pip install" in second.mend
 
 
