@@ -93,7 +93,7 @@ def prepare(
             shutil.rmtree(partial_dir, ignore_errors=True)
             if shutil.disk_usage(cache_dir).free < source.folder_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            progress(f"Converting the embedded model {EMBEDDED_NAME} into {folder} (once, about 20 seconds).")
+            progress(f"converting {EMBEDDED_NAME}, once, which takes half a minute")
             try:
                 partial_dir.mkdir()
                 (convert or convert_gguf)(gguf_file, partial_dir)

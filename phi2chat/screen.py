@@ -1,11 +1,12 @@
 """All looks. Whatever is shown passes through here, and every foreign character is made safe to print."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
@@ -53,7 +54,8 @@ class Screen:
 
     def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
         self.out = out or SafeConsole()
-        self.err = err or SafeConsole(stderr=True)
+        # The stream itself, not whatever sys.stderr is later: it is held back during the conversion of a model.
+        self.err = err or SafeConsole(file=sys.stderr)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last_part: str | None = None
@@ -168,7 +170,7 @@ class Screen:
             parts_.append(f"{progress.tokens_per_second:,.0f} tokens/s")
         if self.err.is_terminal and not self.err.is_dumb_terminal:
             done, total = progress.eval_batches or (progress.step, progress.total_steps)
-            what = f"evaluating at step {progress.step}" if progress.eval_batches else "  ".join(parts_)
+            what = f"evaluating at step {progress.step}" if progress.eval_batches else "  ".join(parts_).removeprefix("step ")
             self._show_bar(what, total=total, completed=done)
             return
         if progress.eval_batches:
@@ -188,11 +190,13 @@ class Screen:
     def _show_bar(self, text: str, total: int | None, completed: int) -> None:
         if self._bar is None:
             self._bar = Progress(
-                BarColumn(bar_width=16),
-                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=8),
+                # What the other columns leave; a long text is cut rather than the bar.
+                TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(compact=True),
                 console=self.err,
+                expand=True,
                 transient=True,
             )
             self._bar.start()

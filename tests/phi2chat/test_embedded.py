@@ -80,7 +80,7 @@ def test_the_second_call_reuses_the_folder_in_silence(source: Source, cache_dir:
     said: list[str] = []
     convert = FakeConversion()
     first = prepare(said.append, source=source, cache_dir=cache_dir, convert=convert)
-    assert said == [f"Converting the embedded model {EMBEDDED_NAME} into {first} (once, about 20 seconds)."]
+    assert said == [f"converting {EMBEDDED_NAME}, once, which takes half a minute"]
     assert prepare(said.append, source=source, cache_dir=cache_dir, convert=convert) == first
     assert convert.calls == 1
     assert len(said) == 1
