@@ -170,7 +170,9 @@ class Screen:
             parts_.append(f"{progress.tokens_per_second:,.0f} tokens/s")
         if self.err.is_terminal and not self.err.is_dumb_terminal:
             done, total = progress.eval_batches or (progress.step, progress.total_steps)
-            what = f"evaluating at step {progress.step}" if progress.eval_batches else "  ".join(parts_).removeprefix("step ")
+            what = "  ".join(parts_).removeprefix("step ")
+            if progress.eval_batches:
+                what = f"evaluating at step {progress.step}"
             self._show_bar(what, total=total, completed=done)
             return
         if progress.eval_batches:

@@ -60,6 +60,6 @@ def test_a_bar_on_a_terminal_is_taken_away_before_a_line_comes() -> None:
     console = SafeConsole(file=shown, force_terminal=True, width=60, color_system=None)
     screen = Screen(console, console)
     screen.training_progress(Progress(10, 3, loss=1.5))
-    assert "step 3/10  loss 1.500" in shown.getvalue()
+    assert " 3/10  loss 1.500" in shown.getvalue()
     screen.say("done")
     assert shown.getvalue().rpartition("\x1b[2K")[2] == "done\n"
