@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
+from curation.script import describe_spans
 from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Screen:
         console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
         for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
             if spans:
-                console.print(safe_text(f"! {part}: {describe(spans)}", "warning"), soft_wrap=True)
+                console.print(safe_text(f"! {part}: {describe_spans(spans)}", "warning"), soft_wrap=True)
         console.print()
 
     def drop_reply(self) -> None:
@@ -212,13 +213,6 @@ def describe_end(turn: "Turn") -> str:
     speed = f", {turn.tokens / turn.seconds:.1f} tokens/s" if turn.seconds > 0 else ""
     no_answer = "" if turn.answer else "; no answer came"
     return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}]"
-
-
-def describe(spans: Sequence[Any]) -> str:
-    """The runs in a wrong script, by language, as a footer names them."""
-    from curation.script import describe_spans
-
-    return describe_spans(spans)
 
 
 def marked(text: str, spans: Sequence[Any], style: str) -> Text:
