@@ -54,7 +54,8 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
         spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
         found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
-        print(json.dumps({**turn.to_json(), **found}).replace("\x7f", "\\u007f"), flush=True)
+        verdict = {"flagged": any(found.values())}
+        print(json.dumps({**turn.to_json(), **verdict, **found}).replace("\x7f", "\\u007f"), flush=True)
         return
     screen.end_reply(turn, screen.err)
 

@@ -3,23 +3,24 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from curation.errors import UserError
 from curation.records import is_utf8, read_bytes
-from curation.script import Span, StreamChecker, check
+from curation.script import Piece as CheckedPiece
+from curation.script import Span, check
 from curation.store import write_atomically
 from phi2chat import config as configs
 from phi2chat.config import ChatConfig
+from phi2chat.guard import GuardReport, Part, PartReader
 from phi2chat.interrupts import Interrupt
-from phi2chat.prompt import Example, PromptStyle, SegmentParser, render_completion, render_prompt
+from phi2chat.prompt import Example, PromptStyle, render_completion, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
 
 RETRY_TEMPERATURE = 0.7
-Part = Literal["reasoning", "answer"]
 
 
 class TextStream(Protocol):
@@ -30,6 +31,8 @@ class TextStream(Protocol):
 
     @property
     def tokens(self) -> int: ...
+    @property
+    def guard(self) -> GuardReport: ...
     def __iter__(self) -> Iterator[str]: ...
 
 
@@ -54,7 +57,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and its reply. `reasoning_spans` and `answer_spans` are the runs in a wrong script."""
+    """A question and its reply.
+
+    `reasoning_spans` and `answer_spans` are the runs in a wrong script; with the guard off nothing is one.
+    """
 
     question: str
     reasoning: str
@@ -65,14 +71,15 @@ class Turn:
     recipe: str
     lang: str
     reasoning_lang: str
+    guard: GuardReport = dataclasses.field(default_factory=GuardReport)
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
-        return check(self.reasoning, self.reasoning_lang).spans
+        return () if self.guard.mode == "off" else check(self.reasoning, self.reasoning_lang).spans
 
     @property
     def answer_spans(self) -> tuple[Span, ...]:
-        return check(self.answer, self.lang).spans
+        return () if self.guard.mode == "off" else check(self.answer, self.lang).spans
 
     def to_json(self) -> dict[str, Any]:
         """The turn as plain JSON values."""
@@ -82,7 +89,8 @@ class Turn:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
-        turn = cls(**{**values, "stop": StopReason[values["stop"].upper()]})
+        guard = GuardReport.from_json(values.get("guard", {}))
+        turn = cls(**{**values, "stop": StopReason[values["stop"].upper()], "guard": guard})
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
@@ -116,29 +124,24 @@ class Conversation:
             if turn.answer
         ]
         stream = self.model.stream(history, question, config)
-        parser = SegmentParser(style)
+        reader = PartReader(style, config)
         texts: dict[Part, str] = {"reasoning": "", "answer": ""}
-        part: Part = "reasoning"
-        reasoning_lang = config.reasoning_lang or config.lang
-        checker = StreamChecker(reasoning_lang)
+
+        def pieces(read: Iterable[tuple[Part, CheckedPiece]]) -> Iterator[Piece]:
+            for part, piece in read:
+                texts[part] += piece.text
+                yield Piece(part, piece.text, piece.span_language)
+
         stop = None
         for text in stream:
-            for segment in parser.feed(text):
-                if segment.kind != part:
-                    yield from (Piece(part, piece.text, piece.span_language) for piece in checker.close())
-                    part, checker = segment.kind, StreamChecker(config.lang)
-                texts[part] += segment.text
-                yield from (Piece(part, piece.text, piece.span_language) for piece in checker.feed(segment.text))
-            if parser.finished:
+            yield from pieces(reader.feed(text))
+            if reader.finished:
                 stop = StopReason.NEXT_QUESTION
                 break
             if interrupt and interrupt.requested:
                 stop = StopReason.INTERRUPTED
                 break
-        for segment in parser.close():
-            texts[part] += segment.text
-            yield from (Piece(part, piece.text, piece.span_language) for piece in checker.feed(segment.text))
-        yield from (Piece(part, piece.text, piece.span_language) for piece in checker.close())
+        yield from pieces(reader.close())
         turn = Turn(
             question,
             texts["reasoning"],
@@ -148,7 +151,8 @@ class Conversation:
             stream.seconds,
             config.recipe,
             config.lang,
-            reasoning_lang,
+            config.reasoning_lang or config.lang,
+            stream.guard,
         )
         self.turns = [*earlier, turn]
 
@@ -310,12 +314,14 @@ class Command:
 
 
 _LANGUAGES = ("ja", "en", "zh-Hans", "zh-Hant", "ko")
+_GUARDS = ("flag", "enforce", "off")
 _SETTINGS = tuple(field.name for field in dataclasses.fields(ChatConfig))
 
 COMMANDS = {
     "help": Command("", "this list", _help),
     "reasoning": Command("on|off", "show the reasoning or fold it away", _reasoning, ("on", "off")),
     "lang": Command("TAG", "the language of replies; other scripts are flagged", _set_one("lang"), _LANGUAGES),
+    "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
     "undo": Command("", "forget the last question and its reply", _undo),

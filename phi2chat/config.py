@@ -124,6 +124,9 @@ class ChatConfig:
     temperature: float = option(0.0, "0 is greedy; higher is more varied.", 0, 5)
     top_p: float = option(1.0, "Sample from the likeliest tokens of this total probability.", 0.01, 1)
     seed: int = option(0, "Seed of the sampling.", 0, LARGEST_SEED)
+    guard: Literal["flag", "enforce", "off"] = option(
+        "flag", "flag: mark what is in a wrong script; enforce: write nothing in one; off: neither."
+    )
 
 
 def with_options(config: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,26 +15,41 @@ from transformers.generation.logits_process import (
 )
 
 from curation.errors import UserError
+from phi2chat.automaton import Automaton, State
 from phi2chat.config import ChatConfig
+from phi2chat.guard import NOT_POSSIBLE, Guard, GuardReport, make_guard
+from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import RECIPES, StopReason, new_token_budget
 
 LOOP_TOKENS = 24  # a loop is this many tokens at least,
 SMALLEST_TEMPERATURE = 1e-3  # below, probabilities overflow, and the likeliest token is all that is left
 LOOP_REPEATS = 3  # made of one piece this many times
+DEFAULT_STYLE = PromptStyle()
 
 
 class TokenStream:
     """The text of a reply, a piece for every token that completes a character.
 
-    Iterating runs the model; afterwards `stop` says why it ended and `tokens` and `seconds` what it took. A character
-    that is spread over several tokens comes out whole: nothing is shown that more tokens could change.
+    Iterating runs the model; afterwards `stop` says why it ended, `tokens` and `seconds` what it took, and `guard`
+    what the guard did. A character that is spread over several tokens comes out whole: nothing is shown that more
+    tokens could change. Where the guard enforces, a piece comes when it is certain to stay, and may be empty.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, prompt_ids: Sequence[int], config: ChatConfig, context_tokens: int):
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompt_ids: Sequence[int],
+        config: ChatConfig,
+        context_tokens: int,
+        style: PromptStyle = DEFAULT_STYLE,
+    ):
         recipe = RECIPES[config.recipe]
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._prompt_ids = list(prompt_ids)
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
+        self._end = _end_tokens(model, tokenizer)
+        self._guard = make_guard(tokenizer, style, config, self._end) if config.guard == "enforce" else None
         self.ids: list[int] = []
         self.stop = StopReason.INTERRUPTED
         self.seconds = 0.0
@@ -42,7 +58,19 @@ class TokenStream:
     def tokens(self) -> int:
         return len(self.ids)
 
+    @property
+    def guard(self) -> GuardReport:
+        """What the guard has done so far."""
+        if self._guard is not None:
+            return self._guard.report
+        if self._config.guard == "enforce":
+            return GuardReport("flag", note=NOT_POSSIBLE)
+        return GuardReport(self._config.guard)
+
     def __iter__(self) -> Iterator[str]:
+        return self._free_pieces() if self._guard is None else self._guarded_pieces(self._guard)
+
+    def _free_pieces(self) -> Iterator[str]:
         start = time.perf_counter()
         decoder = DecodeStream(skip_special_tokens=True)
         shown = ""
@@ -63,27 +91,87 @@ class TokenStream:
 
     @torch.inference_mode()
     def _next_tokens(self) -> Iterator[int]:
-        device = self._model.device
-        choose = _Chooser(self._config, device)
-        end = _end_tokens(self._model, self._tokenizer)
-        known = len(self._tokenizer)  # a model may have more rows than its tokenizer has tokens
-        cache = DynamicCache(config=self._model.config)
-        step = torch.tensor([self._prompt_ids], device=device)  # (1, prompt)
+        reader, choose = self._start()
         for _ in range(self._budget):
-            try:
-                output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            except torch.OutOfMemoryError:
-                taken = len(self._prompt_ids) + self.tokens
-                raise UserError(
-                    f"the GPU's memory is full at {taken} tokens; forget the conversation with /reset, or use recipe b"
-                ) from None
-            token = choose(output.logits[0, -1, :known])  # (vocab,)
-            if token in end:
+            token = choose(reader.read([*self._prompt_ids, *self.ids]))
+            if token in self._end:
                 self.stop = StopReason.END_OF_TEXT
                 return
             yield token
-            step = torch.tensor([[token]], device=device)  # (1, 1)
         self.stop = StopReason.BUDGET
+
+    @torch.inference_mode()
+    def _guarded_pieces(self, guard: Guard) -> Iterator[str]:
+        start = time.perf_counter()
+        reader, choose = self._start()
+        stop: StopReason | None = None
+        while stop is None:
+            token = choose.guarded(reader.read([*self._prompt_ids, *guard.ids]), guard)
+            kept: int | None
+            if token is None:
+                kept = guard.begin_anew()
+            else:
+                stop = self._take(token, guard)
+                kept = guard.step_back()
+            if kept is not None:
+                stop = None
+                reader.rewind(len(self._prompt_ids) + kept)
+            self.ids, self.seconds = guard.ids, time.perf_counter() - start
+            if stop:
+                self.stop = stop
+            yield guard.release()
+
+    def _take(self, token: int, guard: Guard) -> StopReason | None:
+        """Let the guard have a token, and the end if it is one; why the reply would end here."""
+        stop: StopReason | None = None
+        if token in self._end:
+            stop = StopReason.END_OF_TEXT
+        else:
+            guard.take(token)
+            if is_loop(guard.ids):
+                stop = StopReason.REPETITION
+            elif len(guard.ids) == self._budget:
+                stop = StopReason.BUDGET
+        if stop:
+            guard.close()
+        return stop
+
+    def _start(self) -> "tuple[_Reader, _Chooser]":
+        # A model may have more rows than its tokenizer has tokens.
+        return _Reader(self._model, len(self._tokenizer)), _Chooser(self._config, self._model.device)
+
+
+class _Reader:
+    """The model with what it has read. `known` is how many tokens there are."""
+
+    def __init__(self, model: Any, known: int):
+        self._model, self._known = model, known
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cache = DynamicCache(config=self._model.config)
+        self._held = 0  # tokens in the cache
+
+    def read(self, ids: Sequence[int]) -> torch.Tensor:
+        """Logits of what follows `ids`, of which only those are read that are new since the last call."""
+        step = torch.tensor([ids[self._held :]], device=self._model.device)  # (1, new)
+        try:
+            output = self._model(input_ids=step, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        except torch.OutOfMemoryError:
+            raise UserError(
+                f"the GPU's memory is full at {len(ids)} tokens; forget the conversation with /reset, or use recipe b"
+            ) from None
+        self._held = len(ids)
+        logits: torch.Tensor = output.logits[0, -1, : self._known]  # (vocab,)
+        return logits
+
+    def rewind(self, length: int) -> None:
+        """Forget what was read from the token `length` on, and the one before it, which has to be read again."""
+        try:
+            self._cache.crop(length - 1 - self._held)  # less than 0: so many go
+            self._held = length - 1
+        except (RuntimeError, ValueError, NotImplementedError):  # a sliding window or a recurrent state has no way back
+            self._forget()
 
 
 class _Chooser:
@@ -91,8 +179,9 @@ class _Chooser:
 
     def __init__(self, config: ChatConfig, device: torch.device):
         self._greedy = config.temperature < SMALLEST_TEMPERATURE
+        self._random = torch.Generator(device=device)
         if not self._greedy:
-            self._random = torch.Generator(device=device).manual_seed(config.seed)
+            self._random.manual_seed(config.seed)
             self._warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature)])
             if config.top_p < 1:
                 self._warpers.append(TopPLogitsWarper(config.top_p))
@@ -102,6 +191,43 @@ class _Chooser:
             return int(logits.argmax())
         scores = self._warpers(None, logits.float()[None])  # (1, vocab)
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._random))
+
+    def guarded(self, logits: torch.Tensor, guard: Guard) -> int | None:
+        """The choice among the tokens that may come; None where the character should be begun anew.
+
+        The model's own choice is made first, and where it may come it stands: the likeliest of all is the likeliest
+        of some, and so is the winner of `multinomial`, a race that is run again with the same random numbers. Only a
+        choice that may not come costs a mask, which comes before temperature and top-p.
+        """
+        noise = self._random.get_state()
+        own = self(logits)
+        if guard.automaton.step(guard.state, own) is None:
+            guard.changed_steps += 1
+            if guard.would_rather_begin_anew:
+                return None
+        elif guard.passes(own):
+            return own
+        while not guard.is_stuck:
+            self._random.set_state(noise)
+            token = self(logits.masked_fill(_blocked(guard, logits), -torch.inf))
+            if guard.passes(token):
+                return token
+            guard.ban(token)
+        return None
+
+
+def _blocked(guard: Guard, logits: torch.Tensor) -> torch.Tensor:
+    """True for each token that may not come next."""
+    blocked = _blocked_in_state(guard.automaton, guard.state, logits.device)
+    if guard.banned:
+        blocked = blocked.clone()
+        blocked[sorted(guard.banned)] = True
+    return blocked[: len(logits)]  # (vocab,)
+
+
+@lru_cache(maxsize=1024)
+def _blocked_in_state(automaton: Automaton, state: State, device: torch.device) -> torch.Tensor:
+    return ~torch.frombuffer(automaton.mask(state), dtype=torch.bool).to(device)  # (vocab,)
 
 
 def is_loop(ids: Sequence[int]) -> bool:
@@ -113,7 +239,7 @@ def is_loop(ids: Sequence[int]) -> bool:
     return False
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     configured = model.generation_config.eos_token_id
     several = configured if isinstance(configured, list) else [configured]
-    return {token for token in [*several, tokenizer.eos_token_id] if isinstance(token, int)}
+    return frozenset(token for token in [*several, tokenizer.eos_token_id] if isinstance(token, int))

@@ -12,6 +12,7 @@ import pytest
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
+from phi2chat.guard import GuardReport
 from phi2chat.prompt import Example, PromptStyle
 from phi2chat.recipes import StopReason
 
@@ -120,8 +121,8 @@ def answering_adapter(tiny_phi: Path, tmp_path_factory: pytest.TempPathFactory) 
 class ScriptedStream:
     """Pieces of a reply as written down; every piece is a token and takes half a second."""
 
-    def __init__(self, pieces: Iterable[str], stop: StopReason) -> None:
-        self._pieces, self.stop = pieces, stop
+    def __init__(self, pieces: Iterable[str], stop: StopReason, guard: GuardReport) -> None:
+        self._pieces, self.stop, self.guard = pieces, stop, guard
         self.tokens, self.seconds = 0, 0.0
 
     def __iter__(self) -> Iterator[str]:
@@ -146,7 +147,7 @@ class ScriptedModel:
         reply = self.replies.pop(0)
         if isinstance(reply, UserError):
             raise reply
-        return ScriptedStream(reply, self.stop)
+        return ScriptedStream(reply, self.stop, GuardReport(config.guard))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@
 [('这是正确的答案', 'Simplified Chinese')]
 """
 
+from .alphabets import allowed_characters
 from .stream import Piece, StreamChecker
 from .verdict import Span, Verdict, check, describe_spans
 
-__all__ = ["Piece", "Span", "StreamChecker", "Verdict", "check", "describe_spans"]
+__all__ = ["Piece", "Span", "StreamChecker", "Verdict", "allowed_characters", "check", "describe_spans"]

@@ -73,6 +73,8 @@ def test_json_has_the_parts_the_spans_and_the_reason(scripted_model: Any, capsys
         "recipe": "chat",
         "lang": "ja",
         "reasoning_lang": "ja",
+        "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
+        "flagged": True,
         "reasoning_spans": [SPAN],
         "answer_spans": [],
     }

@@ -12,6 +12,7 @@ import pytest
 from curation.errors import UserError
 from phi2chat.chat import COMMANDS, Conversation, Outcome, Turn, run_command
 from phi2chat.config import ChatConfig
+from phi2chat.guard import GuardReport
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.prompt import Example
 from phi2chat.recipes import StopReason
@@ -65,6 +66,7 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "recipe": "chat",
         "lang": "ja",
         "reasoning_lang": "ja",
+        "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
     }
 
 
@@ -168,6 +170,20 @@ def test_a_turn_keeps_the_languages_it_was_judged_by(scripted_model: Any) -> Non
     assert [bool(turn.reasoning_spans) for turn in talk.turns] == [False, True]
 
 
+def test_with_the_guard_off_nothing_is_flagged(scripted_model: Any) -> None:
+    reply = ["\n这是首都。\n\n### Answer:\n这是东京。"]
+    talk = Conversation(scripted_model(reply, reply), ChatConfig())
+    flagged = []
+    for guard in ("off", "flag"):
+        say(talk, f"/guard {guard}")
+        flagged.append(any(language for _, _, language in ask(talk, "?")))
+    assert flagged == [False, True]
+    off, flag = talk.turns
+    assert (off.reasoning_spans, off.answer_spans) == ((), ())
+    assert flag.reasoning_spans and flag.answer_spans
+    assert say(talk, "/stats")[0].splitlines()[-1] == "flagged    1 in a wrong script"
+
+
 def test_text_that_was_held_back_stays_in_its_part(scripted_model: Any) -> None:
     # The kanji wait for what follows them, which is the answer.
     talk = Conversation(scripted_model(["\n東京", "都\n\n### Answer:\n", "首都"]), ChatConfig())
@@ -203,18 +219,19 @@ def test_a_reply_without_an_answer_is_no_history(scripted_model: Any) -> None:
 
 def test_help_lists_every_command_and_the_keys(talk: Conversation) -> None:
     assert say(talk, "/help") == [
-        "/help              this list\n"
-        "/reasoning on|off  show the reasoning or fold it away\n"
-        "/lang TAG          the language of replies; other scripts are flagged\n"
-        "/recipe a|b|chat   the way of inference\n"
-        "/retry             ask the last question again, sampled\n"
-        "/undo              forget the last question and its reply\n"
-        "/reset             forget the conversation\n"
-        "/set KEY VALUE     change a setting; without one, list them\n"
-        "/save FILE         write the conversation to a file\n"
-        "/load FILE         go on with a saved conversation\n"
-        "/stats             model, tokens, speed, why replies stopped\n"
-        "/quit              leave\n"
+        "/help                    this list\n"
+        "/reasoning on|off        show the reasoning or fold it away\n"
+        "/lang TAG                the language of replies; other scripts are flagged\n"
+        "/guard flag|enforce|off  mark a wrong script, keep it out, or neither\n"
+        "/recipe a|b|chat         the way of inference\n"
+        "/retry                   ask the last question again, sampled\n"
+        "/undo                    forget the last question and its reply\n"
+        "/reset                   forget the conversation\n"
+        "/set KEY VALUE           change a setting; without one, list them\n"
+        "/save FILE               write the conversation to a file\n"
+        "/load FILE               go on with a saved conversation\n"
+        "/stats                   model, tokens, speed, why replies stopped\n"
+        "/quit                    leave\n"
         "\n"
         "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves"
     ]
@@ -248,9 +265,19 @@ def test_the_language_and_the_recipe_are_said_and_set(talk: Conversation) -> Non
     assert (talk.config.lang, talk.config.recipe) == ("zh-Hans", "b")
 
 
+def test_the_guard_is_said_and_set(talk: Conversation) -> None:
+    assert say(talk, "/guard", "/guard enforce", "/guard never") == [
+        "guard is flag",
+        "guard is enforce",
+        "! /guard: guard: 'never' is not one of 'flag', 'enforce', 'off'",
+    ]
+    assert talk.config.guard == "enforce"
+
+
 def test_settings_are_listed_and_set(talk: Conversation) -> None:
     settings = (
-        "recipe = chat\nlang = ja\nreasoning_lang = None\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0"
+        "recipe = chat\nlang = ja\nreasoning_lang = None\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0\n"
+        "guard = flag"
     )
     assert say(talk, "/set", "/set temperature 0.7", "/set temperature", "/set temprature 1", "/set top_p 2") == [
         settings.format(0.0),
@@ -439,11 +466,17 @@ TURN = {
     "recipe": "a",
     "lang": "ja",
     "reasoning_lang": "en",
+    "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
 }
 
 
 def test_a_turn_that_was_written_is_read_back() -> None:
     assert Turn.from_json(TURN).to_json() == TURN
+
+
+def test_a_turn_from_before_there_were_guards_was_flagged() -> None:
+    turn = Turn.from_json({key: TURN[key] for key in TURN if key != "guard"})
+    assert turn.guard == GuardReport("flag")
 
 
 @pytest.mark.parametrize(
@@ -463,6 +496,9 @@ def test_a_turn_that_was_written_is_read_back() -> None:
         json.dumps({"config": {}, "turns": [{**TURN, "answer": None}]}),
         json.dumps({"config": {}, "turns": [{**TURN, "tokens": "many"}]}),
         json.dumps({"config": {}, "turns": [{**TURN, "reasoning_lang": None}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "guard": None}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "guard": {"mode": "never"}}]}),
+        json.dumps({"config": {}, "turns": [{**TURN, "guard": {"step_backs": "many"}}]}),
         json.dumps({"config": {}, "turns": [{key: TURN[key] for key in TURN if key != "reasoning_lang"}]}),
     ],
 )

@@ -4,6 +4,11 @@ import dataclasses
 import io
 from typing import Any
 
+import pytest
+
+from phi2chat.chat import Turn
+from phi2chat.guard import GuardReport
+from phi2chat.recipes import StopReason
 from phi2chat.screen import SafeConsole, Screen
 from phi2chat.watcher import Progress
 
@@ -63,3 +68,25 @@ def test_a_bar_on_a_terminal_is_taken_away_before_a_line_comes() -> None:
     assert " 3/10  loss 1.500" in shown.getvalue()
     screen.say("done")
     assert shown.getvalue().rpartition("\x1b[2K")[2] == "done\n"
+
+
+@pytest.mark.parametrize(
+    ("guard", "footer"),
+    [
+        (GuardReport("enforce"), "[end of text; 4 tokens, 2.0 tokens/s; recipe chat]\n\n"),
+        (GuardReport("enforce", 1, 9), "[end of text; 4 tokens, 2.0 tokens/s; recipe chat; 1 step back]\n\n"),
+        (
+            GuardReport("enforce", 8, spent=True),
+            "[end of text; 4 tokens, 2.0 tokens/s; recipe chat; 8 steps back, and no more left]\n\n",
+        ),
+        (
+            GuardReport("flag", note="enforce is not possible"),
+            "[end of text; 4 tokens, 2.0 tokens/s; recipe chat]\n! enforce is not possible\n\n",
+        ),
+    ],
+)
+def test_the_end_of_a_reply_says_how_often_the_guard_went_back(guard: GuardReport, footer: str) -> None:
+    screen, shown = plain_screen()
+    screen.end_reply(Turn("?", "", "東京", StopReason.END_OF_TEXT, 4, 2.0, "chat", "ja", "ja", guard))
+    # The console is narrow, and the line is not broken.
+    assert shown.getvalue() == footer
