@@ -1,6 +1,7 @@
 """Records and their JSONL bytes: every fault is read with its place, and no byte changes that was not edited."""
 
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -21,6 +22,8 @@ DEFAULT_LANGUAGE = "ja"
 _MAX_DEPTH = 100  # of arrays and objects in one another; Python's own limit depends on who calls
 _BLANK = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
+# What one code point of a JSON string may be written as: two escapes, one of six or two characters, or itself.
+_WRITTEN_CHARACTER = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to mend; `line` and `column` count from 1, in lines and code points."""
+    """One thing to mend; `line` and `column` count from 1, in lines and code points.
+
+    `end_column` is the column after the last character, where the finding is about a stretch of text.
+    """
 
     path: Path
     line: int
@@ -69,6 +75,7 @@ class Finding:
     message: str
     rule: str
     severity: Literal["error", "warning"] = "error"
+    end_column: int | None = None
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
@@ -284,6 +291,17 @@ def column_of(raw: bytes, field: str) -> int:
         if member.key == field:
             return member.value_start + 1
     return 1
+
+
+def columns_of(raw: bytes, field: str, start: int, end: int) -> tuple[int, int]:
+    """The columns, from 1, where characters `start` to `end` of a field's text begin and have ended in its line.
+
+    An escape (`\\n`, `\\u3042`, the two of a surrogate pair) is one character of the text and several columns.
+    """
+    text = raw.decode("utf-8")
+    first = next(member.value_start + 1 for member in members(text) if member.key == field)  # after the quote
+    widths = [len(match[0]) for match in itertools.islice(_WRITTEN_CHARACTER.finditer(text, first), end)]
+    return first + 1 + sum(widths[:start]), first + 1 + sum(widths)
 
 
 def format_record(data: Mapping[str, Any]) -> bytes:

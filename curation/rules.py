@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -19,15 +20,19 @@ from curation.records import (
     Line,
     Record,
     column_of,
+    columns_of,
     format_record,
     is_utf8,
     json_type,
     parse_dataset,
 )
-from curation.script import check, describe_spans
+from curation.script import Span, check
 
 # Rules that judge what a text says; a record that breaks one can still be read, split and trained on.
 OPINIONS = {"wrong-script"}
+
+_SHOWN_CHARS = 30
+_QUESTION_END = re.compile(r"[：\n]|:(?!//|\d)")  # not that of an address or of a time of day
 
 
 def check_dataset(dataset: Dataset) -> list[Finding]:
@@ -101,16 +106,59 @@ def _check_unknown_fields(path: Path, line: Line, record: Record) -> Iterator[Fi
 
 
 def _check_scripts(path: Path, line: Line, record: Record) -> Iterator[Finding]:
+    """A finding for each run that is not in the language of its field; `input` is source text, in any language."""
     for field, tag_field in (("reasoning", "reasoning_language"), ("answer", "language")):
         text = record.data.get(field)
         language = getattr(record, tag_field)
         if isinstance(text, str):
-            verdict = check(text, language)
-            if verdict.flagged:
-                column = column_of(line.raw, field)
-                found = describe_spans(verdict.spans)
-                message = f"{found} where {tag_field} is {language}"
-                yield Finding(path, line.number, column, field, message, "wrong-script")
+            for span in check(text, language).spans:
+                if not _is_quoted(span, text, record):
+                    yield _point_at(path, line, field, span, f"{tag_field} is {language}")
+    instruction = record.data.get("instruction")
+    if isinstance(instruction, str):
+        language, spans = _find_mixed_in(instruction, (record.language, record.reasoning_language))
+        for span in spans:
+            hint = "; put it in 「」 if it is quoted"
+            yield _point_at(path, line, "instruction", span, f"the rest of the instruction is {language}", hint)
+
+
+def _point_at(path: Path, line: Line, field: str, span: Span, where: str, hint: str = "") -> Finding:
+    column, end_column = columns_of(line.raw, field, span.start, span.end)
+    text = span.text if len(span.text) <= _SHOWN_CHARS else span.text[: _SHOWN_CHARS - 1] + "…"
+    message = f'"{" ".join(text.split())}" is {span.name} where {where}{hint}'
+    return Finding(path, line.number, column, field, message, "wrong-script", end_column=end_column)
+
+
+def _is_quoted(span: Span, text: str, record: Record) -> bool:
+    """Whether a run repeats what was asked. A text that is the source and nothing else was not translated."""
+    instruction = str(record.data.get("instruction", ""))
+    sources = [_bare(source) for source in (instruction, *_QUESTION_END.split(instruction, 1)[1:], record.input)]
+    return any(_bare(span.text) in source for source in sources) and _bare(text) not in sources
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"^\W+|\W+$", "", text)
+
+
+def _find_mixed_in(instruction: str, own: tuple[str, str]) -> tuple[str, list[Span]]:
+    """The language that an instruction is in, and the runs of it that are in none it may hold.
+
+    An instruction may be in any language, whatever its answer is in, so it is compared with itself: with kana it is
+    Japanese, with Hangul Korean, with neither Chinese. A question in an alphabet may name words of any script, the
+    record's `own` languages may be mixed in (`Please answer in English.`), and what follows a colon or a line end is
+    source text.
+    """
+    asked = _QUESTION_END.split(instruction, 1)[0]
+    kana, hangul, han = (len(re.findall(letters, asked)) for letters in ("[ぁ-ゖァ-ヺ]", "[가-힣]", "[一-鿿]"))
+    language = "ko" if hangul > kana else "ja" if kana else "zh"
+    if 2 * (kana + hangul + han) < sum(map(str.isalpha, asked)):
+        return language, []
+    mixed_in = {_primary(tag) for tag in own}
+    return language, [span for span in check(asked, language).spans if _primary(span.language) not in mixed_in]
+
+
+def _primary(tag: str) -> str:
+    return tag.partition("-")[0].lower()
 
 
 def _check_duplicate_ids(dataset: Dataset) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "phi2chat.demo",
     "doctor": "phi2chat.doctor",
     "repl": "phi2chat.repl",
+    "script": "phi2chat.script",
     "train": "phi2chat.train",
 }
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}

@@ -52,14 +52,6 @@ def findings(content: str) -> list[str]:
             'Langage: is not a field of a record; did you mean "language"? [unknown-field]',
         ),
         (f'{{{RECORD}, "output2": §1}}', "output2: is not a field of a record; it is kept as it is [unknown-field]"),
-        (
-            f'{{{QUESTION}, "answer": §"这是东京。"}}',
-            "answer: Simplified Chinese: 这是东京 where language is ja [wrong-script]",
-        ),
-        (
-            '{"instruction": "首都は？", "reasoning": §"한국의 수도입니다.", "answer": "ソウルです。"}',
-            "reasoning: Korean: 한국의 수도입니다 where reasoning_language is ja [wrong-script]",
-        ),
         ('{"a": §}', "not JSON: expecting value [json]"),
     ],
 )
@@ -82,6 +74,109 @@ def test_a_rule_points_at_the_value_that_breaks_it(line: str, finding: str) -> N
 )
 def test_a_good_record_has_no_finding(line: str) -> None:
     assert findings(line + "\n") == []
+
+
+CHINESE_IN_ANSWER = '"这是" is Simplified Chinese where language is ja [wrong-script]'
+
+
+@pytest.mark.parametrize(
+    ("line", "finding"),
+    [
+        (f'{{{QUESTION}, "answer": "はい。§这是♢です。"}}', f"answer: {CHINESE_IN_ANSWER}"),
+        (f'{{{QUESTION}, "answer": "\\u6771\\u4eac\\n\\"§\\u8fd9是♢です。"}}', f"answer: {CHINESE_IN_ANSWER}"),
+        (f'{{{QUESTION}, "answer": "\\ud83d\\uDDFC 😀\\\\ \\/§\\u8fd9是♢です。"}}', f"answer: {CHINESE_IN_ANSWER}"),
+        (f'{{{QUESTION}, "\\u0061nswer"\t:  "はい。§这是♢です。", "note": "1"}}', f"answer: {CHINESE_IN_ANSWER}"),
+        (
+            '{"instruction": "首都は？", "reasoning": "§한국의 수도입니다♢.", "answer": "ソウルです。"}',
+            'reasoning: "한국의 수도입니다" is Korean where reasoning_language is ja [wrong-script]',
+        ),
+        (
+            '{"instruction": "Capital?", "reasoning": "It is 東京.", "answer": "§東京です♢。", "language": "en", "reasoning_language": "ja"}',
+            'answer: "東京です" is Japanese where language is en [wrong-script]',
+        ),
+        (
+            f'{{{QUESTION}, "answer": "§{"这是东京也是大阪" * 5}♢。"}}',
+            'answer: "这是东京也是大阪这是东京也是大阪这是东京也是大阪这是东京也…" is Simplified Chinese where language is ja [wrong-script]',
+        ),
+        (
+            '{"instruction": "日本の首都は？§这是什么♢？", "reasoning": "国会です。", "answer": "東京です。"}',
+            'instruction: "这是什么" is Simplified Chinese where the rest of the instruction is ja; put it in 「」 if it is quoted [wrong-script]',
+        ),
+        (
+            '{"instruction": "서울은 §这是♢ 어디입니까", "reasoning": "政府です。", "answer": "韓国です。"}',
+            'instruction: "这是" is Simplified Chinese where the rest of the instruction is ko; put it in 「」 if it is quoted [wrong-script]',
+        ),
+    ],
+    ids=[
+        "plain",
+        "escapes",
+        "surrogate pairs",
+        "escaped key",
+        "reasoning",
+        "English",
+        "long",
+        "ja question",
+        "ko question",
+    ],
+)
+def test_text_in_the_wrong_script_is_marked_from_its_first_to_its_last_character(line: str, finding: str) -> None:
+    content = line.replace("§", "").replace("♢", "") + "\n"
+    (found,) = check_dataset(parse_dataset(Path("x.jsonl"), content.encode()))
+    start, end = line.index("§"), line.index("♢") - 1
+    assert str(found) == f"x.jsonl:1:{start + 1}: {finding}"
+    assert (found.column, found.end_column) == (start + 1, end + 1)
+
+
+def test_each_run_in_the_wrong_script_is_a_finding_of_its_own() -> None:
+    line = f'{{{QUESTION}, "answer": "这是东京。\\nはい。\\n도쿄입니다。"}}'
+    found = check_dataset(parse_dataset(Path("x.jsonl"), line.encode()))
+    assert [line[f.column - 1 : (f.end_column or 0) - 1] for f in found] == ["这是东京", "도쿄입니다"]
+
+
+JAPANESE = {"reasoning": "国会です。", "answer": "東京です。"}
+ENGLISH = {"reasoning": "It is so.", "answer": "It is Tokyo.", "language": "en"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"instruction": "中国的首都是哪里？", **JAPANESE},
+        {"instruction": "What is the capital of Japan?", **JAPANESE},
+        {"instruction": "Какой город столица?", **JAPANESE},
+        {"instruction": "日本の首都はどこですか。", **ENGLISH},
+        {"instruction": "What does 猫 mean?", **ENGLISH},
+        {"instruction": "日本の首都は？ Please answer in English.", **ENGLISH},
+        {"instruction": "「这是什么？」を訳してください。", **JAPANESE},
+        {"instruction": "次の文を訳してください：这是什么？", **JAPANESE},
+        {"instruction": "次の文を訳してください。\n这是什么？我们也不知道。", **JAPANESE},
+        {"instruction": "訳してください。", "input": "これは what is this と这是什么です。", **JAPANESE},
+    ],
+    ids=lambda record: record["instruction"],
+)
+def test_an_instruction_may_be_in_any_language_and_quote_any(record: dict[str, str]) -> None:
+    assert check_record(Path("x.jsonl"), record) == []
+
+
+SOURCE = {"instruction": "日本語に訳してください。", "input": "这是什么？", "reasoning": "这是は「これは」です。"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"answer": "これは何ですか。"}, []),
+        ({"answer": "これは何ですか。", "reasoning": "这是什么とは「これは何ですか」です。"}, []),
+        ({"answer": "これは何ですか。", "reasoning": "那是什么とは「それは何ですか」です。"}, ["reasoning"]),
+        ({"answer": "这是什么"}, ["answer"]),
+        ({"input": "", "instruction": "日本語に訳してください：这是什么？", "answer": "这是什么？"}, ["answer"]),
+        ({"input": "", "instruction": "「这是什么？」を訳して", "answer": "这是什么です。"}, []),
+    ],
+    ids=["a word", "a sentence", "not in the source", "untranslated", "untranslated after a colon", "quoted question"],
+)
+def test_what_was_asked_may_be_repeated_but_not_in_place_of_the_answer(
+    changes: dict[str, str], fields: list[str]
+) -> None:
+    found = check_record(Path("x.jsonl"), {**SOURCE, **changes})
+    assert [(finding.field, finding.rule) for finding in found] == [(field, "wrong-script") for field in fields]
 
 
 def test_an_id_may_be_used_once_in_a_file() -> None:

@@ -101,7 +101,7 @@ def test_a_record_with_faults_is_not_written_and_not_lost(phi2chat: Phi2Chat, da
         "",
         "reasoning: is missing [required]\n"
         "instruction: is blank [blank]\n"
-        "answer: Simplified Chinese: 这是东京 where language is ja [wrong-script]\n"
+        'answer: "这是东京" is Simplified Chinese where language is ja [wrong-script]\n'
         '{"instruction": " ", "answer": "这是东京。"}\n'
         "phi2chat: data.jsonl: the record was not written; mend reasoning and try again\n",
     )
@@ -496,7 +496,7 @@ def test_a_text_in_the_wrong_script_can_be_accepted(phi2chat: Phi2Chat, data: Pa
     changed = editor('sed -i "s/首都。/城市。/" "$1"')
     refused = phi2chat("curate", "edit", "data.jsonl", "zh", VISUAL=changed)
     assert refused.returncode == 1
-    assert "answer: Simplified Chinese: " in refused.stderr
+    assert 'answer: "这是城市" is Simplified Chinese' in refused.stderr
     done = phi2chat("curate", "edit", "data.jsonl", "zh", "--any-script", VISUAL=changed)
     assert transcript(done) == (0, "changed answer of zh\n", "")
     assert text_of(data) == TOKYO + SUM + PARIS + added.replace("首都。", "城市。")
