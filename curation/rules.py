@@ -111,9 +111,9 @@ def _check_scripts(path: Path, line: Line, record: Record) -> Iterator[Finding]:
         text = record.data.get(field)
         language = getattr(record, tag_field)
         if isinstance(text, str):
-            for span in check(text, language).spans:
-                if not _is_quoted(span, text, record):
-                    yield _point_at(path, line, field, span, f"{tag_field} is {language}")
+            asked = "\n".join(filter(None, (str(record.data.get("instruction", "")), record.input)))
+            for span in check(text, language, asked).spans:
+                yield _point_at(path, line, field, span, f"{tag_field} is {language}")
     instruction = record.data.get("instruction")
     if isinstance(instruction, str):
         language, spans = _find_mixed_in(instruction, (record.language, record.reasoning_language))
@@ -127,17 +127,6 @@ def _point_at(path: Path, line: Line, field: str, span: Span, where: str, hint: 
     text = span.text if len(span.text) <= _SHOWN_CHARS else span.text[: _SHOWN_CHARS - 1] + "…"
     message = f'"{" ".join(text.split())}" is {span.name} where {where}{hint}'
     return Finding(path, line.number, column, field, message, "wrong-script", end_column=end_column)
-
-
-def _is_quoted(span: Span, text: str, record: Record) -> bool:
-    """Whether a run repeats what was asked. A text that is the source and nothing else was not translated."""
-    instruction = str(record.data.get("instruction", ""))
-    sources = [_bare(source) for source in (instruction, *_QUESTION_END.split(instruction, 1)[1:], record.input)]
-    return any(_bare(span.text) in source for source in sources) and _bare(text) not in sources
-
-
-def _bare(text: str) -> str:
-    return re.sub(r"^\W+|\W+$", "", text)
 
 
 def _find_mixed_in(instruction: str, own: tuple[str, str]) -> tuple[str, list[Span]]:

@@ -75,11 +75,11 @@ class Turn:
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
-        return () if self.guard.mode == "off" else check(self.reasoning, self.reasoning_lang).spans
+        return () if self.guard.mode == "off" else check(self.reasoning, self.reasoning_lang, self.question).spans
 
     @property
     def answer_spans(self) -> tuple[Span, ...]:
-        return () if self.guard.mode == "off" else check(self.answer, self.lang).spans
+        return () if self.guard.mode == "off" else check(self.answer, self.lang, self.question).spans
 
     def to_json(self) -> dict[str, Any]:
         """The turn as plain JSON values."""
@@ -124,7 +124,7 @@ class Conversation:
             if turn.answer
         ]
         stream = self.model.stream(history, question, config)
-        reader = PartReader(style, config)
+        reader = PartReader(style, config, question)
         texts: dict[Part, str] = {"reasoning": "", "answer": ""}
 
         def pieces(read: Iterable[tuple[Part, CheckedPiece]]) -> Iterator[Piece]:

@@ -68,7 +68,7 @@ def validate(ctx: click.Context, files: tuple[Path, ...], output: str) -> None:
 
 def _print_findings_as_json(findings: "list[Finding]", unreadable: list[str], records: int) -> None:
     rows = [
-        {"path": str(f.path), "line": f.line, "column": f.column, "field": f.field,
+        {"path": str(f.path), "line": f.line, "column": f.column, "end_column": f.end_column, "field": f.field,
          "message": f.message, "rule": f.rule, "severity": f.severity}
         for f in findings
     ]  # fmt: skip

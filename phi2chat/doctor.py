@@ -75,6 +75,8 @@ def _packages() -> Iterator[Check]:
         return
     for line in wanted:
         requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):  # of an extra, or for other systems
+            continue
         try:
             installed = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:

@@ -43,13 +43,14 @@ class TokenStream:
         config: ChatConfig,
         context_tokens: int,
         style: PromptStyle = DEFAULT_STYLE,
+        asked: str = "",
     ):
         recipe = RECIPES[config.recipe]
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._prompt_ids = list(prompt_ids)
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
         self._end = _end_tokens(model, tokenizer)
-        self._guard = make_guard(tokenizer, style, config, self._end) if config.guard == "enforce" else None
+        self._guard = make_guard(tokenizer, style, config, self._end, asked) if config.guard == "enforce" else None
         self.ids: list[int] = []
         self.stop = StopReason.INTERRUPTED
         self.seconds = 0.0

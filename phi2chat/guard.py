@@ -45,10 +45,11 @@ class GuardReport:
 
 
 class PartReader:
-    """Takes a reply apart while it streams and checks each part in its language."""
+    """Takes a reply apart while it streams and checks each part in its language; it may repeat what was `asked`."""
 
-    def __init__(self, style: PromptStyle, config: ChatConfig) -> None:
+    def __init__(self, style: PromptStyle, config: ChatConfig, asked: str) -> None:
         self._languages = languages_of(config)
+        self._asked = asked
         self._parser = SegmentParser(style)
         self._checker = self._new_checker("reasoning")
         self.part: Part = "reasoning"
@@ -79,7 +80,7 @@ class PartReader:
         return [(self.part, piece) for piece in self._checker.close()]
 
     def _new_checker(self, part: Part) -> StreamChecker:
-        return StreamChecker(self._languages[part])
+        return StreamChecker(self._languages[part], self._asked)
 
 
 def languages_of(config: ChatConfig) -> dict[Part, str]:
@@ -89,15 +90,17 @@ def languages_of(config: ChatConfig) -> dict[Part, str]:
     return {"reasoning": config.reasoning_lang or config.lang, "answer": config.lang}
 
 
-def make_guard(tokenizer: Any, style: PromptStyle, config: ChatConfig, ends: frozenset[int]) -> "Guard | None":
-    """A guard for one reply; None if the bytes of the tokenizer's tokens cannot be told."""
+def make_guard(
+    tokenizer: Any, style: PromptStyle, config: ChatConfig, ends: frozenset[int], asked: str = ""
+) -> "Guard | None":
+    """A guard for one reply to what was `asked`; None if the bytes of the tokenizer's tokens cannot be told."""
     automata: dict[Part, Automaton] = {}
     for part, language in languages_of(config).items():
         automaton = automaton_of(tokenizer, language, ends, style.answer)
         if automaton is None:
             return None
         automata[part] = automaton
-    return Guard(automata, style, config)
+    return Guard(automata, style, config, asked)
 
 
 class Guard:
@@ -106,8 +109,8 @@ class Guard:
     Text is released once the detector has found nothing in it, so that nothing released is ever taken back.
     """
 
-    def __init__(self, automata: dict[Part, Automaton], style: PromptStyle, config: ChatConfig) -> None:
-        self._automata, self._style, self._config = automata, style, config
+    def __init__(self, automata: dict[Part, Automaton], style: PromptStyle, config: ChatConfig, asked: str) -> None:
+        self._automata, self._style, self._config, self._asked = automata, style, config, asked
         self._bans: dict[int, set[int]] = {}  # by position: tokens that led to something wrong
         self._released = 0  # characters
         self._released_tokens = 0
@@ -122,7 +125,7 @@ class Guard:
         self.automaton = self._automata["reasoning"]
         # After each token: how many characters are whole, and whether one is unfinished.
         self._progress: list[tuple[int, bool]] = []
-        self._reader = PartReader(self._style, self._config)
+        self._reader = PartReader(self._style, self._config, self._asked)
         self._read: dict[Part, int] = {"reasoning": 0, "answer": 0}  # characters that the detector let pass
         self._closed = False
         self._fault: int | None = None  # the character where something wrong begins

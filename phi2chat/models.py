@@ -56,7 +56,7 @@ class LoadedModel:
     def stream(self, history: Sequence[Example], question: str, config: ChatConfig) -> TokenStream:
         """A reply to a question after the earlier turns. Raises UserError where the prompt leaves no room."""
         ids = encode_prompt(self.tokenizer, history, render_prompt(self.style, question))
-        return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens, self.style)
+        return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens, self.style, question)
 
 
 def find_base(name: str, progress: Progress) -> Base:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXPECT = click.option(
     "--expect", type=LanguageTag(), default="ja", show_default=True, help="Language that the text should be in."
 )
+ASKED = click.option("--asked", default="", help="The question that the text answers; what it repeats is quoted.")
 STDIN = "-"
 _CHUNK_BYTES = 65536
 _KEPT_CHARS = 200  # of a run in a stream, however long it is
@@ -64,9 +65,10 @@ class Counts:
 @command.command("check")
 @click.argument("files", metavar="FILE|-...", nargs=-1, required=True)
 @EXPECT
+@ASKED
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file on stdout: letters and spans.")
 @click.pass_context
-def check_(ctx: click.Context, files: tuple[str, ...], expect: str, as_json: bool) -> None:
+def check_(ctx: click.Context, files: tuple[str, ...], expect: str, asked: str, as_json: bool) -> None:
     """Name every run of foreign text: path:line:column: language: text (why).
 
     A FILE of - is standard input, which is judged as it comes.
@@ -86,9 +88,9 @@ def check_(ctx: click.Context, files: tuple[str, ...], expect: str, as_json: boo
         counts = Counts()
         try:
             if as_json:
-                _print_json(name, expect, counts)
+                _print_json(name, expect, asked, counts)
             else:
-                _print_runs(name, expect, counts, screen)
+                _print_runs(name, expect, asked, counts, screen)
         except UserError as error:
             screen.note(f"phi2chat: {error}", "error")
             unreadable += 1
@@ -102,25 +104,23 @@ def check_(ctx: click.Context, files: tuple[str, ...], expect: str, as_json: boo
     ctx.exit(1 if total.runs or unreadable else 0)
 
 
-def _print_runs(name: str, expect: str, counts: Counts, screen: "Screen") -> None:
+def _print_runs(name: str, expect: str, asked: str, counts: Counts, screen: "Screen") -> None:
     """A line for each run as soon as its end is known; however long the text, only a piece of it is held."""
-    from curation.script import check
-    from curation.script.languages import display_name
+    from curation.script import describe_run
     from phi2chat.screen import safe_text
 
-    for run in find_runs(_pieces(name, expect), counts):
+    for run in find_runs(_pieces(name, expect, asked), counts):
+        span = describe_run(run.text, run.language, 0, expect)
         text = " ".join(run.text.split())
         shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
-        # A piece of a stream does not say why; the same text alone usually does.
-        reason = next((f" ({span.reason})" for span in check(run.text, expect).spans if span.reason), "")
         place = safe_text(f"{_shown_name(name)}:{run.line}:{run.column}: ", "note")
-        screen.out.print(place + safe_text(f"{display_name(run.language)}: {shown}{reason}", "error"), soft_wrap=True)
+        screen.out.print(place + safe_text(f"{span.name}: {shown} ({span.reason})", "error"), soft_wrap=True)
 
 
-def _pieces(name: str, expect: str) -> "Iterator[Piece]":
+def _pieces(name: str, expect: str, asked: str) -> "Iterator[Piece]":
     from curation.script import StreamChecker
 
-    checker = StreamChecker(expect)
+    checker = StreamChecker(expect, asked)
     for text in _texts(name):
         yield from checker.feed(text)
     yield from checker.close()
@@ -156,13 +156,13 @@ def find_runs(pieces: "Iterable[Piece]", counts: Counts) -> Iterator[Run]:
         yield run
 
 
-def _print_json(name: str, expect: str, counts: Counts) -> None:
+def _print_json(name: str, expect: str, asked: str, counts: Counts) -> None:
     """The verdict on a whole text as one line of JSON."""
     from curation.script import check
     from curation.script.confusion import count_letters
 
     text = "".join(_texts(name))
-    spans = check(text, expect).spans
+    spans = check(text, expect, asked).spans
     counts.runs, counts.letters = len(spans), count_letters(text)
     counts.foreign_letters = sum(count_letters(span.text) for span in spans)
     line_starts = [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]

@@ -19,7 +19,14 @@ from phi2chat.config import TrainConfig, build
 ROOT = Path(__file__).parents[1]
 ENGLISH, JAPANESE = ROOT / "README.md", ROOT / "README.ja.md"
 READMES = pytest.mark.parametrize("readme", [ENGLISH, JAPANESE], ids=lambda path: path.name)
-PAGES = [ENGLISH, JAPANESE, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "commands.md"]
+PAGES = [
+    ENGLISH,
+    JAPANESE,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "docs" / "commands.md",
+    ROOT / "docs" / "script.md",
+]
 NOTHING_FLAGGED = ("nothing", "なし")
 
 
@@ -95,7 +102,7 @@ def test_every_slash_command_is_named(readme: Path) -> None:
 @READMES
 def test_the_file_map_names_every_file_and_no_other(readme: Path) -> None:
     packages = [ROOT / "phi2chat", ROOT / "curation"]
-    there = {path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json")}
+    there = {path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json", ".bin")}
     named = re.findall(r"^\| `((?:phi2chat|curation)/[^`]+)` \|", read(readme), re.MULTILINE)
     assert sorted(named) == sorted(str(path.relative_to(ROOT)) for path in there)
 

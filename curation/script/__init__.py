@@ -7,6 +7,6 @@
 
 from .alphabets import allowed_characters
 from .stream import Piece, StreamChecker
-from .verdict import Span, Verdict, check, describe_spans
+from .verdict import Span, Verdict, check, describe_run, describe_spans
 
-__all__ = ["Piece", "Span", "StreamChecker", "Verdict", "allowed_characters", "check", "describe_spans"]
+__all__ = ["Piece", "Span", "StreamChecker", "Verdict", "allowed_characters", "check", "describe_run", "describe_spans"]

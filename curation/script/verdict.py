@@ -1,23 +1,29 @@
 """The verdict on a whole text: which spans of it are in a language that was not asked for."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .glyphs import chinese_only, japanese_only
-from .languages import display_name
-from .stream import StreamChecker
+from .glyphs import is_chinese_only, is_japanese_only
+from .languages import Expectation, display_name
+from .ngrams import score, telling_words
+from .stream import find_runs, name_run
 
 _SHOWN_CHARS = 20
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of foreign text; `start` and `end` count code points, `language` is a tag or a script's name."""
+    """A stretch of foreign text; `start` and `end` count code points, `language` is a tag or a script's name.
+
+    `confidence` is a probability from a half to 0.99; a script or a character that gives itself away is certain: 1.
+    """
 
     start: int
     end: int
     text: str
     language: str
+    confidence: float
     reason: str
 
     @property
@@ -28,32 +34,26 @@ class Span:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` found; flagged if there is any span."""
+    """What `check` found: foreign spans, which flag the text, and `quoted` ones, which do not."""
 
     spans: tuple[Span, ...]
+    quoted: tuple[Span, ...] = ()
 
     @property
     def flagged(self) -> bool:
         return bool(self.spans)
 
 
-def check(text: str, expected_language: str = "ja") -> Verdict:
+def check(text: str, expected_language: str = "ja", asked: str = "") -> Verdict:
     """Find the spans of `text` that are not in `expected_language`, a BCP 47 tag.
 
-    Quotations and code may be in any language; for a tag that is not known nothing is foreign.
+    Quotations, code, and what is repeated from `asked`, the question or the source that the text answers, may be in
+    any language; for a tag that is not known nothing is foreign.
     """
-    checker = StreamChecker(expected_language)
-    spans: list[Span] = []
-    start = 0
-    for piece in checker.feed(text) + checker.close():
-        end = start + len(piece.text)
-        language = piece.span_language
-        if language:
-            if spans and spans[-1].end == start and _is_same_language(spans[-1].language, language):
-                start, language = spans[-1].start, max(spans.pop().language, language, key=len)
-            spans.append(Span(start, end, text[start:end], language, _reason(text[start:end], language)))
-        start = end
-    return Verdict(tuple(spans))
+    spans: dict[bool, list[Span]] = {False: [], True: []}
+    for (start, end, language), is_quoted in find_runs(text, expected_language, asked):
+        spans[is_quoted].append(describe_run(text[start:end], language, start, expected_language))
+    return Verdict(tuple(spans[False]), tuple(spans[True]))
 
 
 def describe_spans(spans: Iterable[Span]) -> str:
@@ -64,22 +64,25 @@ def describe_spans(spans: Iterable[Span]) -> str:
     return "; ".join(f"{name}: {', '.join(found)}" for name, found in texts.items())
 
 
-def _is_same_language(one: str, other: str) -> bool:
-    """True if equal, or one is zh and the other says which Chinese."""
-    return one == other or {one, other} in ({"zh", "zh-Hans"}, {"zh", "zh-Hant"})
-
-
 def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 1] + "…"
 
 
-def _reason(text: str, language: str) -> str:
+def describe_run(text: str, language: str, start: int, expected_language: str = "ja") -> Span:
+    """The span of a whole run that begins at `start`: which Chinese it is in, how sure that is, and why."""
+    language = name_run(text, language, Expectation.of(expected_language).language == "ja")
+    confidence = 1.0
     if language.startswith("zh"):
-        glyphs = "".join(char for char in text if char in chinese_only())
-        return f"characters that Japanese does not use: {glyphs[:5]}" if glyphs else "Chinese wording without kana"
-    if language == "ja":
-        return "kanji that only Japanese uses" if not set(text).isdisjoint(japanese_only()) else "kana"
-    if language == "en":
-        return "an English clause"
-    return "Hangul letters" if language == "ko" else f"{language} letters"
+        glyphs = "".join(dict.fromkeys(filter(is_chinese_only, text)))
+        reason = f"characters that Japanese does not use: {glyphs[:5]}"
+        if not glyphs:
+            reason = f"Chinese words: {', '.join(telling_words(text))}"
+            confidence = round(min(max(0.5, 1 / (1 + math.exp(-score(text)))), 0.99), 2)
+    elif language == "ja":
+        reason = "kanji that only Japanese uses" if any(map(is_japanese_only, text)) else "kana"
+    elif language == "en":
+        reason, confidence = "an English clause", 0.9
+    else:
+        reason = "Hangul letters" if language == "ko" else f"{language} letters"
+    return Span(start, start + len(text), text, language, confidence, reason)

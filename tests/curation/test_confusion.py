@@ -11,6 +11,7 @@ from curation.script import check
 from curation.script.confusion import (
     ConfusionRates,
     Instruments,
+    Part,
     SlipRates,
     count_letters,
     is_installed,
@@ -115,26 +116,26 @@ def test_letters_are_of_every_script_and_nothing_else() -> None:
 # Replies of a file
 
 
-def replies(content: str, expect: str = "ja") -> list[dict[str, tuple[str, str]]]:
+def replies(content: str, expect: str = "ja") -> list[dict[str, Part]]:
     return read_replies(parse_dataset(Path("x.jsonl"), content.encode()), expect)
 
 
 @pytest.mark.parametrize(
     ("line", "reply"),
     [
-        ('{"answer": "a"}', {"answer": ("a", "ko")}),
-        ('{"answer": "a", "text": 5, "language": "en"}', {"answer": ("a", "en")}),
-        ('{"text": "a"}', {"answer": ("a", "ko")}),
-        ('{"completion": "a", "reply": "b"}', {"answer": ("b", "ko")}),
-        ('{"answer": "", "reasoning": " "}', {"answer": ("", "ko")}),
-        ('{"answer": "a", "reasoning": "b", "language": "en"}', {"answer": ("a", "en"), "reasoning": ("b", "en")}),
+        ('{"answer": "a"}', {"answer": ("a", "ko", "")}),
+        ('{"answer": "a", "text": 5, "language": "en"}', {"answer": ("a", "en", "")}),
+        ('{"text": "a"}', {"answer": ("a", "ko", "")}),
+        ('{"completion": "a", "reply": "b"}', {"answer": ("b", "ko", "")}),
+        ('{"answer": "", "reasoning": " "}', {"answer": ("", "ko", "")}),
+        ('{"instruction": "p", "input": "q", "answer": "a"}', {"answer": ("a", "ko", "p\nq")}),
         (
             '{"question": "q", "answer": "a", "reasoning": "b", "lang": "en", "reasoning_lang": "ja"}',
-            {"answer": ("a", "en"), "reasoning": ("b", "ja")},
+            {"answer": ("a", "en", "q"), "reasoning": ("b", "ja", "q")},
         ),
     ],
 )
-def test_a_reply_is_found_under_the_names_that_are_in_use(line: str, reply: dict[str, tuple[str, str]]) -> None:
+def test_a_reply_is_found_under_the_names_that_are_in_use(line: str, reply: dict[str, tuple[str, str, str]]) -> None:
     assert replies(line, expect="ko") == [reply]
 
 

@@ -8,8 +8,12 @@ import pytest
 from curation.script import Span, Verdict, check, describe_spans
 
 
-def flagged(text: str, expected_language: str = "ja") -> list[tuple[str, str]]:
-    return [(span.text, span.language) for span in check(text, expected_language).spans]
+def flagged(text: str, expected_language: str = "ja", asked: str = "") -> list[tuple[str, str]]:
+    return [(span.text, span.language) for span in check(text, expected_language, asked).spans]
+
+
+def quoted(text: str, expected_language: str = "ja", asked: str = "") -> list[tuple[str, str]]:
+    return [(span.text, span.language) for span in check(text, expected_language, asked).quoted]
 
 
 @pytest.mark.parametrize(
@@ -26,10 +30,8 @@ def flagged(text: str, expected_language: str = "ja") -> list[tuple[str, str]]:
         "是非、是正、国是、色即是空",
         "不在、不明、不可能、不動産、不用品、再起不能",
         "我慢、我流、自我、怪我、無我夢中、我田引水",
-        "其他、他人、排他的経済水域、利他的行動",
-        "存在、現在、在庫、在留資格、改正在留資格認定",
+        "存在、現在、在庫、在留資格、在宅勤務",
         "昭和、平和、調和、和食、大和",
-        "注文件数、論文件数、数字符号、方程式",
         "東京都有地、東京都要綱、京都府立大学",
         "不法行為に基づく損害賠償請求権の消滅時効",
         "被保険者資格喪失届、被相続人、被告人",
@@ -118,16 +120,188 @@ def test_each_expected_language_has_its_own_idea_of_foreign(
     assert flagged(text, expected_language) == spans
 
 
-def test_a_span_knows_its_place_its_name_and_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("「谢谢」は「ありがとう」です。", [("谢谢", "zh-Hans")]),
+        ("中国語では“你好吗”と言います。", [("你好吗", "zh-Hans")]),
+        ("「我们」これは中国語です。", [("我们", "zh-Hans")]),
+        ("これは中国語です。「我们」", [("我们", "zh-Hans")]),
+        ('"안녕하세요" は韓国語の挨拶です。', [("안녕하세요", "ko")]),
+        ('彼は "You can do it if you try" と言った。', [("You can do it if you try", "en")]),
+        ("「谢谢」と『你好』です。", [("谢谢", "zh-Hans"), ("你好", "zh")]),
+        ('"A"这个"B"です。', [("这个", "zh-Hans")]),  # nobody knows which mark opens
+        ('答えは "A"这个"B" です。', [("这个", "zh-Hans")]),
+    ],
+)
+def test_foreign_text_in_quotation_marks_is_listed_and_flags_nothing(text: str, spans: list[tuple[str, str]]) -> None:
+    assert quoted(text) == spans
+    assert not check(text).flagged
+
+
+@pytest.mark.parametrize("text", ["メールが届くと `You have new mail.' と出ます。", "`You have new mail.' と出ます。"])
+def test_quotation_marks_of_tex_and_old_manuals_are_known(text: str) -> None:
+    assert flagged(text) == []
+    ((found, language),) = quoted(text)
+    assert (found.rstrip("'"), language) == ("You have new mail.", "en")
+
+
+@pytest.mark.parametrize(
+    "text", ["「我们是学生。」", "『我们是学生』", "“我们是学生”", '"我们是学生"', '"我们"是"学生"']
+)
+def test_a_reply_that_is_all_in_quotation_marks_quotes_nothing(text: str) -> None:
+    assert check(text).flagged
+    assert quoted(text) == []
+
+
+@pytest.mark.parametrize(
+    ("expected_language", "text", "is_flagged"),
+    [
+        ("en", "「谢谢」", True),
+        ("en", 'He said "谢谢" to me.', False),
+        ("zh", "「ありがとう」", True),
+        ("ko", "「谢谢」는 인사다", False),
+        ("ja", "- 「谢谢」: ありがとう", False),
+        ("ja", "これです。\n「谢谢」", False),
+    ],
+)
+def test_a_quotation_needs_text_of_the_expected_language_around_it(
+    expected_language: str, text: str, is_flagged: bool
+) -> None:
+    assert check(text, expected_language).flagged == is_flagged
+
+
+def test_a_word_in_quotation_marks_excuses_no_other() -> None:
+    text = "「谢谢」は中国語です。谢谢你。"
+    assert (quoted(text), flagged(text)) == ([("谢谢", "zh-Hans")], [("谢谢你", "zh-Hans")])
+
+
+@pytest.mark.parametrize("text", ["「ありがとう」", "“東京”", '"東京です"', "『吾輩は猫である』"])
+def test_japanese_in_quotation_marks_is_neither_foreign_nor_quoted(text: str) -> None:
+    assert check(text) == Verdict(())
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "quoted_spans", "spans"),
+    [
+        ("谢谢はありがとうです。", "谢谢の意味は？", [("谢谢", "zh-Hans")], []),
+        ("谢谢はありがとうです。", "", [], [("谢谢", "zh-Hans")]),
+        ("谢谢はありがとうです。", "「ありがとう」は中国語で？", [], [("谢谢", "zh-Hans")]),
+        ("谢谢你はありがとうです。", "谢谢の意味は？", [], [("谢谢你", "zh-Hans")]),
+        ("谢谢は中国語です。这是错误的。", "谢谢の意味は？", [("谢谢", "zh-Hans")], [("这是错误的", "zh-Hans")]),
+        ("我们是学生。の訳です。", "我们是学生。を訳して", [("我们是学生", "zh-Hans")], []),
+        ("You can do it は励ましです。", "You can do it の意味は？", [("You can do it", "en")], []),
+        ("안녕は挨拶です。", "안녕하세요とは？", [("안녕", "ko")], []),
+    ],
+)
+def test_what_is_repeated_from_the_question_is_quoted(
+    text: str, asked: str, quoted_spans: list[tuple[str, str]], spans: list[tuple[str, str]]
+) -> None:
+    assert quoted(text, asked=asked) == quoted_spans
+    assert flagged(text, asked=asked) == spans
+
+
+@pytest.mark.parametrize("text", ["我们是学生", "我们是学生。", "「我们是学生。」"])
+def test_a_reply_that_only_repeats_the_question_quotes_nothing(text: str) -> None:
+    assert flagged(text, asked="我们是学生。") == [("我们是学生", "zh-Hans")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "學校へ行く",
+        "彼は學校へ行つた。",
+        "舊字體の文章を讀む。",
+        "戰爭と平和",
+        "國學院大學",
+        "學校へ行く。友達と遊ぶ。",
+    ],
+)
+def test_japanese_in_old_spelling_is_silent(text: str) -> None:
+    assert flagged(text) == []
+
+
+@pytest.mark.parametrize("text", ["學校很大", "學校很大。", "彼は學校很大と言った", "我們的學校", "今天天氣很好"])
+def test_chinese_in_the_same_old_forms_is_flagged_as_traditional(text: str) -> None:
+    assert [language for _, language in flagged(text)] == ["zh-Hant"]
+
+
+@pytest.mark.parametrize(
+    "word", ["所有", "全部", "可能", "必要", "一定", "現在", "方法", "東京", "北京", "学生", "先生"]
+)
+@pytest.mark.parametrize("sentence", ["{}", "{}。", "答えは{}です。", "{}、", "「{}」"])
+def test_a_word_of_both_languages_is_silent_wherever_it_stands(word: str, sentence: str) -> None:
+    assert check(sentence.format(word)) == Verdict(())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "学生、先生、会社、学校",
+        "現在、過去、未来",
+        "経済、政治、社会",
+        "春、夏、秋、冬",
+        "東京、北京、上海",
+        "国語、数学、理科、社会",
+        "犬、猫、鳥、魚、馬",
+        "米、麦、大豆",
+    ],
+)
+def test_a_list_of_japanese_words_is_silent(text: str) -> None:
+    assert flagged(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("这是正确的答案。", "Simplified Chinese"),
+        ("這是正確的答案。", "Traditional Chinese"),
+        ("早上好。", "Chinese"),
+        ("我也不知道。", "Chinese"),
+        ("没有问题。", "Simplified Chinese"),
+        ("沒有問題，謝謝。", "Traditional Chinese"),
+    ],
+)
+def test_chinese_is_named_by_its_variety_where_its_characters_show_one(text: str, name: str) -> None:
+    assert [span.name for span in check(text).spans] == [name]
+
+
+def test_a_span_knows_its_place_its_name_its_reason_and_how_sure_it_is() -> None:
     assert check("東京です。这是。").spans == (
-        Span(5, 7, "这是", "zh-Hans", "characters that Japanese does not use: 这"),
+        Span(5, 7, "这是", "zh-Hans", 1.0, "characters that Japanese does not use: 这"),
+    )
+    assert check("「谢谢」です。").quoted == (
+        Span(1, 3, "谢谢", "zh-Hans", 1.0, "characters that Japanese does not use: 谢"),
     )
     assert check("東京です。这是。").spans[0].name == "Simplified Chinese"
-    assert check("首都はМосква").spans[0].name == "Cyrillic"
+    assert check("首都はМосква").spans == (Span(3, 9, "Москва", "Cyrillic", 1.0, "Cyrillic letters"),)
+    assert check("首都は서울").spans == (Span(3, 5, "서울", "ko", 1.0, "Hangul letters"),)
+    assert check("You can do it.").spans == (Span(0, 14, "You can do it.", "en", 0.9, "an English clause"),)
+
+
+@pytest.mark.parametrize(
+    ("expected_language", "text", "reason"),
+    [
+        ("ja", "这们你他她吗呢", "characters that Japanese does not use: 这们你她吗"),
+        ("ja", "地址", "Chinese words: 地址"),
+        ("en", "発売", "kanji that only Japanese uses"),
+        ("en", "ひらがな", "kana"),
+    ],
+)
+def test_a_reason_names_what_gave_the_language_away(expected_language: str, text: str, reason: str) -> None:
+    (span,) = check(text, expected_language).spans
+    assert span.reason == reason
+
+
+def test_without_a_telling_character_the_guard_is_less_than_certain() -> None:
+    (span,) = check("日本的首都是北京。").spans
+    assert 0.5 <= span.confidence < 1
+    assert span.reason.startswith("Chinese words: ")
 
 
 def test_a_verdict_is_flagged_only_if_it_has_spans() -> None:
     assert not Verdict(()).flagged
+    assert not Verdict((), check("「谢谢」です。").quoted).flagged
     assert check("这是错误的").flagged
 
 

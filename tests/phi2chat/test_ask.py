@@ -27,6 +27,7 @@ SPAN = {
     "end": 4,
     "text": "这是首都",
     "language": "zh-Hans",
+    "confidence": 1.0,
     "reason": "characters that Japanese does not use: 这",
 }
 DAMAGES = r"Traceback|Warning|\x1b"

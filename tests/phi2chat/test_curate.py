@@ -261,6 +261,7 @@ def test_findings_are_given_as_json(phi2chat: Phi2Chat, data: Path) -> None:
                 "path": "data.jsonl",
                 "line": 2,
                 "column": 83,
+                "end_column": None,
                 "field": "x",
                 "message": "is not a field of a record; it is kept as it is",
                 "rule": "unknown-field",
@@ -269,6 +270,15 @@ def test_findings_are_given_as_json(phi2chat: Phi2Chat, data: Path) -> None:
             {"message": "nothing.jsonl: no such file; check the path", "rule": "file", "severity": "error"},
         ],
     }
+
+
+def test_a_finding_about_a_stretch_of_text_has_its_end_in_json(phi2chat: Phi2Chat, data: Path) -> None:
+    data.write_text(TOKYO.replace("東京です。", "首都は东京です。"), encoding="utf-8")
+    done = phi2chat("curate", "validate", "--format", "json", "data.jsonl")
+    (finding,) = json.loads(done.stdout)["findings"]
+    line = text_of(data)
+    assert (finding["rule"], finding["field"]) == ("wrong-script", "answer")
+    assert line[finding["column"] - 1 : finding["end_column"] - 1] == "东京"
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,17 @@ def test_a_package_that_is_missing_or_too_old_is_named_with_its_command(monkeypa
     assert mends == ["pip install 'old>=2'", "", "pip install 'absent<2,>=1'"]
 
 
+def test_what_only_an_extra_or_another_system_needs_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [
+        "pytest>=9; python_version >= '3'",
+        "absent>=1; extra == 'confusion'",
+        "absent>=1; python_version >= '3' and extra == 'confusion'",
+        "absent>=1; sys_platform == 'nowhere'",
+    ]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: wanted)
+    assert [(check.name, check.mend) for check in doctor._packages()] == [("pytest", "")]
+
+
 def test_what_a_look_found_before_it_failed_is_kept() -> None:
     def _gadgets() -> Iterator[Check]:
         yield Check("one", "there")

@@ -42,7 +42,14 @@ def run_cli(*argv: str) -> str:
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], ["--version"], ["curate", "--help"], ["curate", "add", "--help"], ["completion", "bash"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["curate", "--help"],
+        ["curate", "add", "--help"],
+        ["script", "--help"],
+        ["completion", "bash"],
+    ],
     ids=" ".join,
 )
 def test_help_is_given_without_a_library_that_is_slow_to_load(
@@ -64,6 +71,7 @@ def test_help_is_given_without_a_library_that_is_slow_to_load(
         ["curate", "edit", "x.jsonl", "a"],
         ["curate", "rm", "x.jsonl", "a", "--yes"],
         ["curate", "split", "x.jsonl", "--eval", "50%"],
+        ["script", "check", "x.jsonl"],
     ],
     ids=lambda argv: " ".join(argv[:2]),
 )

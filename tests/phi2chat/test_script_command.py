@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.script import Piece, StreamChecker, check
+from curation.script import Piece, StreamChecker, check, describe_run
 from curation.script.confusion import INSTALL, is_installed
-from phi2chat.script import Counts, Run, find_runs
+from phi2chat.script import Counts, find_runs
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -237,10 +237,10 @@ def test_a_stream_has_the_runs_that_the_whole_text_has(parts: list[str], chance:
     found = list(find_runs(pieces + checker.close(), counts))
     spans = check(text, "ja").spans
     before = [text[: span.start] for span in spans]
-    assert found == [
-        Run(head.count("\n") + 1, len(head) - head.rfind("\n"), span.text, span.language)
-        for head, span in zip(before, spans, strict=True)
+    assert [(run.line, run.column, run.text) for run in found] == [
+        (head.count("\n") + 1, len(head) - head.rfind("\n"), span.text) for head, span in zip(before, spans, strict=True)
     ]
+    assert [describe_run(run.text, run.language, 0).language for run in found] == [span.language for span in spans]
     assert counts.runs == len(spans)
 
 

