@@ -121,7 +121,8 @@ def _spelling_of(decoder: Any) -> Callable[[str], bytes] | None:
         return None
     declared = json.loads(decoder.__getstate__())
     steps = {step["type"]: step for step in declared.get("decoders", [declared])}
-    if steps.keys() <= {"ByteLevel", "Fuse"} and "ByteLevel" in steps:
+    # For a byte-level GGUF transformers 5.17 puts the steps of SentencePiece first; they find nothing to do there.
+    if "ByteLevel" in steps and steps.keys() <= {"ByteFallback", "Fuse", "Replace", "ByteLevel"}:
         return _spell_byte_level
     if not steps.keys() <= {"Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"}:
         return None

@@ -109,7 +109,10 @@ class TokenStream:
         while stop is None:
             token = choose.guarded(reader.read([*self._prompt_ids, *guard.ids]), guard)
             kept: int | None
-            if token is None:
+            if token is None and not guard.state:  # nothing may come here
+                stop, kept = StopReason.END_OF_TEXT, None
+                guard.close()
+            elif token is None:
                 kept = guard.begin_anew()
             else:
                 stop = self._take(token, guard)

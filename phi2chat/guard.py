@@ -24,7 +24,7 @@ class GuardReport:
     """What the guard did to a reply.
 
     `mode` is flag where enforce was asked for and is not possible, and `note` says so. `changed_steps` counts the
-    steps at which the model itself would have taken a token that could not pass; `spent` is true if it was still
+    steps at which the model itself would have written a character that may not come; `spent` is true if it was still
     wrong after the last step back.
     """
 

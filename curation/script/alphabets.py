@@ -8,7 +8,7 @@ unassigned, private, control and invisible characters are left out.
 import unicodedata
 from functools import cache
 
-from .glyphs import charset
+from .glyphs import JAPANESE_BESIDE_GB2312, charset
 from .languages import Expectation
 
 Blocks = tuple[tuple[int, int], ...]  # first and last code point
@@ -76,9 +76,6 @@ _BLOCKS_BY_SCRIPT: dict[str, Blocks] = {
 _UNWANTED_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _FORMAT_CHARACTERS = frozenset("\u200c\u200d")
 
-# Levels 3 and 4 of JIS X 0213 are for names and old books. What GB 2312 has of them is everyday Chinese (你, 吧, 份)
-# but for these: old forms of Japanese characters, and characters of names that are often written in Japanese.
-_JAPANESE_BESIDE_GB2312 = frozenset("俱吞囊巢戾揭搜晚步每毗涉渴瘦薏圳嬴翟羿芮莘邳郝鼐")
 # What Big5 alone has of them are old forms (黃, 曆, 鷗), but for these words of everyday Chinese.
 _CHINESE_BESIDE_JAPANESE = frozenset("佔勻嗎嚕囉姍幫慼掙撿擋攔攏汙氳燙瓖癮癱瘓睜籮褲趕踡謊鏟飪餚骯髒")
 # Characters of names that GB 2312 has no place for and that Big5 or Japanese have, too.
@@ -125,7 +122,7 @@ def _han(expected: Expectation) -> frozenset[str]:
 
 def _kanji() -> frozenset[str]:
     names = charset("shift_jis_2004") - charset("cp932")
-    everyday_chinese = (charset("gb2312") - _JAPANESE_BESIDE_GB2312) | _CHINESE_BESIDE_JAPANESE
+    everyday_chinese = (charset("gb2312") - JAPANESE_BESIDE_GB2312) | _CHINESE_BESIDE_JAPANESE
     # 髙 and 﨑 are in cp932, 㐂 in JIS X 0213; 𠮷 in neither, because JIS takes it for a way to write 吉.
     rare = _beyond_unified("cp932") | _beyond_unified("shift_jis_2004")
     return charset("cp932") | (names - everyday_chinese) | rare | frozenset("剝頰塡𠮷𡈽𣘺")

@@ -13,6 +13,7 @@ _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what fo
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
 _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
@@ -29,7 +30,7 @@ class Chain:
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
         self._least_enter = min(self._enter[gap] for gap in _GAPS.values())
-        self._shows_kana = self._shows_modern_forms = False
+        self._shows_modern_forms = False
         self.start("start")
 
     def start(self, gap: str) -> None:
@@ -70,6 +71,8 @@ class Chain:
 
     def _is_japanese_word(self, before_kana: bool) -> bool:
         run, table = self._run, self._table
+        if len(run) >= _LONGEST_WORD:
+            return False
         if len(run) == 1:
             return not is_chinese_only(run) or (run in table.modern and not self._shows_modern_forms)
         if table.is_word(run):
@@ -90,8 +93,7 @@ class Chain:
             self._follows_kana = self._gap == "kana"
             self._stands_alone = self._is_home_japanese and lead < enter
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
-        if not self._shows_modern_forms:
-            self._shows_modern_forms = not self._table.modern_forms.isdisjoint(run)
+        modern_forms = self._table.modern_forms
         for position, char in enumerate(run):
             if lead < enter:
                 home_until, lead, self._relief = position, enter, 0.0
@@ -104,12 +106,17 @@ class Chain:
             weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 weight = max(weight, _FOREIGN_GLYPH)
-            elif not self._shows_modern_forms and (char in modern or before in modern):
+            elif self._shows_modern_forms:
+                pass
+            elif char in modern_forms:
+                self._shows_modern_forms, self._relief = True, 0.0
+            elif char in modern or before in modern:
                 self._relief += max(0.0, weight - self._weigh_as_modern(before, char))
             lead += sign * weight
             before, enter, leave = char, self._enter["beside"], self._leave["beside"]
         self.lead, self._before, self._gap = lead, before, "beside"
-        self._run += run
+        if len(self._run) < _LONGEST_WORD:
+            self._run += run
         if home_until is not None:
             decisions.append((home_until, False))
         if lead - _RELIEF * self._relief > _CERTAIN and not self._may_be_word(""):
@@ -118,7 +125,7 @@ class Chain:
 
     def _may_be_word(self, more: str) -> bool:
         """Whether the run, with `more` of it, begins a word of both languages, so that it is too early to say."""
-        return self._stands_alone and self._table.begins_word(self._run + more)
+        return self._stands_alone and len(self._run) < _LONGEST_WORD and self._table.begins_word(self._run + more)
 
     def _weigh_as_modern(self, before: str, char: str) -> float:
         """What 學 says where it is 学 in old spelling (學校へ行く)."""
@@ -137,7 +144,6 @@ class Chain:
         last = run[-1]
         self.start("kana")
         self._before = KATAKANA if "ァ" <= last <= "ﾟ" and is_katakana(last) else last
-        self._shows_kana = True
         return is_foreign
 
     def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:

@@ -4,13 +4,16 @@ A codec is a national character set: cp932 holds what Japanese computers can wri
 Chinese, Big5 traditional Chinese, euc_jis_2004 (JIS X 0213) also the rare kanji of Japanese names and old books.
 """
 
+import unicodedata
 from functools import cache
 
 # One letter per class, so that a text's classes are a string of the same length and can be searched with `re`.
 SHARED_HAN, CHINESE_HAN, JAPANESE_HAN, KANA, HANGUL = "H", "C", "J", "K", "G"
 WORD, SPACE, NEWLINE, OPENER, CLOSER, QUOTE, BACKTICK, OTHER = "a", "s", "n", "o", "c", "q", "b", "."
+ANOTHER_SCRIPT = "X"
 SCRIPTS = {
     HANGUL: "Hangul",
+    ANOTHER_SCRIPT: "another script",
     "R": "Cyrillic",
     "E": "Greek",
     "T": "Thai",
@@ -31,6 +34,7 @@ _RANGES = (  # first, last, class; Unicode 15 blocks
     (0x0900, 0x097F, "D"),
     (0x0E00, 0x0E7F, "T"),
     (0x1100, 0x11FF, HANGUL),
+    (0x3130, 0x318F, HANGUL),
     (0x1F00, 0x1FFF, "E"),
     (0x3005, 0x3006, JAPANESE_HAN),  # 々 and 〆
     (0x3007, 0x3007, SHARED_HAN),
@@ -47,6 +51,9 @@ _RANGES = (  # first, last, class; Unicode 15 blocks
 
 
 _JOYO_OUTSIDE_CP932 = "剝頰塡"  # the fourth, 𠮟, is no unified character of the first block
+# Levels 3 and 4 of JIS X 0213 are for names and old books. What GB 2312 has of them is everyday Chinese (你, 吧, 份)
+# but for these: old forms of Japanese characters, and characters of names that are often written in Japanese.
+JAPANESE_BESIDE_GB2312 = frozenset("俱吞囊巢戾揭搜晚步每毗涉渴瘦薏圳嬴翟羿芮莘邳郝鼐")
 
 
 @cache
@@ -65,7 +72,7 @@ def _writes(codec: str, char: str) -> bool:
 
 def is_chinese_only(char: str) -> bool:
     """True for a character that gives Chinese away at once: 这, 们, 你, 她."""
-    if _writes("cp932", char) or char in _JOYO_OUTSIDE_CP932:
+    if _writes("cp932", char) or char in _JOYO_OUTSIDE_CP932 or char in JAPANESE_BESIDE_GB2312:
         return False
     if _writes("gb2312", char):
         return True
@@ -124,7 +131,19 @@ def _classify(code: int) -> str:
     for first, last, letter in _RANGES:
         if first <= code <= last:
             return letter
-    return OTHER
+    return _classify_by_name(char)
+
+
+def _classify_by_name(char: str) -> str:
+    """Letters of any other script, whose names begin with it; what stands for a Latin letter (𝐀, ª) is none."""
+    category = unicodedata.category(char)
+    if category in ("Mc", "Mn") and not unicodedata.name(char, "").startswith(("COMBINING", "VARIATION")):
+        return ANOTHER_SCRIPT  # a vowel sign within a word
+    if not char.isalpha() or category == "Lm":
+        return OTHER
+    if unicodedata.name(char, "").startswith("LATIN"):
+        return WORD
+    return OTHER if unicodedata.normalize("NFKC", char).isascii() else ANOTHER_SCRIPT
 
 
 CLASSES = _Classes()

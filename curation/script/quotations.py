@@ -33,6 +33,7 @@ class Quotations:
 
     def open(self, mark: str) -> None:
         """A quotation begins after `mark`."""
+        self._settle_echo(is_quoted=True)
         self.closer = CLOSERS[mark]
 
     def close(self, position: int) -> None:

@@ -198,5 +198,7 @@ class Reader:
         self._english += points
         if self._words >= _ENGLISH_WORDS and self._english >= _ENGLISH_POINTS:
             self._flag("en", token, self._latin_from)
+        elif token.end - self.held > _LONGEST_HELD:
+            self._take_gap(token)
         elif self._chain:
             self._chain.read_gap(token.text)

@@ -16,7 +16,7 @@ from .reader import Reader, Run, Token
 # Over the classes of glyphs.py. Between kana, signs and blanks change nothing, so all of it is one token.
 _TOKENS = (
     r"(?P<kana>%s)|(?P<han>[HJC]{1,12})|(?P<word>a{1,40})|(?P<space>s{1,40})|(?P<sign>\.[.s]{0,40})|(?P<newline>n)"
-    r"|(?P<script>G{1,40}|R{1,40}|E{1,40}|T{1,40}|A{1,40}|D{1,40}|W{1,40})"
+    r"|(?P<script>G{1,40}|R{1,40}|E{1,40}|T{1,40}|A{1,40}|D{1,40}|W{1,40}|X{1,40})"
     r"|(?P<opener>o)|(?P<closer>c)|(?P<quote>q)|(?P<backtick>b{1,40})"
 )
 _TOKENS_IN_JAPANESE = re.compile(_TOKENS % "K(?:[K.s]{0,80}K)?")
@@ -58,7 +58,7 @@ class StreamChecker:
         self._quotations = Quotations(asked)
         self._text = self._classes = ""  # from _offset on; what is decided is gone
         self._offset = self._position = 0  # where the text begins, and where the next token does
-        self._last = Run(0, 0, "")  # as it was named
+        self._last, self._last_is_quoted = Run(0, 0, ""), False  # as it was named
         self._fence_lines: int | None = None  # line ends since the code fence opened
         self._only_blanks_in_line = True
         self._is_plain = True  # no code, and no quotation mark just before
@@ -210,7 +210,7 @@ class StreamChecker:
         for run, is_quoted in self.take_runs():
             if at < run.start:
                 pieces.append(Piece(self._slice(at, run.start), None))
-            language = self._name(run)
+            language = self._name(run, is_quoted)
             text = self._slice(run.start, run.end)
             pieces.append(Piece(text, None, language) if is_quoted else Piece(text, language))
             at = run.end
@@ -230,13 +230,14 @@ class StreamChecker:
     def _slice(self, start: int, end: int | None = None) -> str:
         return self._text[start - self._offset : None if end is None else end - self._offset]
 
-    def _name(self, run: Run) -> str:
+    def _name(self, run: Run, is_quoted: bool) -> str:
         """The language of a run, as far as it has shown it; a run that has shown its variety keeps it."""
         language = run.language
         if language == "zh":
-            goes_on = self._last.end == run.start and self._last.language.startswith("zh-")
+            goes_on = (self._last.end, self._last_is_quoted) == (run.start, is_quoted)
+            goes_on = goes_on and self._last.language.startswith("zh-")
             language = self._last.language if goes_on else _name_by_glyphs(self._slice(run.start, run.end))
-        self._last = Run(run.start, run.end, language)
+        self._last, self._last_is_quoted = Run(run.start, run.end, language), is_quoted
         return language
 
 

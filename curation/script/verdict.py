@@ -78,7 +78,7 @@ def describe_run(text: str, language: str, start: int, expected_language: str = 
         reason = f"characters that Japanese does not use: {glyphs[:5]}"
         if not glyphs:
             reason = f"Chinese words: {', '.join(telling_words(text))}"
-            confidence = round(min(max(0.5, 1 / (1 + math.exp(-score(text)))), 0.99), 2)
+            confidence = round(min(1 / (1 + math.exp(-max(0.0, score(text)))), 0.99), 2)
     elif language == "ja":
         reason = "kanji that only Japanese uses" if any(map(is_japanese_only, text)) else "kana"
     elif language == "en":

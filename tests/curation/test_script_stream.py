@@ -61,6 +61,9 @@ def test_any_cut_of_any_text_gives_the_spans_of_check(text: str, cuts: list[int]
 @given(questions_and_texts(), st.lists(st.integers(0, 200)), LANGUAGES)
 @example(("东京", "东京东京の"), [3], "ja")
 @example(("东京です", "东京东京で"), [], "zh-Hant")
+@example(("「好的」とは？", "好的「谢谢"), [], "ja")
+@example(("好東京", "好東京《國东京"), [3], "ja")
+@example(("か", "か「谢谢」"), [1], "zh-Hant")
 def test_any_cut_of_a_text_that_repeats_its_question_gives_the_spans_of_check(
     question_and_text: tuple[str, str], cuts: list[int], expected_language: str
 ) -> None:
@@ -77,6 +80,7 @@ def assert_stream_says_what_check_says(text: str, cuts: list[int], expected_lang
 
 
 @given(TEXTS, LANGUAGES, TEXTS)
+@example("學安装『装", "ja", "")
 def test_a_text_fed_character_by_character_gives_the_same_runs(text: str, expected_language: str, asked: str) -> None:
     one_by_one = stream(text, list(range(len(text))), expected_language, asked)
     assert runs(one_by_one) == runs(stream(text, [], expected_language, asked))

@@ -1,5 +1,6 @@
 """Whatever way is taken through the automaton, what comes out is UTF-8 in allowed characters, and it always goes on."""
 
+import copy
 import random
 from typing import Any
 
@@ -55,6 +56,19 @@ def byte_tokens(made: Automaton, content: bytes) -> list[int]:
 
 
 # The bytes of a token
+
+
+def test_a_byte_level_gguf_whose_decoder_begins_as_sentencepiece_is_spelled_too(tiny_tokenizer: Any) -> None:
+    from tokenizers import decoders
+
+    alone = spell_tokens(tiny_tokenizer)
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    before = [decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " ")]
+    tokenizer.backend_tokenizer.decoder = decoders.Sequence([*before, decoders.ByteLevel()])
+    assert spell_tokens(tokenizer) == alone is not None
+    assert tokenizer.decode(tiny_tokenizer.encode("日本 です。")) == tiny_tokenizer.decode(
+        tiny_tokenizer.encode("日本 です。")
+    )
 
 
 def test_the_bytes_of_tokens_are_what_the_tokenizer_decodes(tokenizer: Any) -> None:

@@ -238,7 +238,8 @@ def test_a_stream_has_the_runs_that_the_whole_text_has(parts: list[str], chance:
     spans = check(text, "ja").spans
     before = [text[: span.start] for span in spans]
     assert [(run.line, run.column, run.text) for run in found] == [
-        (head.count("\n") + 1, len(head) - head.rfind("\n"), span.text) for head, span in zip(before, spans, strict=True)
+        (head.count("\n") + 1, len(head) - head.rfind("\n"), span.text)
+        for head, span in zip(before, spans, strict=True)
     ]
     assert [describe_run(run.text, run.language, 0).language for run in found] == [span.language for span in spans]
     assert counts.runs == len(spans)
