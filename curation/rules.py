@@ -27,6 +27,7 @@ from curation.records import (
     parse_dataset,
 )
 from curation.script import Span, check
+from curation.script.languages import primary_subtag
 
 # Rules that judge what a text says; a record that breaks one can still be read, split and trained on.
 OPINIONS = {"wrong-script"}
@@ -142,12 +143,8 @@ def _find_mixed_in(instruction: str, own: tuple[str, str]) -> tuple[str, list[Sp
     language = "ko" if hangul > kana else "ja" if kana else "zh"
     if 2 * (kana + hangul + han) < sum(map(str.isalpha, asked)):
         return language, []
-    mixed_in = {_primary(tag) for tag in own}
-    return language, [span for span in check(asked, language).spans if _primary(span.language) not in mixed_in]
-
-
-def _primary(tag: str) -> str:
-    return tag.partition("-")[0].lower()
+    mixed_in = {primary_subtag(tag) for tag in own}
+    return language, [span for span in check(asked, language).spans if primary_subtag(span.language) not in mixed_in]
 
 
 def _check_duplicate_ids(dataset: Dataset) -> Iterator[Finding]:

@@ -106,11 +106,9 @@ class Chain:
             weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 weight = max(weight, _FOREIGN_GLYPH)
-            elif self._shows_modern_forms:
-                pass
-            elif char in modern_forms:
+            elif not self._shows_modern_forms and char in modern_forms:
                 self._shows_modern_forms, self._relief = True, 0.0
-            elif char in modern or before in modern:
+            elif not self._shows_modern_forms and (char in modern or before in modern):
                 self._relief += max(0.0, weight - self._weigh_as_modern(before, char))
             lead += sign * weight
             before, enter, leave = char, self._enter["beside"], self._leave["beside"]

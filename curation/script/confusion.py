@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 from curation.errors import UserError
 from curation.records import Dataset, Line, column_of, json_type
 
+from .languages import primary_subtag
 from .verdict import Span, check
 
 Outcome = Literal["skipped", "line error", "word error", "passed"]
@@ -117,7 +118,7 @@ class ConfusionRates:
             return
         self.judged_by_line += 1
         self.line_errors += outcome == "line error"
-        if outcome != "line error" and _primary(language) in _JUDGED_BY_WORD:
+        if outcome != "line error" and primary_subtag(language) in _JUDGED_BY_WORD:
             self.judged_by_word += 1
             self.word_errors += outcome == "word error"
 
@@ -218,7 +219,7 @@ def measure(replies: list[dict[str, Part]], instruments: Instruments | None) -> 
 
 def judge_reply(reply: str, language: str, instruments: Instruments) -> Outcome:
     """What the benchmark says of one reply."""
-    wanted = _primary(language)
+    wanted = primary_subtag(language)
     lines = [(line, instruments.tokenize(line, wanted)) for line in _normalize(reply).split("\n")]
     lines = [(line, tokens) for line, tokens in lines if len(tokens) >= _LEAST_TOKENS]
     if not lines:
@@ -291,10 +292,6 @@ def _chinese_tokenizer() -> Any:
         tokenizer.tmp_dir = folder  # it would trust a cache of a known name in the common folder, whoever wrote it
         tokenizer.initialize()
     return tokenizer
-
-
-def _primary(tag: str) -> str:
-    return tag.partition("-")[0].lower()
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -54,6 +54,11 @@ class Expectation:
         return self.language in ("ja", "zh", "ko")
 
 
+def primary_subtag(tag: str) -> str:
+    """The language of a BCP 47 tag without its script or region: zh of zh-Hant."""
+    return tag.replace("_", "-").partition("-")[0].lower()
+
+
 def display_name(language: str) -> str:
     """The English name of a language tag; a script's name is its own."""
     return NAMES.get(language, language)

@@ -68,9 +68,6 @@ class Reader:
                 self._take_word(token)
             case "script":
                 self._take_script(token)
-            case "newline":
-                self.settle(token.start)
-                self.held = token.end
             case _:
                 self._take_gap(token)
 

@@ -129,6 +129,8 @@ class StreamChecker:
         elif kind == "newline":
             self._settle(token.start)
             quotations.end_line()
+            self._reader.skip(token.end)
+            return
         elif kind == "space":
             self._is_reopened = self._is_reopened and not was_after_quote
         elif kind in _MARKS and self._read_mark(token):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .glyphs import is_chinese_only, is_japanese_only
-from .languages import Expectation, display_name
+from .languages import display_name, primary_subtag
 from .ngrams import score, telling_words
 from .stream import find_runs, name_run
 
@@ -71,9 +71,11 @@ def _shorten(text: str) -> str:
 
 def describe_run(text: str, language: str, start: int, expected_language: str = "ja") -> Span:
     """The span of a whole run that begins at `start`: which Chinese it is in, how sure that is, and why."""
-    language = name_run(text, language, Expectation.of(expected_language).language == "ja")
+    language = name_run(text, language, primary_subtag(expected_language) == "ja")
     confidence = 1.0
-    if language.startswith("zh"):
+    if language.startswith("zh") and primary_subtag(expected_language) not in ("ja", "zh"):
+        reason = "Han characters"
+    elif language.startswith("zh"):
         glyphs = "".join(dict.fromkeys(filter(is_chinese_only, text)))
         reason = f"characters that Japanese does not use: {glyphs[:5]}"
         if not glyphs:

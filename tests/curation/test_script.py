@@ -315,3 +315,11 @@ def test_importing_the_guard_builds_no_tables() -> None:
     code = "import curation.script.glyphs as g; print(g.charset.cache_info().currsize, len(g.CLASSES))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.split() == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("expected_language", "text"), [("en", "Tokyo (東京) is a city."), ("ko", "日本的首都是北京 입니다")]
+)
+def test_where_han_is_not_at_home_it_is_reason_enough(expected_language: str, text: str) -> None:
+    (span,) = check(text, expected_language).spans
+    assert (span.reason, span.confidence) == ("Han characters", 1.0)
