@@ -11,37 +11,27 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
 from filelock import FileLock, Timeout
-from peft import LoraConfig
 from safetensors import SafetensorError
-from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
-from datasets import Dataset
 from phi2chat import config as configs
 from phi2chat.config import TrainConfig
-from phi2chat.examples import IGNORED, Sides, TokenizedSide, read_sides, tokenize
+from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
-from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, Run, complete_checkpoints, read_run
+from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read_run
+from phi2chat.sft import TokenMeanTrainer, make_trainer
 from phi2chat.watcher import Reporter, Watcher
 
 WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png")
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
-# transformers renamed the option after 5.17, the oldest version that we run on.
-_CHECKPOINTING = (
-    "activation_checkpointing"
-    if any(option.name == "activation_checkpointing" for option in dataclasses.fields(SFTConfig))
-    else "gradient_checkpointing"
-)
-PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 
 
 def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Run]:
@@ -105,7 +95,7 @@ def _run(
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     _describe(run, device, dtype, train_side, eval_side)
     with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
-        trainer = _make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
+        trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
         trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -166,98 +156,7 @@ def _describe(
     run.dropped = [f"{row.path}:{row.line}" for row in train_side.dropped + eval_side.dropped]
 
 
-def _make_trainer(
-    folder: Path,
-    run: Run,
-    config: TrainConfig,
-    model: Any,
-    tokenizer: Any,
-    train_side: TokenizedSide,
-    eval_side: TokenizedSide,
-    is_new: bool,
-) -> "_Trainer":
-    strategy = "steps" if config.eval_steps else "epoch"
-    on_cpu = model.device.type == "cpu"
-    with quiet_transformers():  # TRL and PEFT warn about choices that are made on purpose here
-        arguments = SFTConfig(
-            output_dir=str(folder / CHECKPOINTS),
-            num_train_epochs=config.epochs,
-            max_steps=config.max_steps or -1,
-            per_device_train_batch_size=config.batch_size,
-            per_device_eval_batch_size=config.batch_size,
-            gradient_accumulation_steps=config.accumulation_steps,
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=config.warmup_ratio,  # below 1 it is a part of all steps
-            seed=config.seed,
-            bf16=run.precision == "bf16",
-            use_cpu=on_cpu,
-            # The examples come tokenized and with labels; TRL would tokenize, cut and filter them without a word.
-            dataset_kwargs={"skip_prepare_dataset": True},
-            max_length=None,
-            completion_only_loss=True,
-            eval_strategy=strategy,
-            eval_steps=config.eval_steps,
-            eval_on_start=is_new,
-            save_strategy=strategy,
-            save_steps=config.eval_steps or 500,
-            save_total_limit=2,  # the best and the last: with 1, the one of Ctrl-C would be removed
-            load_best_model_at_end=True,
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
-            logging_steps=1,
-            logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
-            dataloader_pin_memory=not on_cpu,
-            disable_tqdm=True,
-            report_to=[],
-            **{_CHECKPOINTING: config.gradient_checkpointing},
-        )
-        arguments._n_gpu = 1  # with several, Trainer would fall back to DataParallel and multiply the batch
-        lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
-            target_modules=PHI_TARGETS if model.config.model_type == "phi" else "all-linear",
-            task_type="CAUSAL_LM",
-        )
-        try:
-            trainer = _Trainer(
-                model=model,
-                args=arguments,
-                train_dataset=Dataset.from_list(train_side.examples),
-                eval_dataset=Dataset.from_list(eval_side.examples),
-                processing_class=tokenizer,
-                peft_config=lora,
-            )
-        except ValueError as error:
-            if "target modules" not in str(error).lower():
-                raise
-            raise UserError(f"{run.base}: has no layer that LoRA could be put on; take another base") from error
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer
-
-
-class _Trainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
-    """SFTTrainer whose eval loss is a mean over tokens; Trainer's own is a mean over batches of unequal size."""
-
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
-
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        self._eval_nats, self._eval_tokens = 0.0, 0
-        output = super().evaluation_loop(*args, **kwargs)
-        output.metrics["eval_loss"] = self._eval_nats / self._eval_tokens
-        return output
-
-    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        tokens = int((inputs["labels"][:, 1:] != IGNORED).sum())
-        loss, logits, labels = super().prediction_step(model, inputs, *args, **kwargs)
-        self._eval_nats += float(loss) * tokens
-        self._eval_tokens += tokens
-        return loss, logits, labels
-
-
-def _publish(trainer: "_Trainer", base: Base, style: PromptStyle, folder: Path) -> None:
+def _publish(trainer: TokenMeanTrainer, base: Base, style: PromptStyle, folder: Path) -> None:
     """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
     staging = folder / ".adapter.tmp"
     shutil.rmtree(staging, ignore_errors=True)

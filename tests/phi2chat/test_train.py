@@ -22,7 +22,8 @@ from phi2chat.models import base_of, load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
 from phi2chat.run import complete_checkpoints, read_run
-from phi2chat.trainer import PHI_TARGETS, resume, train
+from phi2chat.sft import PHI_TARGETS
+from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
 
 QUICK = {
