@@ -67,6 +67,8 @@ def main() -> Never:
     """Run the command line and exit."""
     # A waiting OpenMP thread spins by default and takes the core from whoever else could use it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Batches differ in size from step to step, and the allocator would keep a block for each size and run out.
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL would report the start of every training
     for stream in (sys.stdout, sys.stderr):

@@ -102,9 +102,10 @@ class TrainConfig(DeviceConfig):
     warmup_ratio: float = option(0.05, "Part of the steps spent warming up.", 0, 0.9)
     lora_rank: int = option(16, "Rank of the LoRA matrices.", 1, 4096)
     lora_alpha: int = option(32, "Scale of the LoRA matrices; alpha/rank multiplies them.", 1)
-    lora_dropout: float = option(0.05, "Dropout before the LoRA matrices.", 0, 0.9)
+    lora_dropout: float = option(0.0, "Dropout before the LoRA matrices; any makes a step slower.", 0, 0.9)
     eval_steps: int | None = option(None, "Evaluate and save every so many steps; by default once an epoch.", 1)
     gradient_checkpointing: bool = option(False, "Recompute activations to save memory.")
+    compile: bool = option(True, "Compile the layers on a GPU: half a minute first, then faster steps.")
 
 
 @dataclass(frozen=True)

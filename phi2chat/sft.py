@@ -6,14 +6,26 @@ from typing import Any
 
 import transformers
 from peft import LoraConfig
+from torch.nn.functional import cross_entropy
 from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
 from datasets import Dataset
+from phi2chat.batches import lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
+from phi2chat.lora import use_fused_lora
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
+from phi2chat.speed import (
+    compile_layers,
+    is_of_the_compiler,
+    leave_padding_out,
+    run_uncompiled,
+    uncompiled,
+    use_fused_gelu,
+)
+from phi2chat.watcher import Reporter
 
 PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 # transformers renamed the option after 5.17, the oldest version that we run on.
@@ -33,8 +45,12 @@ def make_trainer(
     train_side: TokenizedSide,
     eval_side: TokenizedSide,
     is_new: bool,
+    reporter: Reporter,
 ) -> "TokenMeanTrainer":
     """SFTTrainer with a fresh LoRA adapter on `model`, ready to train. Raises UserError where LoRA finds no layer."""
+    use_fused_gelu(model)
+    if padded := leave_padding_out(model, train_side.examples):
+        reporter.note(f"batches are padded, which is slower: {run.base} cannot read records end to end ({padded})")
     strategy = "steps" if config.eval_steps else "epoch"
     on_cpu = model.device.type == "cpu"
     with quiet_transformers():  # TRL and PEFT warn about choices that are made on purpose here
@@ -86,6 +102,7 @@ def make_trainer(
                 train_dataset=Dataset.from_list(train_side.examples),
                 eval_dataset=Dataset.from_list(eval_side.examples),
                 processing_class=tokenizer,
+                data_collator=None if padded else lay_end_to_end,
                 peft_config=lora,
             )
         except ValueError as error:
@@ -93,18 +110,59 @@ def make_trainer(
                 raise
             raise UserError(f"{run.base}: has no layer that LoRA could be put on; take another base") from error
     trainer.remove_callback(transformers.PrinterCallback)
+    trainer.reporter = reporter
+    base = trainer.model.get_base_model()
+    use_fused_lora(base)
+    if config.compile and not on_cpu and not padded:
+        compile_layers(base)
     return trainer
 
 
 class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
-    """SFTTrainer whose eval loss is a mean over tokens; Trainer's own is a mean over batches of unequal size."""
+    """SFTTrainer whose eval loss is a mean over tokens; Trainer's own is a mean over batches of unequal size.
+
+    Batches of `lay_end_to_end` get a loss that makes logits for completions alone and never waits for the GPU. Where
+    layers cannot be compiled, training goes on without, and says so.
+    """
+
+    reporter: Reporter
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().training_step(*args, **kwargs)
+        except Exception as error:
+            if not is_of_the_compiler(error) or self.state.global_step > self._initial_global_step:
+                raise
+            reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
+        run_uncompiled(self.model.get_base_model())
+        self.reporter.note(f"layers run uncompiled, which is slower: torch cannot compile them here ({reason})")
+        self.optimizer.zero_grad()
+        return super().training_step(*args, **kwargs)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if "targets" not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        given = {name: value for name, value in inputs.items() if name not in ("labels", "targets")}
+        logits = model(**given, use_cache=False).logits[0]  # (targets, vocabulary)
+        loss = cross_entropy(logits.float(), inputs["targets"], reduction="sum")
+        if num_items_in_batch is None:
+            loss = loss / len(inputs["targets"])
+        else:  # it counts the tokens of all processes, over which gradients are averaged
+            loss = loss * (self.accelerator.num_processes / num_items_in_batch)
+        if model.training:
+            self._total_train_tokens += inputs["input_ids"].numel()
+        self._metrics["train" if model.training else "eval"]["num_tokens"] = [self._total_train_tokens]
+        return loss
+
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         self._eval_nats, self._eval_tokens = 0.0, 0
-        output = super().evaluation_loop(*args, **kwargs)
+        with uncompiled(self.model.get_base_model()):
+            output = super().evaluation_loop(*args, **kwargs)
         output.metrics["eval_loss"] = self._eval_nats / self._eval_tokens
         return output
 

@@ -95,7 +95,8 @@ def _run(
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     _describe(run, device, dtype, train_side, eval_side)
     with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
-        trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
+        is_new = checkpoint is None
+        trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, is_new, reporter)
         trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
