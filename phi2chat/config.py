@@ -71,6 +71,9 @@ class DeviceConfig:
 
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to run; auto takes a GPU that is there.")
     precision: Literal["auto", "float32", "bf16"] = option("auto", "auto is bf16 on a GPU and float32 on a CPU.")
+    quantize: Literal["none", "nf4"] = option(
+        "none", "nf4: keep the base in 4 bits, a third of the memory of bf16; needs bitsandbytes."
+    )
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def load(config: ModelConfig, progress: Progress) -> LoadedModel:
     style = load_style(adapter) if adapter else PromptStyle()
     device, dtype = place(config)
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
-    model, tokenizer = load_base(base, device, dtype)
+    model, tokenizer = load_base(base, device, dtype, config.quantize)
     if adapter:
         model = _add_adapter(model, adapter)
     model.eval()
@@ -127,14 +127,41 @@ def spell_dtype(dtype: torch.dtype) -> str:
     return "bf16" if dtype == torch.bfloat16 else "float32"
 
 
-def load_base(base: Base, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
-    """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token."""
+def load_base(base: Base, device: torch.device, dtype: torch.dtype, quantize: str = "none") -> tuple[Any, Any]:
+    """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token.
+
+    With `quantize` "nf4" its linear layers are kept in 4 bits and computed with in `dtype` (QLoRA,
+    https://arxiv.org/abs/2305.14314).
+    """
+    in_4_bits = {}
+    if quantize == "nf4":
+        if not transformers.utils.is_bitsandbytes_available():
+            raise UserError("--quantize nf4: needs bitsandbytes; `pip install '.[nf4]'` in phi2chat's sources")
+        in_4_bits = {
+            "quantization_config": transformers.BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+            ),
+            "device_map": {"": device.index or 0 if device.type == "cuda" else device.type},
+        }
     with _readable_failures(base, device, dtype), quiet_transformers():
         tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
-            base.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            base.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **in_4_bits,
         )
-        model = model.to(device)
+        if not in_4_bits:  # those were placed as they were read
+            model = model.to(device)
+        for module in model.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                # On a CPU bitsandbytes packs weights for evaluation, and training cannot read them any more.
+                module.support_avx512bf16_for_cpu = False
     if missing := sorted(report["missing_keys"]):
         raise UserError(f"{base.name}: lacks weights ({len(missing)}, such as {missing[0]}); {WAYS_OUT}")
     if getattr(tokenizer, "backend_tokenizer", None) is None:

@@ -113,7 +113,7 @@ def make_trainer(
     trainer.reporter = reporter
     base = trainer.model.get_base_model()
     use_fused_lora(base)
-    if config.compile and not on_cpu and not padded:
+    if config.compile and not on_cpu and not padded and config.quantize == "none":
         compile_layers(base)
     return trainer
 

@@ -79,7 +79,7 @@ def _run(
         _keep_freed_memory()
     reporter.status(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     transformers.set_seed(config.seed)
-    model, tokenizer = load_base(base, device, dtype)
+    model, tokenizer = load_base(base, device, dtype, config.quantize)
     positions = getattr(model.config, "max_position_embeddings", None) or config.max_length
     max_length = min(config.max_length, positions)
     style = PromptStyle()

@@ -640,3 +640,14 @@ def test_a_file_of_somebody_else_in_the_folder_is_not_written_over(
     with pytest.raises(UserError):
         train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **QUICK), Listener())
     assert (tmp_path / "run" / name).read_text() == "mine"
+
+
+def test_a_base_in_4_bits_is_trained_on_and_answers(tiny_phi: Path, ja_basics: Path, tmp_path: Path) -> None:
+    quick = {**QUICK, "max_steps": 4, "quantize": "nf4", "gradient_checkpointing": True}
+    folder, run = train(ja_basics, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **quick), Listener())
+    assert run.eval_losses[-1][1] < run.eval_losses[0][1]
+    loaded = load(ModelConfig(adapter=folder, device="cpu", quantize="nf4"), lambda text: None)
+    weights = {type(parameter).__name__ for name, parameter in loaded.model.named_parameters() if "fc1.base" in name}
+    assert "Params4bit" in weights
+    stream = loaded.stream([], "日本の首都はどこですか？", ChatConfig(max_new_tokens=4))
+    assert len(list(stream)) <= 4 and stream.tokens == 4
