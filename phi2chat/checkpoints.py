@@ -63,20 +63,21 @@ def find_fault(checkpoint: Path) -> str | None:
 
 
 def choose_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
-    """The newest whole checkpoint, None where there is none; `say` hears why a newer one was passed over.
+    """The newest whole checkpoint, None where there is none; `say` hears which, and why a newer one was passed over.
 
     Those that cannot be used are removed, for the run will write them again.
     """
     checkpoints = _checkpoints(folder / CHECKPOINTS)
     faults = {path: fault for path in checkpoints if (fault := find_fault(path))}
     chosen = next((path for path in reversed(checkpoints) if path not in faults), None)
-    way_on = f"going on from {chosen.name}" if chosen else "beginning anew, for no checkpoint is whole"
-    for path, fault in faults.items():
-        if not chosen or _step(path) > _step(chosen):
-            say(f"{path}: {fault}; {way_on}")
+    way_on = f"going on from {chosen.name}" if chosen else "beginning anew, for there is no whole checkpoint"
+    passed_over = [path for path in faults if not chosen or _step(path) > _step(chosen)]
+    for path in passed_over:
+        say(f"{path}: {faults[path]}; {way_on}")
+    if not passed_over:
+        say(way_on)
+    for path in faults:
         _remove(path)
-    if not checkpoints:
-        say(f"{folder}: has no checkpoint yet; beginning anew")
     return chosen
 
 

@@ -195,6 +195,9 @@ def _refuse_to_write_over(folder: Path) -> None:
 def _only_training_in(folder: Path) -> Iterator[None]:
     try:
         with FileLock(folder / ".train.lock", timeout=0):
+            for name in WRITTEN:
+                for left in folder.glob(f".{name}.*.tmp"):  # of a run that was killed while it wrote the file
+                    left.unlink()
             yield
     except Timeout:
         raise UserError(f"{folder}: another training is writing there; give another --output-dir") from None
