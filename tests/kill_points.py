@@ -1,12 +1,14 @@
 """Trains, kills itself at a given point, and resumes: a process of its own, which forks once it has imported torch.
 
 Reads JSON from stdin: the data and settings of the run, and for every case its folder and the deaths of the processes
-that come one after the other; after them one comes that lives. Writes a line of JSON a case. Where a process can die:
+that come one after the other; after them one comes that lives. Writes a line of JSON a case. How a process can die:
 
   {"step": 3}                after step 3, when its loss is known
   {"before": "os.rmdir x"}   before Python first changes the folder of the run in a way whose journal line begins so
   {"change": 40}             before the 40th such change
   {"size": 9000, "from": 3}  after step 3, in the write that makes a file larger than that, also from C++ and Rust
+
+Between two processes a file in the folder of the run can come to harm: {"flip": path}, or truncate, empty or remove.
 """
 
 import json
@@ -28,6 +30,21 @@ from phi2chat.watcher import Progress
 
 assert make_trainer  # imported before the forks, with trl and all
 CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
+
+
+def flip(path: Path) -> None:
+    """Flip a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+HARMS: dict[str, Callable[[Path], object]] = {
+    "flip": flip,
+    "truncate": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: os.truncate(path, 0),
+    "remove": lambda path: path.unlink(),
+}
 
 
 class Doomed:
@@ -118,6 +135,9 @@ def main() -> None:
         config = from_json(TrainConfig, {**order["config"], "output_dir": str(folder)}, "the test")
         codes = []
         for death in [*case["deaths"], {}]:
+            if harm := HARMS.keys() & death.keys():
+                HARMS[harm.pop()](folder / next(iter(death.values())))
+                continue
             write_down(journal, "process", len(codes))
             codes.append(in_a_child(partial(live, folder, journal, death, Path(order["data"]), config)))
         print(json.dumps({**case, "codes": codes}), flush=True)

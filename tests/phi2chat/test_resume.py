@@ -112,13 +112,35 @@ DEATHS: dict[str, list[Death]] = {
     "in the middle of removing an old checkpoint": [{"before": "os.rmdir checkpoints/checkpoint-4"}],
     "with half of the adapter published": [{"before": "os.rename .adapter_model.safetensors"}],
 }
+STOPPED: Death = {"step": 7}  # with the checkpoints 4 and 6
+NEWEST, OLDER = "checkpoints/checkpoint-6", "checkpoints/checkpoint-4"
+HARMS: dict[str, list[Death]] = {
+    "a flipped bit in the newest checkpoint": [STOPPED, {"flip": f"{NEWEST}/adapter_model.safetensors"}],
+    "the loss of the checkpoint that was the best": [{"step": 5}, {"remove": "checkpoints/checkpoint-2/optimizer.pt"}],
+    "harm to both checkpoints": [
+        STOPPED,
+        {"truncate": f"{NEWEST}/optimizer.pt"},
+        {"empty": f"{OLDER}/best.safetensors"},
+    ],
+}
+WAYS_ON = {
+    "a flipped bit in the newest checkpoint": [
+        f"{{}}/{NEWEST}: adapter_model.safetensors is damaged; going on from checkpoint-4"
+    ],
+    "the loss of the checkpoint that was the best": ["going on from checkpoint-4"],
+    "harm to both checkpoints": [
+        f"{{}}/{OLDER}: best.safetensors is damaged; beginning anew, for there is no whole checkpoint",
+        f"{{}}/{NEWEST}: optimizer.pt is damaged; beginning anew, for there is no whole checkpoint",
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def cases(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     """The run that is never stopped, and those that are killed."""
-    places = {name: tmp_path_factory.mktemp("case") for name in ["whole", *DEATHS]}
-    done = run_cases(ground, {place: DEATHS.get(name, []) for name, place in places.items()})
+    deaths: dict[str, list[Death]] = {"whole": [], **DEATHS, **HARMS}
+    places = {name: tmp_path_factory.mktemp("case") for name in deaths}
+    done = run_cases(ground, {place: deaths[name] for name, place in places.items()})
     return dict(zip(places, done, strict=True))
 
 
@@ -136,6 +158,27 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(cases: dict[str, Case], wh
         -signal.SIGXFSZ if "size" in death else -signal.SIGKILL for death in DEATHS[name]
     ] + [0]
     assert_ends_as(cases[name], whole)
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_a_run_survives_and_says_what_it_goes_on_from(cases: dict[str, Case], whole: Case, name: str) -> None:
+    folder = Path(cases[name]["place"]) / "run"
+    said = [line for line in journal(cases[name], "said") if "going on" in line or "anew" in line]
+    assert said == [line.format(folder) for line in WAYS_ON[name]]
+    assert_ends_as(cases[name], whole)
+
+
+@pytest.mark.slow
+def test_whatever_file_of_the_newest_checkpoint_is_damaged_the_run_ends_the_same(
+    ground: Ground, whole: Case, tmp_path: Path
+) -> None:
+    files = sorted(path.name for path in (Path(whole["place"]) / "run" / "checkpoints" / "checkpoint-9").iterdir())
+    assert len(files) >= 11
+    harms = [{harm: f"{NEWEST}/{name}"} for name in files for harm in ("flip", "remove")]
+    harms += [{"truncate": f"{NEWEST}/optimizer.pt"}, {"empty": f"{NEWEST}/rng_state.pth"}]
+    for case in run_cases(ground, {tmp_path / str(n): [STOPPED, harm] for n, harm in enumerate(harms)}):
+        assert any("going on from checkpoint-4" in line for line in journal(case, "said")), case
+        assert_ends_as(case, whole)
 
 
 @pytest.mark.slow
