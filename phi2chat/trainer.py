@@ -83,6 +83,7 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
                 f"{', '.join(changed)}: has changed since this run began; restore the file to resume, train again"
                 " into another --output-dir, or go on with it as it is with --allow-changed-data"
             )
+        run.config["output_dir"] = str(folder)  # it may have been moved
         base = find_base(run.base, reporter.status)
         checkpoint = choose_checkpoint(folder, reporter.note)
         position = read_position(checkpoint) if checkpoint else None

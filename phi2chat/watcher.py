@@ -115,9 +115,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         logs = logs or {}
-        for name in ("loss", "eval_loss", "grad_norm"):
+        for name, what in (("loss", "loss"), ("eval_loss", "eval loss"), ("grad_norm", "gradient")):
             if not math.isfinite(logs.get(name, 0.0)):
-                raise self._not_finite(name.replace("_", " "), logs[name], state.global_step)
+                raise self._not_finite(what, logs[name], state.global_step)
         if "loss" in logs or "eval_loss" in logs:
             self._note_down(state.global_step, logs)
             self._count_tokens(logs)

@@ -334,6 +334,26 @@ def test_a_gradient_that_is_no_number_ends_the_run(tiny_phi: Path, records: Path
     assert read_run(tmp_path / "run").status == "failed"
 
 
+@pytest.mark.parametrize(("lora_alpha", "value"), [(10**6, "inf"), (2**31 - 1, "nan")])  # of their norm, and of one
+def test_a_gradient_that_overflows_ends_the_run_before_the_weights_are_touched(
+    tiny_phi: Path, records: Path, tmp_path: Path, lora_alpha: int, value: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = Path(shutil.copytree(tiny_phi, tmp_path / "steep"))
+    weights = load_file(base / "model.safetensors")
+    weights["lm_head.weight"] *= 1e34  # the loss is large and finite, and what flows back from it is not
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    folder = tmp_path / "run"
+    config = TrainConfig(base=str(base), output_dir=folder, **{**QUICK, "lora_alpha": lora_alpha, "eval_steps": 1})
+    sentence = fault_of(train, records, config, Listener())
+    assert sentence == f"{folder}: the gradient became {value} at step 1; train again with a lower --learning-rate"
+    run = read_run(folder)
+    assert (run.status, run.losses) == ("failed", [])
+    assert not (folder / "adapter_model.safetensors").exists()
+    assert list((folder / "checkpoints").iterdir()) == []
+
+
 def test_an_error_of_the_disk_leaves_a_run_that_failed(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
@@ -448,6 +468,48 @@ def test_a_stop_within_an_epoch_makes_no_evaluation(tiny_phi: Path, records: Pat
     assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-3"]
     _, run = resume(folder, listener)
     assert (run.status, run.steps) == ("finished", 12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [({"max_steps": 4, "eval_steps": 2}, 4), ({"epochs": 0.5, "max_steps": None, "eval_steps": None}, 5)],
+)
+def test_a_stop_at_the_last_step_comes_too_late(
+    tiny_phi: Path, records: Path, tmp_path: Path, settings: dict[str, Any], step: int
+) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **{**QUICK, **settings})
+    _, run = train(records, config, Listener(interrupt_at=step - 1))  # asked for before the last step begins
+    assert (run.status, run.steps, run.best_step, run.eval_losses[-1][0]) == ("finished", step, step, step)
+
+
+def test_a_stop_at_the_end_of_an_epoch_leaves_the_evaluation_and_one_checkpoint(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    settings = {**QUICK, "batch_size": 20, "max_steps": None, "eval_steps": None}  # two steps an epoch
+    folder, run = train(
+        records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), Listener(interrupt_at=1)
+    )
+    assert (run.status, [step for step, _ in run.eval_losses]) == ("interrupted", [0, 2])
+    assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-2"]
+    assert resume(folder, Listener())[1].status == "finished"
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(interrupted: Path, tmp_path: Path) -> None:
+    moved = interrupted.rename(tmp_path / "elsewhere")
+    folder, run = resume(moved, Listener())
+    assert (folder, run.status, interrupted.exists()) == (moved, "finished", False)
+    assert read_run(moved).config["output_dir"] == str(moved)
+
+
+def test_other_versions_than_a_run_began_with_are_named(interrupted: Path) -> None:
+    run = read_run(interrupted)
+    torch_version = run.versions["torch"]
+    run.versions["torch"] = "2.0"
+    run.save(interrupted)
+    listener = Listener()
+    resume(interrupted, listener)
+    wanted = f"torch 2.0 -> {torch_version}: not as the run began, so what follows may differ a little"
+    assert wanted in listener.said
 
 
 class Impatient(Listener):
@@ -567,8 +629,9 @@ def flags(base: Path, folder: Path, steps: int) -> list[str]:
     return words.split()
 
 
-def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
-    tiny_phi: Path, records: Path, tmp_path: Path, clean_environment: dict[str, str]
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_stops_at_ctrl_c_and_at_sigterm_and_says_how_to_go_on(
+    tiny_phi: Path, records: Path, tmp_path: Path, clean_environment: dict[str, str], signum: signal.Signals
 ) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
@@ -584,7 +647,7 @@ def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
     for line in process.stderr:
         said.append(line)
         if line.startswith("step 10/"):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signum)
             break
     out, rest = process.communicate(timeout=100)
     assert process.returncode == 130
@@ -629,6 +692,7 @@ def test_the_command_ends_with_a_summary_and_a_curve(
             2,
             "Error: --resume goes on with the data and settings the run began with; give nothing else.",
         ),
+        (["x.jsonl", "--allow-changed-data"], 2, "Error: --allow-changed-data goes with --resume."),
         (["missing.jsonl"], 1, "phi2chat: missing.jsonl: no such file or folder; check the path"),
         (["--resume", "missing"], 1, "phi2chat: missing: no such folder; give the folder of the run"),
         (["x.jsonl", "--config", "no.yaml"], 1, "phi2chat: no.yaml: no such file; check the path"),
