@@ -135,9 +135,17 @@ def _train(
     folder: Path, run: Run, config: TrainConfig, prepared: _Prepared, checkpoint: Path | None, reporter: Reporter
 ) -> None:
     with noting_interrupts(STOPPING, terminate=True) as interrupt:
-        trainer = make_trainer(
-            folder, run, config, prepared.model, prepared.tokenizer, prepared.train, prepared.eval, checkpoint is None
-        )
+        with readable_failures(folder, config):
+            trainer = make_trainer(
+                folder,
+                run,
+                config,
+                prepared.model,
+                prepared.tokenizer,
+                prepared.train,
+                prepared.eval,
+                checkpoint is None,
+            )
         trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)

@@ -55,7 +55,8 @@ def run_cases(ground: Ground, cases: dict[Path, list[Death]], **settings: object
         "config": {**ground["config"], **settings},
         "cases": [{"place": str(place), "deaths": deaths} for place, deaths in cases.items()],
     }
-    environment = {**os.environ, "PYTHONPATH": str(DRIVER.parents[1]), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join([str(DRIVER.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, DRIVER], input=json.dumps(order), capture_output=True, encoding="utf-8", env=environment
     )
