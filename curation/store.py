@@ -46,7 +46,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
         for path in staged:
             os.replace(*staged[path])
         for folder in {target.parent for _, target in staged.values()}:
-            _fsync_folder(folder)
+            fsync_folder(folder)
     except OSError as error:
         raise _write_error(path, error, len(contents[path])) from None
     finally:
@@ -122,7 +122,8 @@ def _write_error(path: Path, error: OSError, size: int) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
     if os.name == "posix":  # Windows cannot open a folder, and its rename needs no such step
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
-"""What a run leaves behind: run.json, and checkpoints that can be told whole from torn."""
+"""What a run leaves behind: run.json, with everything that decided it and what came of it."""
 
 import dataclasses
-import hashlib
 import json
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,20 @@ from phi2chat import __version__
 
 RUN_FILE = "run.json"
 ADAPTER_FILE = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 CHECKPOINTS = "checkpoints"
-COMPLETE_FILE = "complete.json"
-TRAINER_STATE = "trainer_state.json"  # what Trainer writes last
+CURVES = ("losses", "eval_losses", "learning_rates", "grad_norms")
+
+Curve = list[tuple[int, float]]  # by step
 
 
 @dataclass
 class Run:
-    """What run.json holds: everything that decides a run, and what came of it."""
+    """What run.json holds: everything that decides a run, and what came of it.
+
+    `git` is the commit that the user's folder was at, and whether files had been changed since. `data_changes` has
+    the step and the former SHA-256 of the data, for each time that the run went on with data that had changed.
+    """
 
     base: str
     data: str
@@ -30,6 +36,8 @@ class Run:
     status: str = "running"
     phi2chat: str = __version__
     versions: dict[str, str] = field(default_factory=dict)
+    git: dict[str, Any] | None = None
+    data_changes: list[dict[str, Any]] = field(default_factory=list)
     device: str = ""
     precision: str = ""
     lora_modules: list[str] = field(default_factory=list)
@@ -37,8 +45,10 @@ class Run:
     records: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    eval_losses: list[tuple[int, float]] = field(default_factory=list)
+    losses: Curve = field(default_factory=list)
+    eval_losses: Curve = field(default_factory=list)
+    learning_rates: Curve = field(default_factory=list)
+    grad_norms: Curve = field(default_factory=list)
     best_step: int | None = None
     steps: int = 0
     tokens_per_second: float = 0.0
@@ -58,36 +68,25 @@ def read_run(folder: Path) -> Run:
         kinds = ((run.base, str), (run.data, str), (run.config, dict), (run.sha256, dict))
         if not all(isinstance(value, kind) for value, kind in kinds) or "\0" in run.data:
             raise ValueError("not what save wrote")
-        run.losses = [(int(step), float(loss)) for step, loss in run.losses]
-        run.eval_losses = [(int(step), float(loss)) for step, loss in run.eval_losses]
+        for name in CURVES:
+            setattr(run, name, [(int(step), float(value)) for step, value in getattr(run, name)])
         return run
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
 
 
-def complete_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints whose files are all as they were written, oldest first."""
-    found = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if _is_complete(path)]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+def read_git_state(folder: Path) -> dict[str, Any] | None:
+    """The commit that a folder is at, and whether a file that git knows has changed since; None outside of git."""
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return None if commit is None or changes is None else {"commit": commit, "dirty": bool(changes)}
 
 
-def seal_checkpoint(checkpoint: Path) -> None:
-    """Write down, last of all, what a complete checkpoint holds: a save that was killed has no such file."""
-    digests = {path.name: _sha256(path) for path in sorted(checkpoint.iterdir()) if path.name != COMPLETE_FILE}
-    write_atomically(checkpoint / COMPLETE_FILE, json.dumps(digests, indent=2).encode("utf-8") + b"\n")
-
-
-def _is_complete(checkpoint: Path) -> bool:
+def _git(folder: Path, *arguments: str) -> str | None:
+    # Git only looks here: it takes no lock, and starts no program that the repository names.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
     try:
-        digests = json.loads((checkpoint / COMPLETE_FILE).read_bytes())
-        step = checkpoint.name.rpartition("-")[2]
-        if not step.isdecimal() or not {ADAPTER_FILE, TRAINER_STATE}.issubset(digests):
-            return False
-        return all(_sha256(checkpoint / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace").strip()

@@ -76,8 +76,8 @@ def make_trainer(
             eval_on_start=is_new,
             save_strategy=strategy,
             save_steps=config.eval_steps or 500,
-            save_total_limit=2,  # the best and the last: with 1, the one of Ctrl-C would be removed
-            load_best_model_at_end=True,
+            # Trainer would remove old checkpoints before the new one is sealed, and look for the best one at the path
+            # that its folder had; checkpoints.py does both.
             metric_for_best_model="eval_loss",
             greater_is_better=False,
             logging_steps=1,

@@ -23,8 +23,11 @@ LOSS_PNG = "loss.png"
 @click.option(
     "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
 )
+@click.option("--allow-changed-data", is_flag=True, help="Let --resume go on although the data has changed.")
 @with_options(TrainConfig)
-def command(data: Path | None, config_file: Path | None, resume_dir: Path | None, **flags: Any) -> None:
+def command(
+    data: Path | None, config_file: Path | None, resume_dir: Path | None, allow_changed_data: bool, **flags: Any
+) -> None:
     """Fine-tune a LoRA adapter on DATA: a JSONL file, or a folder that `curate split` wrote.
 
     \b
@@ -35,6 +38,8 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
     given = [name for name, value in flags.items() if value is not None] + ["config"] * bool(config_file)
     if resume_dir and (data or given):
         raise click.UsageError("--resume goes on with the data and settings the run began with; give nothing else.")
+    if allow_changed_data and not resume_dir:
+        raise click.UsageError("--allow-changed-data goes with --resume.")
     if not resume_dir and not data:
         raise click.UsageError("Give the DATA to train on, or --resume DIR.")
     config = build(TrainConfig, flags, config_file)
@@ -48,7 +53,7 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
 
     screen = Screen()
     if resume_dir:
-        folder, run = resume(resume_dir, screen)
+        folder, run = resume(resume_dir, screen, allow_changed_data)
     else:
         assert data is not None
         folder, run = train(data, config, screen)

@@ -3,33 +3,38 @@
 import contextlib
 import ctypes
 import dataclasses
-import json
 import platform
-import resource
-import shutil
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
 
 from curation.errors import UserError
 from phi2chat import config as configs
+from phi2chat.checkpoints import (
+    choose_checkpoint,
+    complete_checkpoints,
+    publish_best,
+    read_position,
+    remove_unusable,
+)
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
+from phi2chat.failures import readable_failures, way_on
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
-from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
+from phi2chat.prompt import PROMPT_FILE, PromptStyle
 from phi2chat.quiet import quiet_transformers
-from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read_run
-from phi2chat.sft import TokenMeanTrainer, make_trainer
+from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
+from phi2chat.sft import make_trainer
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png")
+WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png")
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -42,38 +47,71 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     Raises UserError for whatever the user can mend.
     """
     folder = config.output_dir or Path("runs") / f"{data.stem}-{Path(config.base).name}"
-    if complete_checkpoints(folder):
-        raise UserError(
-            f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
-        )
-    left = [name for name in WRITTEN if (folder / name).exists()]
-    if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
-        raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
+    _refuse_to_write_over(folder)
     sides = read_sides(data, config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
-    return folder, _run(folder, run, config, sides, base, None, reporter)
+    run.git = read_git_state(Path.cwd())
+    prepared = _prepare(run, config, sides, base, reporter)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
+    with _only_training_in(folder):
+        _refuse_to_write_over(folder)  # another training may have been here meanwhile
+        remove_unusable(folder)
+        _train(folder, run, config, prepared, None, reporter)
+    return folder, run
 
 
-def resume(folder: Path, reporter: Reporter) -> tuple[Path, Run]:
-    """Go on with an interrupted run from its newest complete checkpoint, with the settings it began with."""
-    run = read_run(folder)
-    if run.status == "finished":
-        raise UserError(f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {folder}`")
-    checkpoints = complete_checkpoints(folder)
-    if not checkpoints:
-        raise UserError(f"{folder}: has no complete checkpoint to resume from; remove the folder and train again")
-    config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
-    sides = read_sides(Path(run.data), config)
-    if sides.sha256 != run.sha256:
-        changed = ", ".join(path for path, digest in sides.sha256.items() if run.sha256.get(path) != digest)
-        raise UserError(f"{changed}: has changed since this run began; train again, or restore the file to resume")
-    return folder, _run(folder, run, config, sides, find_base(run.base, reporter.status), checkpoints[-1], reporter)
+def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -> tuple[Path, Run]:
+    """Go on with an interrupted run from its newest whole checkpoint, with the settings it began with.
+
+    On a CPU the run ends with the same adapter, bit for bit, as one that was never stopped. Where no checkpoint is
+    whole, the run begins anew. Raises UserError for data that has changed, unless that is allowed.
+    """
+    read_run(folder)  # before a lock is made, in what may be no folder of ours
+    with _only_training_in(folder):
+        run = read_run(folder)
+        if run.status == "finished":
+            raise UserError(f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {folder}`")
+        config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
+        sides = read_sides(Path(run.data), config)
+        changed = sorted(path for path in sides.sha256.keys() | run.sha256.keys() if _changed(path, sides, run))
+        if changed and not allow_changed_data:
+            raise UserError(
+                f"{', '.join(changed)}: has changed since this run began; restore the file to resume, train again"
+                " into another --output-dir, or go on with it as it is with --allow-changed-data"
+            )
+        run.config["output_dir"] = str(folder)  # it may have been moved
+        base = find_base(run.base, reporter.status)
+        checkpoint = choose_checkpoint(folder, reporter.note)
+        position = read_position(checkpoint) if checkpoint else None
+        if changed:
+            run.data_changes.append({"step": position.step if position else 0, "sha256": run.sha256})
+            run.sha256 = sides.sha256
+            reporter.note(f"{', '.join(changed)}: has changed since this run began; run.json keeps both hashes")
+        if checkpoint and position and position.step >= position.total_steps:  # all but the end was done
+            _finish(run, folder, checkpoint, base)
+        else:
+            _train(folder, run, config, _prepare(run, config, sides, base, reporter), checkpoint, reporter)
+    return folder, run
 
 
-def _run(
-    folder: Path, run: Run, config: TrainConfig, sides: Sides, base: Base, checkpoint: Path | None, reporter: Reporter
-) -> Run:
+@dataclass(frozen=True)
+class _Prepared:
+    """What is needed before a folder is made: the model, and both sides as it reads them."""
+
+    base: Base
+    device: torch.device
+    model: Any
+    tokenizer: Any
+    style: PromptStyle
+    train: TokenizedSide
+    eval: TokenizedSide
+
+
+def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: Reporter) -> _Prepared:
     device, dtype = place(config)
     if device.type == "cpu":
         _keep_freed_memory()
@@ -89,53 +127,87 @@ def _run(
     )
     if not train_side.examples or not eval_side.examples:
         raise UserError(f"{run.data}: every record of one side is longer than {max_length} tokens; shorten them")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
-    _describe(run, device, dtype, train_side, eval_side)
-    with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
-        is_new = checkpoint is None
-        trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, is_new, reporter)
-        trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
+    _describe(run, device, dtype, train_side, eval_side, reporter)
+    return _Prepared(base, device, model, tokenizer, style, train_side, eval_side)
+
+
+def _train(
+    folder: Path, run: Run, config: TrainConfig, prepared: _Prepared, checkpoint: Path | None, reporter: Reporter
+) -> None:
+    with noting_interrupts(STOPPING, terminate=True) as interrupt:
+        with readable_failures(folder, config):
+            trainer = make_trainer(
+                folder,
+                run,
+                config,
+                prepared.model,
+                prepared.tokenizer,
+                prepared.train,
+                prepared.eval,
+                checkpoint is None,
+                reporter,
+            )
+        trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter))
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"
         reporter.note(f"training {trained}")
-        reporter.note(f"on {len(train_side.examples)} records, with {len(eval_side.examples)} for eval")
+        reporter.note(f"on {len(prepared.train.examples)} records, with {len(prepared.eval.examples)} for eval")
         run.status = "running"
         run.save(folder)
         try:
-            with _readable_failures(folder, config), quiet_transformers():
+            with readable_failures(folder, config), quiet_transformers():
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-                run.steps, run.best_step = trainer.state.global_step, trainer.state.best_global_step
-                run.peak_memory_gib = round(_peak_memory_bytes(device) / 2**30, 2)
-                if interrupt.requested and run.steps < trainer.state.max_steps:
+                if interrupt.requested and trainer.state.global_step < trainer.state.max_steps:
                     run.status = "interrupted"
+                    run.save(folder)
                 else:
-                    _publish(trainer, base, style, folder)
-                    run.status = "finished"
-            run.save(folder)
+                    _finish(run, folder, _last_checkpoint(folder, trainer.state.global_step), prepared.base)
         except BaseException as error:
             run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            remove_unusable(folder)
             with contextlib.suppress(UserError):  # a full disk has been reported already
                 run.save(folder)
             if run.status == "interrupted":
-                reporter.note(f"stopped at once; {_way_on(folder)}")
+                reporter.note(f"stopped at once; {way_on(folder)}")
             raise
-    return run
 
 
-def _way_on(folder: Path) -> str:
+def _finish(run: Run, folder: Path, checkpoint: Path, base: Base) -> None:
+    position = read_position(checkpoint)
+    publish_best(checkpoint, base.source, folder)
+    run.steps, run.best_step, run.status = position.step, position.best_step, "finished"
+    run.save(folder)
+
+
+def _last_checkpoint(folder: Path, step: int) -> Path:
+    checkpoints = complete_checkpoints(folder)
+    if not checkpoints or read_position(checkpoints[-1]).step != step:
+        raise UserError(f"{folder}: the last checkpoint is not as it was written; check the disk and {way_on(folder)}")
+    return checkpoints[-1]
+
+
+def _changed(path: str, sides: Sides, run: Run) -> bool:
+    return sides.sha256.get(path) != run.sha256.get(path)
+
+
+def _refuse_to_write_over(folder: Path) -> None:
     if complete_checkpoints(folder):
-        return f"go on from the last checkpoint with `phi2chat train --resume {folder}`"
-    return "train again, for there is no checkpoint yet"
+        raise UserError(
+            f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
+        )
+    left = [name for name in WRITTEN if (folder / name).exists()]
+    if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
+        raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
 
 
 @contextlib.contextmanager
 def _only_training_in(folder: Path) -> Iterator[None]:
     try:
         with FileLock(folder / ".train.lock", timeout=0):
+            for name in WRITTEN:
+                for left in folder.glob(f".{name}.*.tmp"):  # of a run that was killed while it wrote the file
+                    left.unlink()
             yield
     except Timeout:
         raise UserError(f"{folder}: another training is writing there; give another --output-dir") from None
@@ -147,7 +219,9 @@ def _describe(
     dtype: torch.dtype,
     train_side: TokenizedSide,
     eval_side: TokenizedSide,
+    reporter: Reporter,
 ) -> None:
+    began_with = {**run.versions, "device": run.device, "precision": run.precision}
     run.versions = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")}
     run.versions["python"] = platform.python_version()
     run.device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -155,38 +229,12 @@ def _describe(
     run.records = {"train": len(train_side.examples), "eval": len(eval_side.examples)}
     run.tokens = {"train": train_side.tokens, "eval": eval_side.tokens}
     run.dropped = [f"{row.path}:{row.line}" for row in train_side.dropped + eval_side.dropped]
-
-
-def _publish(trainer: TokenMeanTrainer, base: Base, style: PromptStyle, folder: Path) -> None:
-    """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
-    staging = folder / ".adapter.tmp"
-    shutil.rmtree(staging, ignore_errors=True)
-    trainer.model.save_pretrained(staging, save_embedding_layers=False)
-    peft_config = staging / "adapter_config.json"
-    settings = json.loads(peft_config.read_bytes())
-    settings["base_model_name_or_path"] = base.source  # not the cache folder of this machine
-    peft_config.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    save_style(style, staging)
-    for name in (PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
-        (staging / name).replace(folder / name)
-    shutil.rmtree(staging)
-
-
-@contextlib.contextmanager
-def _readable_failures(folder: Path, config: TrainConfig) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2} or "
-        raise UserError(
-            f"{folder}: the GPU's memory is full; train again into another --output-dir with"
-            f" {smaller if config.batch_size > 1 else ''}--gradient-checkpointing"
-        ) from None
-    except (OSError, RuntimeError, SafetensorError) as error:
-        # A full disk reaches us as three different errors, of which only one says so.
-        if shutil.disk_usage(folder).free > 2**24 and "No space left" not in str(error):
-            raise
-        raise UserError(f"{folder}: the disk is full; make room and {_way_on(folder)}") from error
+    now = {**run.versions, "device": run.device, "precision": run.precision}
+    differences = [
+        f"{name} {began_with[name]} -> {now[name]}" for name in now if began_with.get(name, now[name]) != now[name]
+    ]
+    if differences and began_with["device"]:
+        reporter.note(f"{', '.join(differences)}: not as the run began, so what follows may differ a little")
 
 
 def _keep_freed_memory() -> None:
@@ -195,10 +243,3 @@ def _keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         for option, value in ((_M_MMAP_THRESHOLD, 2**30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28)):
             library.mallopt(option, value)
-
-
-def _peak_memory_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,6 +1,8 @@
 """The eyes on a training run: progress to the screen, run.json and checkpoints to the disk, Ctrl-C to the trainer."""
 
 import math
+import resource
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,11 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from curation.errors import UserError
+from phi2chat.checkpoints import finish_checkpoint
+from phi2chat.failures import way_anew
 from phi2chat.interrupts import Interrupt
 from phi2chat.prompt import PromptStyle, save_style
-from phi2chat.run import Run, seal_checkpoint
+from phi2chat.run import Run
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Reporter(Protocol):
 
 
 class Watcher(TrainerCallback):  # type: ignore[misc]
-    """Keeps run.json and the reporter up to date, seals checkpoints, stops on request or on a loss that is NaN."""
+    """Keeps run.json and the reporter up to date, seals checkpoints, stops on request or on a number that is NaN."""
 
     def __init__(self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter) -> None:
         self._run, self._folder, self._style = run, folder, style
@@ -53,15 +57,25 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._progress.total_steps, self._progress.step = state.max_steps, state.global_step
-        # A run that is resumed goes on from a checkpoint, and what came after it is done again.
-        self._run.losses = [point for point in self._run.losses if point[0] <= state.global_step]
-        self._run.eval_losses = [point for point in self._run.eval_losses if point[0] <= state.global_step]
+        # The checkpoint that a run goes on from knows the steps before it; what came after it is done again.
+        for curve in (self._run.losses, self._run.eval_losses, self._run.learning_rates, self._run.grad_norms):
+            curve.clear()
+        for logs in state.log_history:
+            self._note_down(int(logs["step"]), logs)
         self._reporter.training_progress(self._progress)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._step_start = time.perf_counter()
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        gradients = [weight.grad for weight in kwargs["model"].parameters() if weight.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients))
+        if not math.isfinite(norm):  # the weights are still good, and so is every checkpoint
+            raise self._not_finite("gradient", norm, state.global_step + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if torch.cuda.is_available():
@@ -70,13 +84,16 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._progress.step = state.global_step
         if state.global_step >= state.max_steps and args.eval_strategy == "steps":
             control.should_evaluate = control.should_save = True  # whatever the rhythm, the last step counts
-        self._stop_if_asked(control)
+        # A complete epoch is evaluated and saved at its end, a moment from now.
+        at_epoch_end = args.save_strategy == "epoch" and float(state.epoch or 0).is_integer()
+        self._stop_if_asked(state, control, save=not at_epoch_end)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         # Trainer also comes here where it stops within an epoch; the checkpoint was written after the step then.
-        if self._interrupt.requested and not float(state.epoch or 0).is_integer():
+        in_epoch = not float(state.epoch or 0).is_integer() and state.global_step < state.max_steps
+        if self._interrupt.requested and in_epoch:
             control.should_evaluate = control.should_save = False
 
     def on_prediction_step(
@@ -87,7 +104,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._reporter.training_progress(self._progress)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._stop_if_asked(control)
+        self._stop_if_asked(state, control, save=state.global_step > 0)
 
     def on_log(
         self,
@@ -98,33 +115,49 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         logs = logs or {}
-        for name in ("loss", "eval_loss"):
+        for name, what in (("loss", "loss"), ("eval_loss", "eval loss"), ("grad_norm", "gradient")):
             if not math.isfinite(logs.get(name, 0.0)):
-                raise UserError(
-                    f"{self._folder}: the {name.replace('_', ' ')} became {logs[name]} at step {state.global_step};"
-                    " train again with a lower --learning-rate, or with --precision float32"
-                )
-        if "loss" in logs:
-            self._progress.loss = logs["loss"]
-            self._run.losses.append((state.global_step, logs["loss"]))
-            self._count_tokens(logs)
-        if "eval_loss" in logs:
-            self._progress.eval_loss, self._progress.eval_batches = logs["eval_loss"], None
-            if not self._run.eval_losses or self._run.eval_losses[-1][0] < state.global_step:
-                self._run.eval_losses.append((state.global_step, logs["eval_loss"]))
+                raise self._not_finite(what, logs[name], state.global_step)
         if "loss" in logs or "eval_loss" in logs:
+            self._note_down(state.global_step, logs)
+            self._count_tokens(logs)
             self._reporter.training_progress(self._progress)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        weights = (weight for weight in kwargs["model"].parameters() if weight.requires_grad)
+        if not all(bool(torch.isfinite(weight).all()) for weight in weights):
+            raise self._not_finite("adapter", math.nan, state.global_step)
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / "README.md").unlink(missing_ok=True)  # PEFT's card, a form that nobody filled in
+        self._run.steps, self._run.best_step = state.global_step, state.best_global_step
+        self._run.peak_memory_gib = max(self._run.peak_memory_gib, round(_peak_memory_bytes(args.device) / 2**30, 2))
         self._run.save(self._folder)
         save_style(self._style, checkpoint)
-        seal_checkpoint(checkpoint)
+        finish_checkpoint(checkpoint)
 
-    def _stop_if_asked(self, control: TrainerControl) -> None:
-        if self._interrupt.requested:
-            control.should_save = control.should_training_stop = True
+    def _stop_if_asked(self, state: TrainerState, control: TrainerControl, save: bool) -> None:
+        # The last step ends the run anyway, and as a whole one.
+        if self._interrupt.requested and state.global_step < state.max_steps:
+            control.should_training_stop = True
+            control.should_save = control.should_save or save
+
+    def _note_down(self, step: int, logs: dict[str, float]) -> None:
+        if "loss" in logs:
+            self._progress.loss = logs["loss"]
+            self._run.losses.append((step, logs["loss"]))
+            self._run.learning_rates.append((step, logs["learning_rate"]))
+            self._run.grad_norms.append((step, logs["grad_norm"]))
+        if "eval_loss" in logs:
+            self._progress.eval_loss, self._progress.eval_batches = logs["eval_loss"], None
+            if not self._run.eval_losses or self._run.eval_losses[-1][0] < step:
+                self._run.eval_losses.append((step, logs["eval_loss"]))
+
+    def _not_finite(self, what: str, value: float, step: int) -> UserError:
+        wider = ", or with --precision float32" if self._run.precision != "float32" else ""
+        return UserError(
+            f"{self._folder}: the {what} became {value} at step {step};"
+            f" {way_anew(self._folder)} with a lower --learning-rate{wider}"
+        )
 
     def _count_tokens(self, logs: dict[str, float]) -> None:
         # TRL counts the tokens of the batches, padding left out. The first step warms up and is not counted.
@@ -134,3 +167,10 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             trained = logs["num_tokens"] - self._tokens_before
             self._run.tokens_per_second = round(trained / self._seconds, 1)
             self._progress.tokens_per_second = self._run.tokens_per_second
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

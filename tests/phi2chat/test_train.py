@@ -17,11 +17,13 @@ from filelock import FileLock
 from curation.errors import UserError
 from curation.records import read_dataset
 from phi2chat.chat import Conversation
+from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
+from phi2chat.examples import IGNORED, Row, read_sides, tokenize
 from phi2chat.models import base_of, load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
-from phi2chat.run import complete_checkpoints, read_run
+from phi2chat.run import read_run
 from phi2chat.sft import PHI_TARGETS
 from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
@@ -165,6 +167,12 @@ def test_run_json_says_what_decided_the_run_and_what_came_of_it(finished: Path, 
     assert set(run["versions"]) == {"torch", "transformers", "trl", "peft", "datasets", "python"}
     assert run["best_step"] == min(run["eval_losses"][1:], key=lambda point: point[1])[0]
     assert run["trainable_parameters"] > 0
+    assert run["tokens_per_second"] > 0
+    assert 0.1 < run["peak_memory_gib"] < 64
+    rates = [rate for _, rate in run["learning_rates"]]
+    assert (rates[0], max(rates)) == (0.0, 2e-2)  # a step of warm-up, then a cosine
+    assert [step for step, _ in run["grad_norms"]] == [step for step, _ in run["learning_rates"]] == list(range(1, 13))
+    assert all(norm > 0 for _, norm in run["grad_norms"])
 
 
 def test_the_adapter_names_its_base_and_not_where_its_files_were_read(finished: Path, tiny_phi: Path) -> None:
@@ -181,14 +189,11 @@ def test_an_adapter_finds_its_base_and_changes_its_replies(finished: Path, tiny_
     assert replies[0] != replies[1]
 
 
-def test_the_eval_loss_is_a_mean_over_tokens(finished: Path, records: Path) -> None:
+def eval_loss(adapter: Path, rows: Sequence[Row]) -> float:
+    """The mean nats per completion token, reckoned a record at a time."""
     import torch
 
-    from phi2chat.examples import IGNORED, read_sides, tokenize
-
-    model = load(ModelConfig(adapter=finished, device="cpu"), print)
-    run = read_run(finished)
-    rows = read_sides(records, from_json(TrainConfig, run.config, "run.json")).eval
+    model = load(ModelConfig(adapter=adapter, device="cpu"), print)
     nats, tokens = 0.0, 0
     for example in tokenize(rows, model.tokenizer, model.style, 2048, drop_overlong=False).examples:
         labels = torch.tensor(example["labels"])[1:]  # (tokens - 1,)
@@ -196,7 +201,13 @@ def test_the_eval_loss_is_a_mean_over_tokens(finished: Path, records: Path) -> N
             logits = model.model(input_ids=torch.tensor([example["input_ids"]])).logits[0, :-1]  # (tokens - 1, rows)
         nats += float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"))
         tokens += int((labels != IGNORED).sum())
-    assert nats / tokens == pytest.approx(dict(run.eval_losses)[run.best_step], rel=1e-3)
+    return nats / tokens
+
+
+def test_the_eval_loss_is_a_mean_over_tokens(finished: Path, records: Path) -> None:
+    run = read_run(finished)
+    rows = read_sides(records, from_json(TrainConfig, run.config, "run.json")).eval
+    assert eval_loss(finished, rows) == pytest.approx(dict(run.eval_losses)[run.best_step], rel=1e-3)
 
 
 def test_a_run_reports_its_steps(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
@@ -312,16 +323,35 @@ def test_an_output_folder_that_cannot_be_made_is_named(tiny_phi: Path, records: 
     assert sentence == f"{folder}: cannot be made (Not a directory); give another --output-dir"
 
 
-def test_a_loss_that_is_no_number_ends_the_run(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+def test_a_gradient_that_is_no_number_ends_the_run(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
     settings = {**QUICK, "learning_rate": 1e38, "eval_steps": None}
     config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings)
     sentence = fault_of(train, records, config, Listener())
     assert re.fullmatch(
-        rf"{tmp_path / 'run'}: the loss became nan at step \d+;"
-        " train again with a lower --learning-rate, or with --precision float32",
+        rf"{tmp_path / 'run'}: the gradient became nan at step \d+; train again with a lower --learning-rate",
         sentence,
     )
     assert read_run(tmp_path / "run").status == "failed"
+
+
+@pytest.mark.parametrize(("lora_alpha", "value"), [(10**6, "inf"), (2**31 - 1, "nan")])  # of their norm, and of one
+def test_a_gradient_that_overflows_ends_the_run_before_the_weights_are_touched(
+    tiny_phi: Path, records: Path, tmp_path: Path, lora_alpha: int, value: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = Path(shutil.copytree(tiny_phi, tmp_path / "steep"))
+    weights = load_file(base / "model.safetensors")
+    weights["lm_head.weight"] *= 1e34  # the loss is large and finite, and what flows back from it is not
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    folder = tmp_path / "run"
+    config = TrainConfig(base=str(base), output_dir=folder, **{**QUICK, "lora_alpha": lora_alpha, "eval_steps": 1})
+    sentence = fault_of(train, records, config, Listener())
+    assert sentence == f"{folder}: the gradient became {value} at step 1; train again with a lower --learning-rate"
+    run = read_run(folder)
+    assert (run.status, run.losses) == ("failed", [])
+    assert not (folder / "adapter_model.safetensors").exists()
+    assert list((folder / "checkpoints").iterdir()) == []
 
 
 def test_an_error_of_the_disk_leaves_a_run_that_failed(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
@@ -409,24 +439,8 @@ def test_with_dropout_too_a_run_that_was_stopped_has_the_losses_of_one_that_was_
     assert run.best_step == expected.best_step
 
 
-def same_weights(one: Path, other: Path) -> bool:
-    from safetensors.torch import load_file
-
-    first, second = (load_file(folder / "adapter_model.safetensors") for folder in (one, other))
-    return first.keys() == second.keys() and all(bool((first[name] == second[name]).all()) for name in first)
-
-
-def best_checkpoint(folder: Path) -> Path:
-    return folder / "checkpoints" / f"checkpoint-{read_run(folder).best_step}"
-
-
-def test_the_adapter_of_a_resumed_run_is_the_best_checkpoint_that_run_json_names(interrupted: Path) -> None:
-    resume(interrupted, Listener())
-    assert same_weights(interrupted, best_checkpoint(interrupted))
-
-
 @pytest.mark.parametrize("interrupt_at", [None, 13, 29])
-def test_a_run_that_overfits_leaves_its_best_checkpoint_and_not_its_last(
+def test_a_run_that_overfits_leaves_its_best_adapter_and_not_its_last(
     tiny_phi: Path, records: Path, tmp_path: Path, interrupt_at: int | None
 ) -> None:
     lines = records.read_bytes().splitlines(True)
@@ -441,8 +455,9 @@ def test_a_run_that_overfits_leaves_its_best_checkpoint_and_not_its_last(
     later = [loss for step, loss in run.eval_losses if step > 0]
     assert run.best_step is not None and 0 < run.best_step < 36
     assert dict(run.eval_losses)[run.best_step] == min(later) < later[-1]
-    assert same_weights(folder, best_checkpoint(folder))
-    assert not same_weights(folder, folder / "checkpoints" / "checkpoint-36")
+    eval_rows = read_sides(data, config).eval
+    assert eval_loss(folder, eval_rows) == pytest.approx(min(later), rel=1e-3)
+    assert eval_loss(complete_checkpoints(folder)[-1], eval_rows) == pytest.approx(later[-1], rel=1e-3)
 
 
 def test_a_stop_within_an_epoch_makes_no_evaluation(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
@@ -453,6 +468,48 @@ def test_a_stop_within_an_epoch_makes_no_evaluation(tiny_phi: Path, records: Pat
     assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-3"]
     _, run = resume(folder, listener)
     assert (run.status, run.steps) == ("finished", 12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "step"),
+    [({"max_steps": 4, "eval_steps": 2}, 4), ({"epochs": 0.5, "max_steps": None, "eval_steps": None}, 5)],
+)
+def test_a_stop_at_the_last_step_comes_too_late(
+    tiny_phi: Path, records: Path, tmp_path: Path, settings: dict[str, Any], step: int
+) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **{**QUICK, **settings})
+    _, run = train(records, config, Listener(interrupt_at=step - 1))  # asked for before the last step begins
+    assert (run.status, run.steps, run.best_step, run.eval_losses[-1][0]) == ("finished", step, step, step)
+
+
+def test_a_stop_at_the_end_of_an_epoch_leaves_the_evaluation_and_one_checkpoint(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    settings = {**QUICK, "batch_size": 20, "max_steps": None, "eval_steps": None}  # two steps an epoch
+    folder, run = train(
+        records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), Listener(interrupt_at=1)
+    )
+    assert (run.status, [step for step, _ in run.eval_losses]) == ("interrupted", [0, 2])
+    assert [path.name for path in complete_checkpoints(folder)] == ["checkpoint-2"]
+    assert resume(folder, Listener())[1].status == "finished"
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(interrupted: Path, tmp_path: Path) -> None:
+    moved = interrupted.rename(tmp_path / "elsewhere")
+    folder, run = resume(moved, Listener())
+    assert (folder, run.status, interrupted.exists()) == (moved, "finished", False)
+    assert read_run(moved).config["output_dir"] == str(moved)
+
+
+def test_other_versions_than_a_run_began_with_are_named(interrupted: Path) -> None:
+    run = read_run(interrupted)
+    torch_version = run.versions["torch"]
+    run.versions["torch"] = "2.0"
+    run.save(interrupted)
+    listener = Listener()
+    resume(interrupted, listener)
+    wanted = f"torch 2.0 -> {torch_version}: not as the run began, so what follows may differ a little"
+    assert wanted in listener.said
 
 
 class Impatient(Listener):
@@ -472,7 +529,7 @@ class Impatient(Listener):
 @pytest.mark.parametrize(
     ("step", "checkpoint", "way_on"),
     [
-        (2, [], "train again, for there is no checkpoint yet"),
+        (2, [], "begin again with `phi2chat train --resume {}`, for there is no checkpoint yet"),
         (5, ["checkpoint-4"], "go on from the last checkpoint with `phi2chat train --resume {}`"),
     ],
 )
@@ -485,12 +542,18 @@ def test_a_second_ctrl_c_stops_at_once_and_says_how_to_go_on(
     assert listener.said[-1] == f"stopped at once; {way_on.format(folder)}"
     assert read_run(folder).status == "interrupted"
     assert [path.name for path in complete_checkpoints(folder)] == checkpoint
-    if checkpoint:
-        _, run = resume(folder, Listener())
-        assert (run.status, [number for number, _ in run.losses]) == ("finished", list(range(1, 13)))
-    else:
-        config = TrainConfig(base=str(tiny_phi), output_dir=folder, **{**QUICK, "max_steps": 1})
-        assert train(records, config, Listener())[1].status == "finished"
+    _, run = resume(folder, Listener())
+    assert (run.status, [number for number, _ in run.losses]) == ("finished", list(range(1, 13)))
+
+
+def test_a_run_that_never_reached_a_checkpoint_can_also_be_started_with_other_settings(
+    tiny_phi: Path, records: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, **QUICK), Impatient(2))
+    config = TrainConfig(base=str(tiny_phi), output_dir=folder, **{**QUICK, "max_steps": 1})
+    assert train(records, config, Listener())[1].status == "finished"
 
 
 def test_a_run_can_be_stopped_twice(interrupted: Path) -> None:
@@ -517,15 +580,34 @@ def test_a_truncated_checkpoint_is_skipped(interrupted: Path, name: str) -> None
 def test_a_run_without_a_whole_checkpoint_is_begun_anew(interrupted: Path) -> None:
     for checkpoint in complete_checkpoints(interrupted):
         (checkpoint / "complete.json").unlink()
-    wanted = f"{interrupted}: has no complete checkpoint to resume from; remove the folder and train again"
-    assert fault_of(resume, interrupted, Listener()) == wanted
+    listener = Listener()
+    _, run = resume(interrupted, listener)
+    assert listener.said[:2] == [
+        f"{checkpoint}: was not written to its end; beginning anew, for there is no whole checkpoint"
+        for checkpoint in (interrupted / "checkpoints" / "checkpoint-4", interrupted / "checkpoints" / "checkpoint-7")
+    ]
+    assert (run.status, [step for step, _ in run.losses]) == ("finished", list(range(1, 13)))
 
 
 def test_a_run_whose_data_has_changed_is_not_resumed(interrupted: Path) -> None:
     data = interrupted.parent / "data.jsonl"
     write_records(data, data.read_bytes().splitlines(True)[:-1])
-    wanted = f"{data}: has changed since this run began; train again, or restore the file to resume"
-    assert fault_of(resume, interrupted, Listener()) == wanted
+    assert fault_of(resume, interrupted, Listener()) == (
+        f"{data}: has changed since this run began; restore the file to resume, train again into another"
+        " --output-dir, or go on with it as it is with --allow-changed-data"
+    )
+    assert [path.name for path in complete_checkpoints(interrupted)] == ["checkpoint-4", "checkpoint-7"]
+
+
+def test_a_run_whose_data_has_changed_goes_on_where_that_is_allowed_and_keeps_both_hashes(interrupted: Path) -> None:
+    data, listener = interrupted.parent / "data.jsonl", Listener()
+    before = read_run(interrupted).sha256
+    write_records(data, data.read_bytes().splitlines(True)[:-1])
+    _, run = resume(interrupted, listener, allow_changed_data=True)
+    assert f"{data}: has changed since this run began; run.json keeps both hashes" in listener.said
+    assert run.status == "finished"
+    assert read_run(interrupted).data_changes == [{"step": 7, "sha256": before}]
+    assert read_run(interrupted).sha256 == {str(data): read_dataset(data).sha256}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"base": "x"}'])
@@ -547,8 +629,9 @@ def flags(base: Path, folder: Path, steps: int) -> list[str]:
     return words.split()
 
 
-def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
-    tiny_phi: Path, records: Path, tmp_path: Path, clean_environment: dict[str, str]
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_stops_at_ctrl_c_and_at_sigterm_and_says_how_to_go_on(
+    tiny_phi: Path, records: Path, tmp_path: Path, clean_environment: dict[str, str], signum: signal.Signals
 ) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
@@ -564,7 +647,7 @@ def test_the_command_stops_at_ctrl_c_and_says_how_to_go_on(
     for line in process.stderr:
         said.append(line)
         if line.startswith("step 10/"):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signum)
             break
     out, rest = process.communicate(timeout=100)
     assert process.returncode == 130
@@ -609,6 +692,7 @@ def test_the_command_ends_with_a_summary_and_a_curve(
             2,
             "Error: --resume goes on with the data and settings the run began with; give nothing else.",
         ),
+        (["x.jsonl", "--allow-changed-data"], 2, "Error: --allow-changed-data goes with --resume."),
         (["missing.jsonl"], 1, "phi2chat: missing.jsonl: no such file or folder; check the path"),
         (["--resume", "missing"], 1, "phi2chat: missing: no such folder; give the folder of the run"),
         (["x.jsonl", "--config", "no.yaml"], 1, "phi2chat: no.yaml: no such file; check the path"),
