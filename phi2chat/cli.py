@@ -23,6 +23,7 @@ COMMANDS = {
     "curate": "phi2chat.curate",
     "demo": "phi2chat.demo",
     "doctor": "phi2chat.doctor",
+    "export": "phi2chat.export",
     "repl": "phi2chat.repl",
     "script": "phi2chat.script",
     "train": "phi2chat.train",

@@ -36,6 +36,7 @@ class Run:
     trainable_parameters: int = 0
     records: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)  # of the train records' answers
     dropped: list[str] = field(default_factory=list)
     losses: list[tuple[int, float]] = field(default_factory=list)
     eval_losses: list[tuple[int, float]] = field(default_factory=list)

@@ -22,6 +22,7 @@ from phi2chat import config as configs
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
 from phi2chat.interrupts import noting_interrupts
+from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
@@ -29,7 +30,7 @@ from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read
 from phi2chat.sft import TokenMeanTrainer, make_trainer
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png")
+WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png", CARD)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -94,6 +95,7 @@ def _run(
     except OSError as error:
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     _describe(run, device, dtype, train_side, eval_side)
+    run.languages = sorted({row.record.language for row in sides.train})
     with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
         trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
         trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
@@ -112,7 +114,7 @@ def _run(
                 if interrupt.requested and run.steps < trainer.state.max_steps:
                     run.status = "interrupted"
                 else:
-                    _publish(trainer, base, style, folder)
+                    _publish(trainer, run, base, style, folder)
                     run.status = "finished"
             run.save(folder)
         except BaseException as error:
@@ -156,7 +158,7 @@ def _describe(
     run.dropped = [f"{row.path}:{row.line}" for row in train_side.dropped + eval_side.dropped]
 
 
-def _publish(trainer: TokenMeanTrainer, base: Base, style: PromptStyle, folder: Path) -> None:
+def _publish(trainer: TokenMeanTrainer, run: Run, base: Base, style: PromptStyle, folder: Path) -> None:
     """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
     staging = folder / ".adapter.tmp"
     shutil.rmtree(staging, ignore_errors=True)
@@ -166,7 +168,9 @@ def _publish(trainer: TokenMeanTrainer, base: Base, style: PromptStyle, folder: 
     settings["base_model_name_or_path"] = base.source  # not the cache folder of this machine
     peft_config.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     save_style(style, staging)
-    for name in (PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
+    subject = Subject("adapter", folder.resolve().name, base.name, base.source, base.folder, style, run)
+    (staging / CARD).write_text(write_card(subject), encoding="utf-8")  # in the place of PEFT's, which is a form
+    for name in (CARD, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
         (staging / name).replace(folder / name)
     shutil.rmtree(staging)
 
