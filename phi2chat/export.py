@@ -101,7 +101,7 @@ def command(
             failure = convert(converter, staging, gguf_name(target), outtype)
         has_gguf = (staging / gguf_name(target)).is_file()
         reads_folder = model.architecture in OLLAMA_READS and not gguf
-        if not has_gguf and (gguf or not reads_folder):
+        if not has_gguf and (gguf or (ollama and not reads_folder)):
             write_guide(staging, target, outtype)
         if ollama:
             source = "." if reads_folder else f"./{gguf_name(target)}"
@@ -110,7 +110,7 @@ def command(
         run, name = _run_and_name(run_dir, target)
         subject = Subject("merged", name, base.name, base.source, base.folder, style, run, plan.dtype)
         (staging / CARD).write_text(write_card(subject), encoding="utf-8")
-    _report(target, plan, model, outtype, screen)
+    report(target, plan, model, outtype, screen)
     if failure:
         raise UserError(f"{target}: holds the merged model, but the converter failed ({failure}); see {GUIDE} there")
 
@@ -182,7 +182,13 @@ def _written_whole(target: Path) -> Iterator[Path]:
     except Exception as error:
         if "No space left" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"{target}: the disk is full; nothing was written, make room first") from error
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if isinstance(error, OSError) and error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+        ):
             raise UserError(f"{target}: cannot be written ({error.strerror}); give another --output-dir") from error
         raise
     finally:
@@ -196,7 +202,8 @@ def _umask() -> int:
     return mask
 
 
-def _report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "Screen") -> None:
+def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "Screen") -> None:
+    """What was written, whether it answers as the adapter does, and what to do with it."""
     files = {file.name for file in target.iterdir()}
     same = model.asked - len(model.different)
     rows = [

@@ -71,7 +71,14 @@ def plan_merge(base: Base, dtype: str) -> Plan:
 
 
 def merge(
-    adapter: Path, base: Base, style: PromptStyle, plan: Plan, device: torch.device, target: Path, progress: Progress
+    adapter: Path,
+    base: Base,
+    style: PromptStyle,
+    plan: Plan,
+    device: torch.device,
+    target: Path,
+    progress: Progress,
+    largest_shard: str = LARGEST_SHARD,
 ) -> Merged:
     """Write the merged model to the empty folder `target`, and ask it what the adapter was asked.
 
@@ -93,7 +100,7 @@ def merge(
         if not bool(weight.isfinite().all()):
             raise UserError(f"{adapter}: {name} does not fit into {plan.dtype}; export it with --dtype float32")
     progress(f"writing {plan.disk_bytes / 2**30:.1f} GiB")
-    _save(model, base, style, target)
+    _save(model, base, style, target, largest_shard)
     del model
     gc.collect()
     progress("asking the merged model")
@@ -105,7 +112,7 @@ def merge(
     return Merged(type(model).__name__, context_tokens(model), tokenizer.eos_token, len(PROBES), different)
 
 
-def _save(model: Any, base: Base, style: PromptStyle, target: Path) -> None:
+def _save(model: Any, base: Base, style: PromptStyle, target: Path, largest_shard: str) -> None:
     # Not the tokenizer and the settings that were loaded: those were given a padding token for training.
     tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
     config = transformers.AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
@@ -120,7 +127,7 @@ def _save(model: Any, base: Base, style: PromptStyle, target: Path) -> None:
         do_sample=False,  # as our own; the base's may have other habits
     )
     with quiet_transformers():
-        model.save_pretrained(target, max_shard_size=LARGEST_SHARD)
+        model.save_pretrained(target, max_shard_size=largest_shard)
         tokenizer.save_pretrained(target)
     save_style(style, target)
     for file in sorted(base.folder.iterdir()):

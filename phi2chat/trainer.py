@@ -8,9 +8,10 @@ import platform
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -20,17 +21,18 @@ from safetensors import SafetensorError
 from curation.errors import UserError
 from phi2chat import config as configs
 from phi2chat.config import TrainConfig
-from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.examples import Row, Sides, TokenizedSide, read_sides, tokenize
+from phi2chat.interrupts import Interrupt, noting_interrupts
 from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read_run
-from phi2chat.sft import TokenMeanTrainer, make_trainer
+from phi2chat.sampler import SAMPLES, Sampler, pick_probes, read_probes
+from phi2chat.sft import TokenMeanTrainer, make_trainer, require_trackers
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png", CARD)
+WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png", CARD, SAMPLES)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -48,9 +50,11 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
             f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
         )
     left = [name for name in WRITTEN if (folder / name).exists()]
-    if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
+    never_got_far = {*left} - {SAMPLES} == {RUN_FILE}  # to no checkpoint, so that there is nothing to lose
+    if left and (not never_got_far or read_run(folder).status == "finished"):
         raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
     sides = read_sides(data, config)
+    _require_extras(config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
     return folder, _run(folder, run, config, sides, base, None, reporter)
@@ -65,11 +69,33 @@ def resume(folder: Path, reporter: Reporter) -> tuple[Path, Run]:
     if not checkpoints:
         raise UserError(f"{folder}: has no complete checkpoint to resume from; remove the folder and train again")
     config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
+    _require_extras(config)
     sides = read_sides(Path(run.data), config)
     if sides.sha256 != run.sha256:
         changed = ", ".join(path for path, digest in sides.sha256.items() if run.sha256.get(path) != digest)
         raise UserError(f"{changed}: has changed since this run began; train again, or restore the file to resume")
     return folder, _run(folder, run, config, sides, find_base(run.base, reporter.status), checkpoints[-1], reporter)
+
+
+def _require_extras(config: TrainConfig) -> None:
+    """Find out before a model is looked for whether what was asked for besides the training can be done."""
+    require_trackers(config)
+    if config.sample_file:
+        read_probes(config.sample_file)
+
+
+def _sampler(
+    folder: Path,
+    config: TrainConfig,
+    every: int,
+    kept: Sequence[Row],
+    tokenizer: Any,
+    style: PromptStyle,
+    interrupt: Interrupt,
+    reporter: Reporter,
+) -> Sampler:
+    probes = read_probes(config.sample_file) if config.sample_file else pick_probes([row.record for row in kept])
+    return Sampler(probes, every, folder, tokenizer, style, interrupt, reporter)
 
 
 def _run(
@@ -99,6 +125,11 @@ def _run(
     with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
         trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, checkpoint is None)
         trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
+        if config.sample_every:
+            kept = [row for row in sides.eval if row not in eval_side.dropped]
+            trainer.add_callback(
+                _sampler(folder, config, config.sample_every, kept, tokenizer, style, interrupt, reporter)
+            )
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"

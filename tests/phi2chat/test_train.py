@@ -117,7 +117,14 @@ def fault_of(call: Any, *arguments: Any) -> str:
 
 def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> None:
     files = sorted(path.name for path in finished.iterdir() if path.name != ".train.lock")
-    assert files == ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "prompt.json", "run.json"]
+    assert files == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "checkpoints",
+        "prompt.json",
+        "run.json",
+    ]
     assert load_style(finished) == PromptStyle()
 
 
