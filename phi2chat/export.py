@@ -93,7 +93,7 @@ def command(
     base = find_base(base_name or base_of(run_dir), screen.status)
     plan = plan_merge(base, dtype)
     _check_room(target, plan, screen, copies=2 if converter else 1)
-    with _written_whole(target) as staging:
+    with written_whole(target) as staging:
         model = merge(run_dir, base, style, plan, device, staging, screen.status)
         failure = None
         if converter:
@@ -166,7 +166,7 @@ def _check_room(target: Path, plan: "Plan", screen: "Screen", copies: int) -> No
 
 
 @contextlib.contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
+def written_whole(target: Path) -> Iterator[Path]:
     """A folder beside `target` that takes its name in the end, when all of it is on the disk, and else is removed."""
     staging: Path | None = None
     try:

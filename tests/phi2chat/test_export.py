@@ -1,5 +1,6 @@
 """Export, whole: a run in, a model for other programs out that answers alike; nothing half-written, all faults said."""
 
+import errno
 import io
 import json
 import os
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors import SafetensorError
 
+from curation.errors import UserError
 from curation.records import read_dataset
 from phi2chat.config import ModelConfig, TrainConfig
 from phi2chat.embedded import EMBEDDED_NAME
-from phi2chat.export import report
+from phi2chat.export import report, written_whole
 from phi2chat.llama_cpp import convert_command
 from phi2chat.merge import PROBES, Merged, Plan, merge, plan_merge
 from phi2chat.models import find_base, load
@@ -313,6 +316,21 @@ def test_a_folder_that_is_no_llama_cpp_is_said(run_dir: Path, phi2chat: Any, tmp
     done = phi2chat("export", run_dir, "--gguf", "--llama-cpp", tmp_path)
     wanted = f"phi2chat: {tmp_path}: has no convert_hf_to_gguf.py; give the folder of llama.cpp's sources"
     assert fault(done, tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(UserError) as raised, written_whole(tmp_path / "m") as staging:
+        (staging / "half").write_text("half")
+        raise error
+    assert str(raised.value) == f"{tmp_path / 'm'}: the disk is full; nothing was written, make room first"
+    assert names(tmp_path) == set()
 
 
 def test_ctrl_c_leaves_nothing(run_dir: Path, tmp_path: Path, clean_environment: dict[str, str]) -> None:
