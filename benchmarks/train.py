@@ -6,8 +6,8 @@
 
 On a GPU the model is Phi-2's architecture at full size with random weights (2.78 B parameters, bf16), and the records
 are Japanese sentences with lognormal lengths: median 300 tokens, sigma 0.6, clipped to 32..2048, prompt 30 %. On a CPU
-it is the embedded model in float32 and the median is 100. Random weights learn nothing worth having; what is measured is
-speed, memory, and whether both sides have the same loss curve. Tokens are real ones, padding not counted, and both
+it is the embedded model in float32 and the median is 100. Random weights learn nothing worth having; what is measured
+is speed, memory, and whether both sides have the same loss curve. Tokens are real ones, padding not counted, and both
 clocks wait for the GPU at the end of each step and leave the first step out.
 """
 
@@ -268,7 +268,9 @@ def main() -> None:
             print(f"{name:20} {row.where:6} {row.what}")
         return
     if options.stock:
-        options.output.write_text(json.dumps(run_stock(options.work, rows(options.steps)[options.stock], options.steps)))
+        options.output.write_text(
+            json.dumps(run_stock(options.work, rows(options.steps)[options.stock], options.steps))
+        )
         return
     import torch
 
@@ -313,7 +315,9 @@ def _table(measured: dict[str, Any]) -> str:
     lines = [f"{'tokens/s':>10}  {'peak GiB':>8}  {'first step':>10}  row"]
     for name, row in measured.items():
         first = f"{row['first_step_s']} s"
-        lines.append(f"{row['tokens_per_s']:>10,.0f}  {row['peak_gib'] or '':>8}  {first:>10}  {name}: {row['command']}")
+        lines.append(
+            f"{row['tokens_per_s']:>10,.0f}  {row['peak_gib'] or '':>8}  {first:>10}  {name}: {row['command']}"
+        )
     return "\n".join(lines)
 
 

@@ -33,6 +33,7 @@ JAPANESE = {
     "phi2chat curate validate": "すべてのファイルの問題を、行と列を付けてすべて挙げます",
     "phi2chat demo": "埋め込みモデルで全体を一巡します（検査、分割、回答、学習、もう一度回答）",
     "phi2chat doctor": "Python、パッケージ、GPU、メモリ、モデルのキャッシュを調べます",
+    "phi2chat export": "実行またはチェックポイントから、ほかのプログラムのためのモデルを作ります",
     "phi2chat repl": "モデルと会話します。推論と答えを分け、違う文字の部分に印を付けます",
     "phi2chat script check": "テキストの中の違う言語の部分を、行と列を付けて挙げます",
     "phi2chat script rates": "回答のJSONLから、違う言語が混じる割合を出します",

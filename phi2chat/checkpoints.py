@@ -13,6 +13,7 @@ from pathlib import Path
 
 from curation.errors import UserError
 from curation.store import fsync_folder, write_all, write_atomically
+from phi2chat.model_card import CARD
 from phi2chat.prompt import PROMPT_FILE
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, CHECKPOINTS
 
@@ -119,13 +120,14 @@ def remove_unusable(folder: Path) -> None:
             _remove(path)
 
 
-def publish_best(checkpoint: Path, base_source: str, folder: Path) -> None:
-    """Write the best adapter of a whole checkpoint to the folder of its run: all files or none, the weights last."""
+def publish_best(checkpoint: Path, base_source: str, folder: Path, card: str) -> None:
+    """Write the best adapter of a whole checkpoint and its model card to the folder of its run, the weights last."""
     settings = json.loads((checkpoint / ADAPTER_CONFIG).read_bytes())
     settings["base_model_name_or_path"] = base_source  # not the cache folder of this machine
     best = checkpoint / BEST_FILE
     write_all(
         {
+            folder / CARD: card.encode("utf-8"),
             folder / PROMPT_FILE: (checkpoint / PROMPT_FILE).read_bytes(),
             folder / ADAPTER_CONFIG: json.dumps(settings, ensure_ascii=False, indent=2).encode("utf-8") + b"\n",
             folder / ADAPTER_FILE: (best if best.exists() else checkpoint / ADAPTER_FILE).read_bytes(),

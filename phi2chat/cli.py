@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 the user can fix it (one sentence on stderr), 2 usage, 130
 import contextlib
 import errno
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ COMMANDS = {
     "curate": "phi2chat.curate",
     "demo": "phi2chat.demo",
     "doctor": "phi2chat.doctor",
+    "export": "phi2chat.export",
     "repl": "phi2chat.repl",
     "script": "phi2chat.script",
     "train": "phi2chat.train",
@@ -70,6 +72,7 @@ def main() -> Never:
     # Batches differ in size from step to step, and the allocator would keep a block for each size and run out.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # PEFT imports it, and it talks of kernels on a CPU
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL would report the start of every training
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # a terminal of another encoding gets a replacement character, not an exception

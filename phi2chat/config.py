@@ -18,6 +18,7 @@ from curation.errors import UserError
 Config = TypeVar("Config")
 
 DEFAULT_BASE = "microsoft/phi-2"
+TRACKERS = ("tensorboard", "trackio", "wandb")
 LARGEST_INT = 2**31 - 1
 LARGEST_SEED = 2**32 - 1  # of numpy, which Trainer seeds too
 
@@ -51,6 +52,19 @@ class LanguageTag(click.ParamType[str]):
         if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", str(value)):
             self.fail(f"{value!r} is not a language tag such as ja, en or zh-Hans", param, ctx)
         return str(value)
+
+
+class TrackerNames(click.ParamType[str]):
+    """Where a run's curves are sent: names with commas between them, or a list in YAML."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        names = [str(name).strip() for name in (value if isinstance(value, list) else str(value).split(","))]
+        for name in names:
+            if name not in TRACKERS:
+                self.fail(f"{name!r} is none of {', '.join(TRACKERS)}", param, ctx)
+        return ",".join(dict.fromkeys(names))
 
 
 def option(
@@ -109,6 +123,13 @@ class TrainConfig(DeviceConfig):
     eval_steps: int | None = option(None, "Evaluate and save every so many steps; by default once an epoch.", 1)
     gradient_checkpointing: bool = option(False, "Recompute activations to save memory.")
     compile: bool = option(True, "Compile the layers on a GPU: half a minute first, then faster steps.")
+    report_to: str | None = option(
+        None, f"Also send the curves to {', '.join(TRACKERS)} (one, or several with commas).", type=TrackerNames()
+    )
+    sample_every: int | None = option(None, "Ask a few probes every so many steps; see samples.jsonl.", 1)
+    sample_file: Path | None = option(
+        None, "The probes: records, or .txt with one instruction a line; by default of the eval side."
+    )
 
 
 @dataclass(frozen=True)

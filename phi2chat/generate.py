@@ -49,7 +49,7 @@ class TokenStream:
         self._model, self._tokenizer, self._config = model, tokenizer, config
         self._prompt_ids = list(prompt_ids)
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
-        self._end = _end_tokens(model, tokenizer)
+        self._end = end_tokens(model, tokenizer)
         self._guard = make_guard(tokenizer, style, config, self._end, asked) if config.guard == "enforce" else None
         self.ids: list[int] = []
         self.stop = StopReason.INTERRUPTED
@@ -243,7 +243,8 @@ def is_loop(ids: Sequence[int]) -> bool:
     return False
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end a reply: those of the model's generation settings, and the tokenizer's own."""
     configured = model.generation_config.eos_token_id
     several = configured if isinstance(configured, list) else [configured]
     return frozenset(token for token in [*several, tokenizer.eos_token_id] if isinstance(token, int))

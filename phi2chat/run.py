@@ -44,6 +44,7 @@ class Run:
     trainable_parameters: int = 0
     records: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)  # of the train records' answers
     dropped: list[str] = field(default_factory=list)
     losses: Curve = field(default_factory=list)
     eval_losses: Curve = field(default_factory=list)
@@ -51,6 +52,7 @@ class Run:
     grad_norms: Curve = field(default_factory=list)
     best_step: int | None = None
     steps: int = 0
+    first_step_seconds: float = 0.0  # from the moment that the base was loaded
     tokens_per_second: float = 0.0
     peak_memory_gib: float = 0.0
 

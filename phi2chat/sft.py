@@ -1,6 +1,8 @@
 """What the trainer is given: TRL's arguments, the LoRA adapter, and an eval loss that is a mean over tokens."""
 
 import dataclasses
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,10 @@ def make_trainer(
             logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
             dataloader_pin_memory=not on_cpu,
             disable_tqdm=True,
-            report_to=[],
+            report_to=[name for name in trackers_of(config) if name != "tensorboard"],
+            run_name=folder.resolve().name,
+            project="phi2chat",
+            trackio_space_id=None,  # on this machine, and on no hub
             **{_CHECKPOINTING: config.gradient_checkpointing},
         )
         arguments._n_gpu = 1  # with several, Trainer would fall back to DataParallel and multiply the batch
@@ -104,6 +109,7 @@ def make_trainer(
                 processing_class=tokenizer,
                 data_collator=None if padded else lay_end_to_end,
                 peft_config=lora,
+                callbacks=_tensorboard(folder) if "tensorboard" in trackers_of(config) else None,
             )
         except ValueError as error:
             if "target modules" not in str(error).lower():
@@ -116,6 +122,28 @@ def make_trainer(
     if config.compile and not on_cpu and not padded and config.quantize == "none":
         compile_layers(base)
     return trainer
+
+
+def trackers_of(config: TrainConfig) -> list[str]:
+    """Where the curves are sent besides the terminal."""
+    return config.report_to.split(",") if config.report_to else []
+
+
+def require_trackers(config: TrainConfig) -> None:
+    """Raise UserError where the package of a tracker is missing, which Trainer would say after the model is loaded."""
+    for name in trackers_of(config):
+        if importlib.util.find_spec(name) is None:
+            raise UserError(
+                f"--report-to {name}: the package {name} is not installed; run {sys.executable} -m pip install {name}"
+            )
+
+
+def _tensorboard(folder: Path) -> list[transformers.TrainerCallback]:
+    """TensorBoard's callback with one place for a run; its own makes another one when a run is resumed."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations import TensorBoardCallback
+
+    return [TensorBoardCallback(SummaryWriter(str(folder / "tensorboard")))]
 
 
 class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types

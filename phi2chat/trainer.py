@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import dataclasses
 import platform
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,14 +28,16 @@ from phi2chat.config import TrainConfig
 from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
 from phi2chat.failures import readable_failures, way_on
 from phi2chat.interrupts import noting_interrupts
+from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
-from phi2chat.prompt import PROMPT_FILE, PromptStyle
+from phi2chat.prompt import PROMPT_FILE, PromptStyle, load_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
-from phi2chat.sft import make_trainer
+from phi2chat.sampler import SAMPLES, Probe, Sampler, pick_probes, read_probes
+from phi2chat.sft import make_trainer, require_trackers
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png")
+WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -49,6 +52,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     folder = config.output_dir or Path("runs") / f"{data.stem}-{Path(config.base).name}"
     _refuse_to_write_over(folder)
     sides = read_sides(data, config)
+    _require_extras(config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
     run.git = read_git_state(Path.cwd())
@@ -76,6 +80,7 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
         if run.status == "finished":
             raise UserError(f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {folder}`")
         config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
+        _require_extras(config)
         sides = read_sides(Path(run.data), config)
         changed = sorted(path for path in sides.sha256.keys() | run.sha256.keys() if _changed(path, sides, run))
         if changed and not allow_changed_data:
@@ -98,9 +103,16 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
     return folder, run
 
 
+def _require_extras(config: TrainConfig) -> None:
+    """Find out before a model is looked for whether what was asked for besides the training can be done."""
+    require_trackers(config)
+    if config.sample_file:
+        read_probes(config.sample_file)
+
+
 @dataclass(frozen=True)
 class _Prepared:
-    """What is needed before a folder is made: the model, and both sides as it reads them."""
+    """What is needed before a folder is made: the model, both sides as it reads them, and the probes."""
 
     base: Base
     device: torch.device
@@ -109,6 +121,8 @@ class _Prepared:
     style: PromptStyle
     train: TokenizedSide
     eval: TokenizedSide
+    probes: list[Probe]
+    loaded_at: float
 
 
 def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: Reporter) -> _Prepared:
@@ -118,6 +132,7 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
     reporter.status(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     transformers.set_seed(config.seed)
     model, tokenizer = load_base(base, device, dtype, config.quantize)
+    loaded_at = time.perf_counter()
     positions = getattr(model.config, "max_position_embeddings", None) or config.max_length
     max_length = min(config.max_length, positions)
     style = PromptStyle()
@@ -128,7 +143,10 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
     if not train_side.examples or not eval_side.examples:
         raise UserError(f"{run.data}: every record of one side is longer than {max_length} tokens; shorten them")
     _describe(run, device, dtype, train_side, eval_side, reporter)
-    return _Prepared(base, device, model, tokenizer, style, train_side, eval_side)
+    run.languages = sorted({row.record.language for row in sides.train})
+    kept = [row.record for row in sides.eval if row not in eval_side.dropped]
+    probes = read_probes(config.sample_file) if config.sample_file else pick_probes(kept)
+    return _Prepared(base, device, model, tokenizer, style, train_side, eval_side, probes, loaded_at)
 
 
 def _train(
@@ -147,7 +165,11 @@ def _train(
                 checkpoint is None,
                 reporter,
             )
-        trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter))
+        trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter, prepared.loaded_at))
+        if config.sample_every:
+            tokenizer, style = prepared.tokenizer, prepared.style
+            sampler = Sampler(prepared.probes, config.sample_every, folder, tokenizer, style, interrupt, reporter)
+            trainer.add_callback(sampler)
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"
@@ -175,8 +197,12 @@ def _train(
 
 def _finish(run: Run, folder: Path, checkpoint: Path, base: Base) -> None:
     position = read_position(checkpoint)
-    publish_best(checkpoint, base.source, folder)
-    run.steps, run.best_step, run.status = position.step, position.best_step, "finished"
+    run.steps, run.best_step = position.step, position.best_step
+    subject = Subject(
+        "adapter", folder.resolve().name, base.name, base.source, base.folder, load_style(checkpoint), run
+    )
+    publish_best(checkpoint, base.source, folder, card=write_card(subject))
+    run.status = "finished"
     run.save(folder)
 
 
@@ -197,7 +223,8 @@ def _refuse_to_write_over(folder: Path) -> None:
             f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
         )
     left = [name for name in WRITTEN if (folder / name).exists()]
-    if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
+    never_got_far = {*left} - {SAMPLES} == {RUN_FILE}  # to no checkpoint, so that there is nothing to lose
+    if left and (not never_got_far or read_run(folder).status == "finished"):
         raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
 
 

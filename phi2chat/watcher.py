@@ -45,10 +45,13 @@ class Reporter(Protocol):
 class Watcher(TrainerCallback):  # type: ignore[misc]
     """Keeps run.json and the reporter up to date, seals checkpoints, stops on request or on a number that is NaN."""
 
-    def __init__(self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter) -> None:
+    def __init__(
+        self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter, loaded_at: float
+    ) -> None:
         self._run, self._folder, self._style = run, folder, style
         self._interrupt, self._reporter = interrupt, reporter
         self._progress = Progress(total_steps=0)
+        self._loaded_at = loaded_at  # by time.perf_counter
         self._step_start = 0.0
         self._seconds = 0.0  # spent in this process on the steps whose tokens are counted
         self._tokens_before: float | None = None
@@ -81,6 +84,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # else the clock stops while the GPU still works on the step
         self._seconds += time.perf_counter() - self._step_start
+        if not self._run.first_step_seconds:
+            self._run.first_step_seconds = round(time.perf_counter() - self._loaded_at, 1)
         self._progress.step = state.global_step
         if state.global_step >= state.max_steps and args.eval_strategy == "steps":
             control.should_evaluate = control.should_save = True  # whatever the rhythm, the last step counts

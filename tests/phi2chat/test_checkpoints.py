@@ -165,7 +165,7 @@ def test_the_best_adapter_is_handed_on_from_checkpoint_to_checkpoint(tmp_path: P
     for step in (8, 12, 16):
         last = save(tmp_path, step, best_step=4)
     assert not (tmp_path / "checkpoints" / "checkpoint-4").exists()
-    publish_best(last, "microsoft/phi-2", tmp_path)
+    publish_best(last, "microsoft/phi-2", tmp_path, "card")
     assert (tmp_path / "adapter_model.safetensors").read_bytes() == best
     settings = json.loads((tmp_path / "adapter_config.json").read_bytes())
     assert settings == {"r": 16, "base_model_name_or_path": "microsoft/phi-2"}
@@ -177,7 +177,7 @@ def test_a_checkpoint_that_is_the_best_holds_its_adapter_once(tmp_path: Path, be
     save(tmp_path, 4, best_step=best_step and 4)
     last = save(tmp_path, 8, best_step)
     assert not (last / "best.safetensors").exists()
-    publish_best(last, "base", tmp_path)
+    publish_best(last, "base", tmp_path, "card")
     assert (tmp_path / "adapter_model.safetensors").read_bytes() == (last / "adapter_model.safetensors").read_bytes()
 
 

@@ -12,6 +12,7 @@ from curation.errors import UserError
 from phi2chat.config import ModelConfig
 from phi2chat.models import WAYS_OUT, base_of, find_base, load, place, set_pad_token
 from phi2chat.prompt import PromptStyle, save_style
+from phi2chat.quiet import quiet_transformers
 
 
 def ignore(message: str) -> None:
@@ -264,7 +265,6 @@ def test_an_adapter_of_which_weights_are_missing_is_said_so(adapter: Path, tiny_
 
 
 def test_the_base_of_an_adapter_is_that_of_its_run(adapter: Path) -> None:
-    assert base_of(adapter) == "from/adapter-config"
     write_json(adapter / "run.json", {"base": "from/run"})
     assert base_of(adapter) == "from/run"
 
@@ -277,11 +277,79 @@ def test_the_base_of_a_checkpoint_is_that_of_its_run(adapter: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "3"])
-@pytest.mark.parametrize("name", ["run.json", "adapter_config.json"])
-def test_a_damaged_description_of_an_adapter_is_named(adapter: Path, name: str, content: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("run.json", "restore it, or name the base with --base"), ("adapter_config.json", "restore it")],
+)
+def test_a_damaged_description_of_an_adapter_is_named(adapter: Path, name: str, way_out: str, content: str) -> None:
     (adapter / name).write_text(content)
-    wanted = f"{adapter / name}: is damaged; restore it, or name the base with --base"
+    assert fault_of(None, adapter) == f"{adapter / name}: is damaged; {way_out}"
+
+
+def test_an_adapter_of_somebody_else_does_not_choose_the_base(adapter: Path) -> None:
+    wanted = (
+        f'{adapter}: has no run.json that says its base (its adapter_config.json claims "from/adapter-config");'
+        " name the base with --base"
+    )
     assert fault_of(None, adapter) == wanted
+
+
+@pytest.fixture
+def plain_lora(adapter: Path, tiny_phi: Path) -> tuple[Path, dict[str, Any]]:
+    """A whole adapter that somebody else made, and its settings."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    settings = LoraConfig(r=2, target_modules=["fc1"], task_type="CAUSAL_LM")
+    with quiet_transformers():
+        get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_phi), settings).save_pretrained(adapter)
+    return adapter, json.loads((adapter / "adapter_config.json").read_bytes())
+
+
+def test_what_peft_writes_of_a_plain_lora_is_loaded(plain_lora: tuple[Path, dict[str, Any]], tiny_phi: Path) -> None:
+    model = load(ModelConfig(base=str(tiny_phi), adapter=plain_lora[0], device="cpu"), print)
+    assert model.name == f"{tiny_phi} + {plain_lora[0]}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("megatron_config", {"a": 1}),  # has the module imported that megatron_core names
+        ("corda_config", {"cache_file": "x.pt"}),  # has a pickle loaded
+        ("init_lora_weights", "pissa"),  # changes the weights of the base
+        ("layer_replication", [[0, 2]]),
+        ("something_new", "x"),
+    ],
+)
+def test_an_adapter_cannot_have_peft_do_more_than_a_lora(
+    plain_lora: tuple[Path, dict[str, Any]], tiny_phi: Path, setting: str, value: object
+) -> None:
+    folder, settings = plain_lora
+    write_json(folder / "adapter_config.json", {**settings, setting: value})
+    wanted = f"{folder}: sets {setting}, which is not taken from an adapter; give a plain LoRA"
+    assert fault_of(tiny_phi, folder) == wanted
+
+
+def test_an_adapter_of_another_kind_is_refused(plain_lora: tuple[Path, dict[str, Any]], tiny_phi: Path) -> None:
+    folder, settings = plain_lora
+    write_json(folder / "adapter_config.json", {**settings, "peft_type": "XLORA", "adapters": {"0": "some/where"}})
+    wanted = f"{folder}: is of the kind XLORA, and only LORA can be loaded; give another adapter"
+    assert fault_of(tiny_phi, folder) == wanted
+
+
+def test_an_adapter_that_has_only_a_pickle_is_refused(plain_lora: tuple[Path, dict[str, Any]], tiny_phi: Path) -> None:
+    folder, _ = plain_lora
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    wanted = f"{folder}: has no adapter_model.safetensors; give the folder that `train` wrote"
+    assert fault_of(tiny_phi, folder) == wanted
+
+
+def test_a_folder_that_says_its_prompt_is_asked_with_it(tiny_phi: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(tiny_phi, tmp_path / "merged"))
+    save_style(PromptStyle(instruction="Q:"), base)
+    assert load(ModelConfig(base=str(base), device="cpu"), print).style == PromptStyle(instruction="Q:")
 
 
 # The device

@@ -119,13 +119,21 @@ def fault_of(call: Any, *arguments: Any) -> str:
 
 def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> None:
     files = sorted(path.name for path in finished.iterdir() if path.name != ".train.lock")
-    assert files == ["adapter_config.json", "adapter_model.safetensors", "checkpoints", "prompt.json", "run.json"]
+    assert files == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "checkpoints",
+        "prompt.json",
+        "run.json",
+    ]
     assert load_style(finished) == PromptStyle()
 
 
-def test_no_card_of_the_trainers_stands_in_a_run(finished: Path) -> None:
+def test_no_card_but_ours_stands_in_a_run(finished: Path) -> None:
     assert complete_checkpoints(finished)
-    assert [path for path in finished.rglob("*") if path.suffix == ".md"] == []
+    assert [path for path in finished.rglob("*") if path.suffix == ".md"] == [finished / "README.md"]
+    assert "tags:\n- phi2chat\n" in (finished / "README.md").read_text(encoding="utf-8")
 
 
 def test_lora_stands_on_all_six_layers_of_phi_and_on_nothing_else(finished: Path) -> None:
