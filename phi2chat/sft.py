@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
 from datasets import Dataset
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
+from phi2chat.lora import lora_config
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
 
-PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 # transformers renamed the option after 5.17, the oldest version that we run on.
 _CHECKPOINTING = (
     "activation_checkpointing"
@@ -72,13 +71,6 @@ def make_trainer(
             **{_CHECKPOINTING: config.gradient_checkpointing},
         )
         arguments._n_gpu = 1  # with several, Trainer would fall back to DataParallel and multiply the batch
-        lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
-            target_modules=PHI_TARGETS if model.config.model_type == "phi" else "all-linear",
-            task_type="CAUSAL_LM",
-        )
         try:
             trainer = TokenMeanTrainer(
                 model=model,
@@ -86,7 +78,7 @@ def make_trainer(
                 train_dataset=Dataset.from_list(train_side.examples),
                 eval_dataset=Dataset.from_list(eval_side.examples),
                 processing_class=tokenizer,
-                peft_config=lora,
+                peft_config=lora_config(config, model.config.model_type),
             )
         except ValueError as error:
             if "target modules" not in str(error).lower():

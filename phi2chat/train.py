@@ -23,17 +23,31 @@ LOSS_PNG = "loss.png"
 @click.option(
     "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
 )
+@click.option("--check", "check_only", is_flag=True, help="Say what a training would do and what is wrong; train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: one JSON object.")
 @with_options(TrainConfig)
-def command(data: Path | None, config_file: Path | None, resume_dir: Path | None, **flags: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    data: Path | None,
+    config_file: Path | None,
+    resume_dir: Path | None,
+    check_only: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Fine-tune a LoRA adapter on DATA: a JSONL file, or a folder that `curate split` wrote.
 
     \b
     phi2chat train datasets/ja-basics --base smollm2-135m
     phi2chat train my.jsonl --config train.yaml --epochs 5
     phi2chat train --resume runs/my-phi-2
+    phi2chat train my.jsonl --check
     """
     given = [name for name, value in flags.items() if value is not None] + ["config"] * bool(config_file)
-    if resume_dir and (data or given):
+    if as_json and not check_only:
+        raise click.UsageError("--json is the form of a --check; give both.")
+    if resume_dir and (data or given or check_only):
         raise click.UsageError("--resume goes on with the data and settings the run began with; give nothing else.")
     if not resume_dir and not data:
         raise click.UsageError("Give the DATA to train on, or --resume DIR.")
@@ -44,9 +58,15 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
         raise UserError(f"{data}: no such file or folder; check the path")
 
     from phi2chat.screen import Screen
-    from phi2chat.trainer import resume, train
 
     screen = Screen()
+    if check_only:
+        from phi2chat.check import check
+
+        assert data is not None
+        ctx.exit(check(data, config, screen, as_json))
+    from phi2chat.trainer import resume, train
+
     if resume_dir:
         folder, run = resume(resume_dir, screen)
     else:

@@ -18,11 +18,11 @@ from curation.errors import UserError
 from curation.records import read_dataset
 from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
+from phi2chat.lora import PHI_TARGETS
 from phi2chat.models import base_of, load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
 from phi2chat.run import complete_checkpoints, read_run
-from phi2chat.sft import PHI_TARGETS
 from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
 

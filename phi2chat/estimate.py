@@ -1,0 +1,155 @@
+"""What a training will take, told from the outline of its model: adapted layers, parameters, steps and memory."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+
+from curation.errors import UserError
+from phi2chat.config import TrainConfig
+from phi2chat.lora import lora_config
+from phi2chat.preflight import Preflight
+from phi2chat.quiet import quiet_transformers
+from phi2chat.run import RUN_FILE, read_run
+
+# Weight, gradient, and the two moments of AdamW, each in float32.
+BYTES_A_TRAINED_PARAMETER = 16
+# Python, torch and the other libraries on a CPU (measured); on a GPU, CUDA's context and libraries.
+LIBRARY_BYTES = {"cpu": 0.9 * 2**30, "cuda": 0.6 * 2**30}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of a run before it: counts of parameters, and bytes of memory by what they are for."""
+
+    lora_modules: list[str]
+    parameters: int
+    trainable_parameters: int
+    memory: dict[str, int]
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(self.memory.values())
+
+
+def count_steps(records: int, config: TrainConfig) -> int:
+    """The optimizer steps of a run, counted as Trainer counts them."""
+    if config.max_steps:
+        return config.max_steps
+    batches = math.ceil(records / config.batch_size)
+    return math.ceil(config.epochs * max(math.ceil(batches / config.accumulation_steps), 1))
+
+
+def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device, preflight: Preflight) -> Estimate:
+    """LoRA put on `outline`, a model on the meta device, and one step of it gone through without any numbers.
+
+    The memory is that of the largest batch there can be, all of its records padded to the longest one of the train side:
+    weights + adapter, gradients and optimizer + all tensors that the forward pass keeps for the backward pass
+    + the gradient of the logits + what the libraries take.
+    Raises UserError where LoRA finds no layer.
+    """
+    parameters = sum(weight.numel() for weight in outline.parameters())
+    weights = sum(weight.numel() * weight.element_size() for weight in outline.parameters())
+    try:
+        with quiet_transformers(), torch.device("meta"):
+            model = get_peft_model(
+                outline, lora_config(config, outline.config.model_type), autocast_adapter_dtype=False
+            ).train()
+    except ValueError as error:
+        if "target modules" not in str(error).lower():
+            raise
+        raise UserError(f"{name}: has no layer that LoRA could be put on; take another base") from error
+    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    # (batch, tokens)
+    shape = (min(config.batch_size, len(preflight.train.examples)), preflight.train.longest)
+    return Estimate(
+        lora_modules=sorted({module.rpartition(".")[2] for module in model.targeted_module_names}),
+        parameters=parameters,
+        trainable_parameters=trainable,
+        memory={
+            "weights": weights,
+            "adapter and optimizer": trainable * BYTES_A_TRAINED_PARAMETER,
+            "activations": _activation_bytes(model, shape, config.gradient_checkpointing),
+            "libraries": int(LIBRARY_BYTES[device.type]),
+        },
+    )
+
+
+def measured_speed(runs_dir: Path, base: str, device: str, precision: str, config: TrainConfig) -> tuple[Path, float] | None:
+    """The newest run in a folder of runs with this base and device and these numbers, and its tokens/s."""
+    by_age = sorted(runs_dir.glob(f"*/{RUN_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in by_age:
+        with contextlib.suppress(UserError):
+            run = read_run(path.parent)
+            same = (run.base, run.device, run.precision) == (base, device, precision)
+            if same and run.tokens_per_second and run.config.get("gradient_checkpointing") == config.gradient_checkpointing:
+                return path.parent, run.tokens_per_second
+    return None
+
+
+def describe_shortage(estimated: Estimate, free: int, config: TrainConfig) -> str:
+    """What to try where the estimate is more than what is free, or ""."""
+    if estimated.memory_bytes <= free:
+        return ""
+    smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2}"
+    ways = [smaller] * (config.batch_size > 1) + ["--gradient-checkpointing"] * (not config.gradient_checkpointing)
+    return (
+        f"memory: about {gib(estimated.memory_bytes)} for the largest batch, and {gib(free)} are free; try"
+        f" {' or '.join(ways) or 'a lower --max-length'}"
+    )
+
+
+def gib(size: float) -> str:
+    """Bytes as people read them."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def free_bytes(device: torch.device) -> int:
+    """The memory that is free on the device now."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        values = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+        return int(values["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS does not tell how much of it is free
+
+
+def _activation_bytes(model: Any, shape: tuple[int, int], checkpointing: bool) -> int:
+    ids = torch.zeros(shape, dtype=torch.long, device="meta")
+    # Whole, as the layers want it: to make one, transformers would look at numbers, of which there are none.
+    mask = torch.ones((shape[0], 1, shape[1], shape[1]), dtype=torch.bool, device="meta")
+    with _counting_saved(model) as saved:
+        output = model(input_ids=ids, attention_mask=mask, labels=ids, use_cache=False)
+    logits = output.logits.numel() * 4  # their gradient, in float32
+    if checkpointing:
+        # Of each layer only its input is kept; one layer at a time is gone through again, and the head stays.
+        config = model.config
+        inputs = config.num_hidden_layers * output.logits[..., 0].numel() * config.hidden_size * model.dtype.itemsize
+        head = 2 * logits
+        return inputs + max(sum(saved) - head, 0) // config.num_hidden_layers + head + logits
+    return sum(saved) + logits
+
+
+@contextlib.contextmanager
+def _counting_saved(model: Any) -> Iterator[list[int]]:
+    """The sizes of what autograd keeps, each storage once and without the model's own."""
+    known = {weight.untyped_storage()._cdata for weight in [*model.parameters(), *model.buffers()]}
+    kept: dict[int, torch.Tensor] = {}
+    sizes: list[int] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in known and storage._cdata not in kept:
+            kept[storage._cdata] = tensor  # alive, so that no other gets its number
+            sizes.append(storage.nbytes())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield sizes
