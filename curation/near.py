@@ -36,10 +36,12 @@ def likeness(first: str, second: str) -> float:
     """How alike two questions are, from 0 to 1.
 
     It is the Jaccard index of their character 2- and 3-grams: how many both have, of those that either has. Before, the
-    texts are brought to NFKC and lower case, and lose blanks and punctuation. It is 0 where the two ask for different
-    things in the same words: where their numbers or signs differ (`12+7は？`, `12+8は？`), or where each names something
-    that the other does not (`フランスの首都は？`, `ドイツの首都は？`), be it a kanji, a katakana word or a word of letters.
-    So what differs in kana alone is found; a rephrasing in other kanji, and most in Chinese, are not.
+    texts are brought to NFKC and lower case, and lose blanks and punctuation.
+
+    It is 0 where the two ask for different things in the same words: where their numbers or signs differ (`1+2は？`,
+    `1+3は？`), or where each names something that the other does not (`フランスの首都は？`, `タイの首都は？`), be it a
+    kanji, a katakana word or a word of letters. So what differs in kana alone is found; a rephrasing in other kanji,
+    and most in Chinese, are not.
     """
     return _compare(_read(first), _read(second))
 

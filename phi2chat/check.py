@@ -155,7 +155,10 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "end of text", f"{report.end_token}, learned at the end of each record"
     if report.speed and report.seconds is not None:
         folder, speed = report.speed
-        yield "time", f"about {_spell_time(report.seconds)} and the evaluations, at {speed:,.0f} tokens/s as in {folder}"
+        yield (
+            "time",
+            f"about {_spell_time(report.seconds)} and the evaluations, at {speed:,.0f} tokens/s, see {folder}",
+        )
     else:
         yield "time", "unknown until the first steps, for no run of this base and device is here to measure by"
     if report.estimate:

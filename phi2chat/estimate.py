@@ -49,7 +49,7 @@ def count_steps(records: int, config: TrainConfig) -> int:
 def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device, preflight: Preflight) -> Estimate:
     """LoRA put on `outline`, a model on the meta device, and one step of it gone through without any numbers.
 
-    The memory is that of the largest batch there can be, all of its records padded to the longest one of the train side:
+    The memory is that of the largest batch there can be, each of its records as long as the longest to train on:
     weights + adapter, gradients and optimizer + all tensors that the forward pass keeps for the backward pass
     + the gradient of the logits + what the libraries take.
     Raises UserError where LoRA finds no layer.
@@ -81,14 +81,17 @@ def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device,
     )
 
 
-def measured_speed(runs_dir: Path, base: str, device: str, precision: str, config: TrainConfig) -> tuple[Path, float] | None:
+def measured_speed(
+    runs_dir: Path, base: str, device: str, precision: str, config: TrainConfig
+) -> tuple[Path, float] | None:
     """The newest run in a folder of runs with this base and device and these numbers, and its tokens/s."""
     by_age = sorted(runs_dir.glob(f"*/{RUN_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_age:
         with contextlib.suppress(UserError):
             run = read_run(path.parent)
-            same = (run.base, run.device, run.precision) == (base, device, precision)
-            if same and run.tokens_per_second and run.config.get("gradient_checkpointing") == config.gradient_checkpointing:
+            recomputes = run.config.get("gradient_checkpointing")
+            here = (base, device, precision, config.gradient_checkpointing)
+            if (run.base, run.device, run.precision, recomputes) == here and run.tokens_per_second:
                 return path.parent, run.tokens_per_second
     return None
 
@@ -127,13 +130,13 @@ def _activation_bytes(model: Any, shape: tuple[int, int], checkpointing: bool) -
     mask = torch.ones((shape[0], 1, shape[1], shape[1]), dtype=torch.bool, device="meta")
     with _counting_saved(model) as saved:
         output = model(input_ids=ids, attention_mask=mask, labels=ids, use_cache=False)
-    logits = output.logits.numel() * 4  # their gradient, in float32
+    logits: int = output.logits.numel() * 4  # their gradient, in float32
     if checkpointing:
         # Of each layer only its input is kept; one layer at a time is gone through again, and the head stays.
-        config = model.config
-        inputs = config.num_hidden_layers * output.logits[..., 0].numel() * config.hidden_size * model.dtype.itemsize
+        layers = model.config.num_hidden_layers
+        inputs = layers * shape[0] * shape[1] * model.config.hidden_size * model.dtype.itemsize
         head = 2 * logits
-        return inputs + max(sum(saved) - head, 0) // config.num_hidden_layers + head + logits
+        return int(inputs + max(sum(saved) - head, 0) // layers + head + logits)
     return sum(saved) + logits
 
 

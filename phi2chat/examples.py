@@ -39,7 +39,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class TokenizedSide:
-    """One side as the trainer reads it: a dict of `input_ids` and `labels` for each of `rows`, and the rows left out."""
+    """One side as the trainer reads it: a dict of `input_ids` and `labels` for each of `rows`; what is left out."""
 
     examples: list[dict[str, list[int]]]
     rows: list[Row]

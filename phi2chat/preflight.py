@@ -71,7 +71,7 @@ def inspect(sides: Sides, outline: Any, tokenizer: Any, config: TrainConfig, sty
     findings.sort(key=lambda one: (order.get(str(one.path), len(order)), one.line, one.column))
     remarks = [*_look_at_sides(train, eval_, max_length), *_look_at_tokenizer(outline, tokenizer, train, eval_)]
     if positions < config.max_length and train.dropped + eval_.dropped:
-        message = f"the base reads {positions:,} tokens at most, so --max-length {config.max_length:,} is lowered to that"
+        message = f"the base reads {positions:,} tokens at most, whatever --max-length says"
         remarks.append(Remark(message, "positions", "warning"))
     return Preflight(train, eval_, max_length, findings, remarks)
 
@@ -139,15 +139,14 @@ def _find_near_questions(sides: Sides, found_before: set[tuple[Path, int]]) -> I
 def _look_at_sides(train: TokenizedSide, eval_: TokenizedSide, max_length: int) -> Iterator[Remark]:
     for name, side in (("train", train), ("eval", eval_)):
         if not side.examples:
-            yield Remark(f"every record of one side is longer than {max_length} tokens ({name}); shorten them", "empty-side")
+            message = f"every record of one side is longer than {max_length} tokens ({name}); shorten them"
+            yield Remark(message, "empty-side")
     if 0 < len(eval_.examples) < FEW_EVAL_RECORDS:
         count = f"{len(eval_.examples)} eval record{'s' * (len(eval_.examples) > 1)}"
         yield Remark(f"{count} say little about which checkpoint is the best; hold out more", "small-eval", "warning")
 
 
-def _look_at_tokenizer(
-    outline: Any, tokenizer: Any, train: TokenizedSide, eval_: TokenizedSide
-) -> Iterator[Remark]:
+def _look_at_tokenizer(outline: Any, tokenizer: Any, train: TokenizedSide, eval_: TokenizedSide) -> Iterator[Remark]:
     examples = [*train.examples, *eval_.examples]
     rows = outline.get_input_embeddings().num_embeddings
     largest = max((max(example["input_ids"]) for example in examples), default=0)

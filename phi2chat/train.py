@@ -23,12 +23,12 @@ LOSS_PNG = "loss.png"
 @click.option(
     "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
 )
-@click.option("--check", "check_only", is_flag=True, help="Say what a training would do and what is wrong; train nothing.")
+@click.option(
+    "--check", "check_only", is_flag=True, help="Say what is wrong and what a training would take; train nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="With --check: one JSON object.")
 @with_options(TrainConfig)
-@click.pass_context
 def command(
-    ctx: click.Context,
     data: Path | None,
     config_file: Path | None,
     resume_dir: Path | None,
@@ -64,7 +64,7 @@ def command(
         from phi2chat.check import check
 
         assert data is not None
-        ctx.exit(check(data, config, screen, as_json))
+        raise click.exceptions.Exit(check(data, config, screen, as_json))
     from phi2chat.trainer import resume, train
 
     if resume_dir:
