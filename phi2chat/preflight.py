@@ -142,8 +142,8 @@ def _look_at_sides(train: TokenizedSide, eval_: TokenizedSide, max_length: int) 
             message = f"every record of one side is longer than {max_length} tokens ({name}); shorten them"
             yield Remark(message, "empty-side")
     if 0 < len(eval_.examples) < FEW_EVAL_RECORDS:
-        count = f"{len(eval_.examples)} eval record{'s' * (len(eval_.examples) > 1)}"
-        yield Remark(f"{count} say little about which checkpoint is the best; hold out more", "small-eval", "warning")
+        message = f"records to eval on: {len(eval_.examples)}, so few that chance decides which checkpoint is the best; hold out more"
+        yield Remark(message, "small-eval", "warning")
 
 
 def _look_at_tokenizer(outline: Any, tokenizer: Any, train: TokenizedSide, eval_: TokenizedSide) -> Iterator[Remark]:

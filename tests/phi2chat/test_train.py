@@ -204,8 +204,9 @@ def test_a_run_reports_its_steps(tiny_phi: Path, records: Path, tmp_path: Path) 
     settings = {**QUICK, "max_steps": 3, "eval_steps": None}
     _, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), listener)
     assert listener.said == [
+        "checking 40 records",
+        "checked 40 records: nothing found",
         f"loading {tiny_phi} (float32, cpu)",
-        "tokenizing 40 records",
         f"training {run.trainable_parameters:,} parameters in dense, fc1, fc2, k_proj, q_proj, v_proj",
         f"on {run.records['train']} records, with {run.records['eval']} for eval",
     ]
