@@ -108,7 +108,7 @@ def _decode_example(preflight: Preflight, tokenizer: Any) -> tuple[str, str, str
 
 
 def _show(report: Report, screen: "Screen") -> None:
-    screen.heading(f"check: {report.data} on {report.base}")
+    screen.heading(f"check: {report.data}")
     screen.table(["", ""], list(_rows(report)))
     if report.example:
         place, read, trained = report.example
@@ -140,6 +140,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     train, eval_ = report.preflight.train, report.preflight.eval
     left_out = len(train.dropped) + len(eval_.dropped)
     longest = max(train.longest, eval_.longest)
+    yield "base", report.base
     yield "records", f"{len(train.examples)} train, {len(eval_.examples)} eval, {left_out} too long"
     yield "tokens", f"{train.tokens:,} train ({train.trained_tokens:,} of them trained on), {eval_.tokens:,} eval"
     yield "longest", f"{longest:,} of {report.preflight.max_length:,} tokens"

@@ -20,6 +20,8 @@ from phi2chat.run import RUN_FILE, read_run
 
 # Weight, gradient, and the two moments of AdamW, each in float32.
 BYTES_A_TRAINED_PARAMETER = 16
+# What glibc has not given back at the peak, as a part of the activations without checkpointing: measured.
+KEPT_BY_MALLOC = 0.5
 # Python, torch and the other libraries on a CPU (measured); on a GPU, CUDA's context and libraries.
 LIBRARY_BYTES = {"cpu": 0.9 * 2**30, "cuda": 0.6 * 2**30}
 
@@ -51,7 +53,7 @@ def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device,
 
     The memory is that of the largest batch there can be, each of its records as long as the longest to train on:
     weights + adapter, gradients and optimizer + all tensors that the forward pass keeps for the backward pass
-    + the gradient of the logits + what the libraries take.
+    + the gradient of the logits + what the libraries take, and on a CPU what malloc keeps of memory that was freed.
     Raises UserError where LoRA finds no layer.
     """
     parameters = sum(weight.numel() for weight in outline.parameters())
@@ -68,17 +70,17 @@ def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device,
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     # (batch, tokens)
     shape = (min(config.batch_size, len(preflight.train.examples)), preflight.train.longest)
-    return Estimate(
-        lora_modules=sorted({module.rpartition(".")[2] for module in model.targeted_module_names}),
-        parameters=parameters,
-        trainable_parameters=trainable,
-        memory={
-            "weights": weights,
-            "adapter and optimizer": trainable * BYTES_A_TRAINED_PARAMETER,
-            "activations": _activation_bytes(model, shape, config.gradient_checkpointing),
-            "libraries": int(LIBRARY_BYTES[device.type]),
-        },
-    )
+    whole, recomputed = _activation_bytes(model, shape)
+    memory = {
+        "weights": weights,
+        "adapter and optimizer": trainable * BYTES_A_TRAINED_PARAMETER,
+        "activations": recomputed if config.gradient_checkpointing else whole,
+        "libraries": int(LIBRARY_BYTES[device.type]),
+    }
+    if device.type == "cpu":
+        memory["kept by malloc"] = int(whole * KEPT_BY_MALLOC)
+    modules = sorted({module.rpartition(".")[2] for module in model.targeted_module_names})
+    return Estimate(modules, parameters, trainable, memory)
 
 
 def measured_speed(
@@ -124,20 +126,19 @@ def free_bytes(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # macOS does not tell how much of it is free
 
 
-def _activation_bytes(model: Any, shape: tuple[int, int], checkpointing: bool) -> int:
+def _activation_bytes(model: Any, shape: tuple[int, int]) -> tuple[int, int]:
+    """What one step keeps for its backward pass: all of it, and with gradient checkpointing."""
     ids = torch.zeros(shape, dtype=torch.long, device="meta")
     # Whole, as the layers want it: to make one, transformers would look at numbers, of which there are none.
     mask = torch.ones((shape[0], 1, shape[1], shape[1]), dtype=torch.bool, device="meta")
     with _counting_saved(model) as saved:
         output = model(input_ids=ids, attention_mask=mask, labels=ids, use_cache=False)
-    logits: int = output.logits.numel() * 4  # their gradient, in float32
-    if checkpointing:
-        # Of each layer only its input is kept; one layer at a time is gone through again, and the head stays.
-        layers = model.config.num_hidden_layers
-        inputs = layers * shape[0] * shape[1] * model.config.hidden_size * model.dtype.itemsize
-        head = 2 * logits
-        return int(inputs + max(sum(saved) - head, 0) // layers + head + logits)
-    return sum(saved) + logits
+    logits = output.logits.numel() * 4  # in float32; their gradient is as large
+    # Of each layer only its input is kept; one layer at a time is gone through again, and the head stays.
+    layers, head = model.config.num_hidden_layers, 2 * logits
+    inputs = layers * shape[0] * shape[1] * model.config.hidden_size * model.dtype.itemsize
+    recomputed = inputs + max(sum(saved) - head, 0) // layers + head + logits
+    return int(sum(saved) + logits), int(recomputed)
 
 
 @contextlib.contextmanager

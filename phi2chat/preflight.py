@@ -142,7 +142,8 @@ def _look_at_sides(train: TokenizedSide, eval_: TokenizedSide, max_length: int) 
             message = f"every record of one side is longer than {max_length} tokens ({name}); shorten them"
             yield Remark(message, "empty-side")
     if 0 < len(eval_.examples) < FEW_EVAL_RECORDS:
-        message = f"records to eval on: {len(eval_.examples)}, so few that chance decides which checkpoint is the best; hold out more"
+        few = f"records to eval on: {len(eval_.examples)}"
+        message = f"{few}, so few that chance decides which checkpoint is the best; hold out more"
         yield Remark(message, "small-eval", "warning")
 
 

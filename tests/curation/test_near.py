@@ -56,7 +56,13 @@ def test_the_same_words_about_another_thing_are_another_question(first: str, sec
 
 
 def test_the_nearest_earlier_text_is_given() -> None:
-    texts = ["犬はどこですか", "日本の首都はどこですか", "日本の首都はどこでしょうか", "日本の首都は、どこですか？", "猫"]
+    texts = [
+        "犬はどこですか",
+        "日本の首都はどこですか",
+        "日本の首都はどこでしょうか",
+        "日本の首都は、どこですか？",
+        "猫",
+    ]
     assert find_near(texts) == [
         NearPair(1, 2, likeness(texts[1], texts[2])),
         NearPair(1, 3, 1.0),
