@@ -69,7 +69,10 @@ def inspect(sides: Sides, outline: Any, tokenizer: Any, config: TrainConfig, sty
     ]
     order = {path: number for number, path in enumerate(sides.sha256)}
     findings.sort(key=lambda one: (order.get(str(one.path), len(order)), one.line, one.column))
-    remarks = [*_look_at_sides(train, eval_, max_length), *_look_at_tokenizer(outline, tokenizer, train, eval_)]
+    remarks = [
+        *_look_at_sides(train, eval_, max_length if drop else None),
+        *_look_at_tokenizer(outline, tokenizer, train, eval_),
+    ]
     if positions < config.max_length and train.dropped + eval_.dropped:
         message = f"the base reads {positions:,} tokens at most, whatever --max-length says"
         remarks.append(Remark(message, "positions", "warning"))
@@ -136,10 +139,10 @@ def _find_near_questions(sides: Sides, found_before: set[tuple[Path, int]]) -> I
             yield finding_at(second, "instruction", message, "near-duplicate", False)
 
 
-def _look_at_sides(train: TokenizedSide, eval_: TokenizedSide, max_length: int) -> Iterator[Remark]:
+def _look_at_sides(train: TokenizedSide, eval_: TokenizedSide, limit: int | None) -> Iterator[Remark]:
     for name, side in (("train", train), ("eval", eval_)):
-        if not side.examples:
-            message = f"every record of one side is longer than {max_length} tokens ({name}); shorten them"
+        if limit and not side.examples:
+            message = f"every record of one side is longer than {limit} tokens ({name}); shorten them"
             yield Remark(message, "empty-side")
     if 0 < len(eval_.examples) < FEW_EVAL_RECORDS:
         few = f"records to eval on: {len(eval_.examples)}"
