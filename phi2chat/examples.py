@@ -1,12 +1,13 @@
 """Records -> what the trainer reads: the two sides, checked against each other, as token ids and labels."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import UserError
-from curation.records import Dataset, Line, Record, read_dataset
-from curation.rules import require_contract
+from curation.records import Dataset, Finding, Line, Record, read_dataset
+from curation.rules import OPINIONS, check_dataset
 from curation.split import family_of, read_split, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.prompt import PromptStyle, Tokenizer, encode, markers_in, render_record
@@ -25,29 +26,44 @@ class Row:
 
 @dataclass(frozen=True)
 class Sides:
-    """The rows of both sides, and the SHA-256 of every file they come from."""
+    """The rows of both sides, the SHA-256 of every file they come from, and what is wrong with the files.
+
+    A line that breaks the contract of a record is a finding and no row.
+    """
 
     train: tuple[Row, ...]
     eval: tuple[Row, ...]
     sha256: dict[str, str]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
 class TokenizedSide:
-    """One side as the trainer reads it: a dict of `input_ids` and `labels` a record, and the rows left out."""
+    """One side as the trainer reads it: a dict of `input_ids` and `labels` for each of `rows`; what is left out."""
 
     examples: list[dict[str, list[int]]]
+    rows: list[Row]
     dropped: list[Row]
+    findings: list[Finding]
 
     @property
     def tokens(self) -> int:
         return sum(len(example["input_ids"]) for example in self.examples)
 
+    @property
+    def trained_tokens(self) -> int:
+        return sum(label != IGNORED for example in self.examples for label in example["labels"])
+
+    @property
+    def longest(self) -> int:
+        return max((len(example["input_ids"]) for example in self.examples), default=0)
+
 
 def read_sides(data: Path, config: TrainConfig) -> Sides:
     """The train and eval records of a file, of a file and its eval file, or of a folder that `curate split` wrote.
 
-    Raises UserError for a record that breaks the contract and for a family that stands on both sides.
+    Raises UserError for a file that cannot be read, holds no record or cannot be split; what is wrong with single
+    records is found, all of it: lines that break the contract, texts in a wrong script, families on both sides.
     """
     if data.is_dir():
         if config.eval_file:
@@ -56,61 +72,89 @@ def read_sides(data: Path, config: TrainConfig) -> Sides:
     elif config.eval_file:
         train, eval_ = read_dataset(data), read_dataset(config.eval_file)
     else:
-        whole = read_dataset(data)
-        require_contract(whole)
+        whole, findings = _usable(read_dataset(data))
         split = split_by_family(whole, config.eval_percent, config.seed)
-        return Sides(_rows(whole, split.train), _rows(whole, split.eval), {str(data): whole.sha256})
-    require_contract(train)
-    require_contract(eval_)
-    sides = Sides(
-        _rows(train, train.lines), _rows(eval_, eval_.lines), {str(side.path): side.sha256 for side in (train, eval_)}
-    )
-    _refuse_leaks(sides)
-    return sides
+        sha256 = {str(data): whole.sha256}
+        return Sides(_rows(whole, split.train), _rows(whole, split.eval), sha256, tuple(findings))
+    train, train_findings = _usable(train)
+    eval_, eval_findings = _usable(eval_)
+    train_rows, eval_rows = _rows(train, train.lines), _rows(eval_, eval_.lines)
+    found = (*train_findings, *eval_findings, *_find_leaks(train_rows, eval_rows))
+    return Sides(train_rows, eval_rows, {str(side.path): side.sha256 for side in (train, eval_)}, found)
 
 
 def tokenize(
     rows: Sequence[Row], tokenizer: Tokenizer, style: PromptStyle, max_length: int, drop_overlong: bool
 ) -> TokenizedSide:
-    """Token ids and labels of every row. Raises UserError for a row longer than `max_length`, unless they are dropped.
+    """Token ids and labels of every row that is not longer than `max_length`, and a finding for each that is.
 
     Nothing is ever cut: the end of a long row is its answer.
     """
-    examples: list[dict[str, list[int]]] = []
-    overlong: list[tuple[Row, int]] = []
+    side = TokenizedSide([], [], [], [])
     for row in rows:
-        for field in ("instruction", "input", "reasoning", "answer"):
-            if marker := markers_in(style, getattr(row.record, field)):
-                raise UserError(
-                    f'{row.path}:{row.line}: {field}: holds "{marker}", which marks a part of a prompt; reword it'
-                )
+        side.findings.extend(_find_markers(row, style))
         encoded = encode(tokenizer, render_record(style, row.record))
-        if len(encoded.input_ids) > max_length:
-            overlong.append((row, len(encoded.input_ids)))
+        length = len(encoded.input_ids)
+        if length > max_length:
+            side.dropped.append(row)
+            asked = length - sum(encoded.completion_mask)
+            of_it = f", of which the question is {asked:,}" if asked >= max_length else ""
+            way_out = "shorten it, raise --max-length, or leave such records out with --overlong drop"
+            side.findings.append(
+                finding_at(
+                    row,
+                    "",
+                    f"{length} tokens{of_it}, more than the {max_length} of --max-length; "
+                    + ("it is left out" if drop_overlong else way_out),
+                    "too-long",
+                    is_error=not drop_overlong,
+                )
+            )
             continue
         pairs = zip(encoded.input_ids, encoded.completion_mask, strict=True)
         labels = [token if wanted else IGNORED for token, wanted in pairs]
-        examples.append({"input_ids": encoded.input_ids, "labels": labels})
-    if overlong and not drop_overlong:
-        row, length = overlong[0]
-        more = f" ({len(overlong) - 1} more records are too long)" if len(overlong) > 1 else ""
-        raise UserError(
-            f"{row.path}:{row.line}: {length} tokens, more than the {max_length} of --max-length{more};"
-            " shorten it, raise --max-length, or leave such records out with --overlong drop"
-        )
-    return TokenizedSide(examples, [row for row, _ in overlong])
+        side.examples.append({"input_ids": encoded.input_ids, "labels": labels})
+        side.rows.append(row)
+    return side
+
+
+def finding_at(row: Row, field: str, message: str, rule: str, is_error: bool) -> Finding:
+    """A finding about a whole row, or about a field of it."""
+    return Finding(row.path, row.line, 1, field, message, rule, "error" if is_error else "warning")
+
+
+def _usable(dataset: Dataset) -> tuple[Dataset, list[Finding]]:
+    """The dataset without the records that break the contract, and what matters to training of all that is found."""
+    found = [finding for finding in check_dataset(dataset) if finding.rule != "unknown-field"]
+    broken = {finding.line for finding in found if finding.severity == "error" and finding.rule not in OPINIONS}
+    lines = tuple(dataclasses.replace(line, record=None) if line.number in broken else line for line in dataset.lines)
+    usable = dataclasses.replace(dataset, lines=lines)
+    # What a text says is the author's business: it is shown, and trained on.
+    found = [dataclasses.replace(one, severity="warning") if one.rule in OPINIONS else one for one in found]
+    if not any(True for _ in usable.records()):
+        if broken:
+            more = f" (and {len(broken) - 1} more lines)" if len(broken) > 1 else ""
+            raise UserError(f"{found[0]}{more}; mend it, `phi2chat curate validate {dataset.path}` shows all")
+        raise UserError(f"{dataset.path}: holds no record; add one with `phi2chat curate add {dataset.path}`")
+    return usable, found
 
 
 def _rows(dataset: Dataset, lines: Sequence[Line]) -> tuple[Row, ...]:
     return tuple(Row(dataset.path, line.number, line.record) for line in lines if line.record is not None)
 
 
-def _refuse_leaks(sides: Sides) -> None:
-    trained = {family_of(row.record): row for row in sides.train}
-    for row in sides.eval:
-        twin = trained.get(family_of(row.record))
-        if twin:
-            raise UserError(
-                f'{row.path}:{row.line}: the family "{family_of(row.record)}" also stands in {twin.path}:{twin.line};'
+def _find_markers(row: Row, style: PromptStyle) -> Iterator[Finding]:
+    for field in ("instruction", "input", "reasoning", "answer"):
+        if marker := markers_in(style, getattr(row.record, field)):
+            yield finding_at(row, field, f'holds "{marker}", which marks a part of a prompt; reword it', "marker", True)
+
+
+def _find_leaks(train: Sequence[Row], eval_: Sequence[Row]) -> Iterator[Finding]:
+    trained = {family_of(row.record): row for row in train}
+    for row in eval_:
+        if twin := trained.get(family_of(row.record)):
+            message = (
+                f'the family "{family_of(row.record)}" also stands in {twin.path}:{twin.line};'
                 " split again with `phi2chat curate split`, so that eval asks what was not trained"
             )
+            yield finding_at(row, "", message, "leak", True)

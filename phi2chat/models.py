@@ -24,7 +24,8 @@ from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, RUN_FILE
 
 # Weights as safetensors only: loading a pickle can run code.
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
+HUB_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
+HUB_FILES = [*HUB_SMALL_FILES, "*.safetensors"]
 PEFT_CONFIG = "adapter_config.json"
 # Of PEFT's settings of a LoRA: what says how its weights are applied,
 LORA_SHAPE = {
@@ -72,8 +73,8 @@ class LoadedModel:
         return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens, self.style, question)
 
 
-def find_base(name: str, progress: Progress) -> Base:
-    """The folder of a base model, converted or downloaded where needed.
+def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:
+    """The folder of a base model, converted or downloaded where needed; the latter also without its weights.
 
     Raises UserError where it cannot be had: which, why, and the two ways out.
     """
@@ -86,15 +87,15 @@ def find_base(name: str, progress: Progress) -> Base:
         return Base(str(folder.resolve()), str(folder.resolve()), folder)
     if folder.exists() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII):
         raise UserError(f"{name}: is no model folder; {WAYS_OUT}")
-    return Base(name, name, _download(name, progress))
+    return Base(name, name, _download(name, progress, HUB_FILES if with_weights else HUB_SMALL_FILES))
 
 
-def _download(name: str, progress: Progress) -> Path:
+def _download(name: str, progress: Progress, files: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     progress(f"looking for {name}")
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=files))
     except GatedRepoError:
         reason = "its owner asks you to accept a licence first, on its page of the hub"
     except (RepositoryNotFoundError, HFValidationError):
@@ -143,6 +144,11 @@ def spell_dtype(dtype: torch.dtype) -> str:
     return "bf16" if dtype == torch.bfloat16 else "float32"
 
 
+def spell_device(device: torch.device) -> str:
+    """The name of a GPU, or cpu."""
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else "cpu"
+
+
 def load_base(base: Base, device: torch.device, dtype: torch.dtype, quantize: str = "none") -> tuple[Any, Any]:
     """Model and tokenizer of a base; the tokenizer's pad token is never its end-of-text token.
 
@@ -162,8 +168,8 @@ def load_base(base: Base, device: torch.device, dtype: torch.dtype, quantize: st
             ),
             "device_map": {"": device.index or 0 if device.type == "cuda" else device.type},
         }
+    tokenizer = load_tokenizer(base)
     with _readable_failures(base, device, dtype), quiet_transformers():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             base.folder,
             dtype=dtype,
@@ -180,14 +186,33 @@ def load_base(base: Base, device: torch.device, dtype: torch.dtype, quantize: st
                 module.support_avx512bf16_for_cpu = False
     if missing := sorted(report["missing_keys"]):
         raise UserError(f"{base.name}: lacks weights ({len(missing)}, such as {missing[0]}); {WAYS_OUT}")
+    with _readable_failures(base, device, dtype):
+        set_pad_token(model, tokenizer)
+    return model, tokenizer
+
+
+def load_outline(base: Base, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The model of a base without its weights, on torch's meta device, and its tokenizer: enough to look ahead."""
+    tokenizer, meta = load_tokenizer(base), torch.device("meta")
+    with _readable_failures(base, meta, dtype), quiet_transformers(), meta:
+        config = transformers.AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+        set_pad_token(model, tokenizer)
+    return model, tokenizer
+
+
+def load_tokenizer(base: Base) -> Any:
+    """The tokenizer of a base. Raises UserError where it is damaged, or lacks what training and chat need."""
+    cpu, dtype = torch.device("cpu"), torch.float32
+    with _readable_failures(base, cpu, dtype), quiet_transformers():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise UserError(f"{base.name}: its tokenizer has no tokenizer.json, which streaming needs; {WAYS_OUT}")
     if not isinstance(tokenizer.eos_token_id, int):
         raise UserError(f"{base.name}: its tokenizer has no end-of-text token, so no reply would end; {WAYS_OUT}")
-    with _readable_failures(base, device, dtype):
-        set_pad_token(model, tokenizer)
+    with _readable_failures(base, cpu, dtype):
         tokenizer("?", add_special_tokens=True, split_special_tokens=True)  # a damaged one fails here, not in a reply
-    return model, tokenizer
+    return tokenizer
 
 
 @contextlib.contextmanager

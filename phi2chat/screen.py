@@ -22,6 +22,7 @@ STYLES = {
     "reasoning": "italic cyan",
     "answer": "none",
     "wrong_language": "bold reverse red",  # reverse and bold remain where NO_COLOR takes the red away
+    "trained": "bold green",
     "escaped": "reverse yellow",
     "note": "dim",
     "warning": "bold yellow",
@@ -101,6 +102,12 @@ class Screen:
             place = f"{finding.path}:{finding.line}:{finding.column}: "
             line = safe_text(place, "note") + safe_text(str(finding).removeprefix(place), style)
             self.out.print(line, soft_wrap=True)
+
+    def example(self, read: str, trained: str) -> None:
+        """A training example: what is only read, and between ⟦ and ⟧ what is trained on, with or without colours."""
+        self.end_progress()
+        self.out.print(safe_text(read, "note") + Text("⟦", "trained"), end="", soft_wrap=True)
+        self.out.print(safe_text(trained, "trained") + Text("⟧", "trained"), soft_wrap=True)
 
     # -- replies -------------------------------------------------------------------------------------------------
 

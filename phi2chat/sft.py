@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from peft import LoraConfig
 from torch.nn.functional import cross_entropy
 from trl import SFTConfig, SFTTrainer
 
@@ -16,7 +15,8 @@ from datasets import Dataset
 from phi2chat.batches import lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
-from phi2chat.lora import use_fused_lora
+from phi2chat.lora import lora_config
+from phi2chat.lora_linear import use_fused_lora
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
 from phi2chat.speed import (
@@ -29,7 +29,6 @@ from phi2chat.speed import (
 )
 from phi2chat.watcher import Reporter
 
-PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 # transformers renamed the option after 5.17, the oldest version that we run on.
 _CHECKPOINTING = (
     "activation_checkpointing"
@@ -93,13 +92,6 @@ def make_trainer(
             **{_CHECKPOINTING: config.gradient_checkpointing},
         )
         arguments._n_gpu = 1  # with several, Trainer would fall back to DataParallel and multiply the batch
-        lora = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
-            target_modules=PHI_TARGETS if model.config.model_type == "phi" else "all-linear",
-            task_type="CAUSAL_LM",
-        )
         try:
             trainer = TokenMeanTrainer(
                 model=model,
@@ -108,7 +100,7 @@ def make_trainer(
                 eval_dataset=Dataset.from_list(eval_side.examples),
                 processing_class=tokenizer,
                 data_collator=None if padded else lay_end_to_end,
-                peft_config=lora,
+                peft_config=lora_config(config, model.config.model_type),
                 callbacks=_tensorboard(folder) if "tensorboard" in trackers_of(config) else None,
             )
         except ValueError as error:

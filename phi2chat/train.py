@@ -23,10 +23,20 @@ LOSS_PNG = "loss.png"
 @click.option(
     "--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run, as it began."
 )
+@click.option(
+    "--check", "check_only", is_flag=True, help="Say what is wrong and what a training would take; train nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --check: one JSON object.")
 @click.option("--allow-changed-data", is_flag=True, help="Let --resume go on although the data has changed.")
 @with_options(TrainConfig)
 def command(
-    data: Path | None, config_file: Path | None, resume_dir: Path | None, allow_changed_data: bool, **flags: Any
+    data: Path | None,
+    config_file: Path | None,
+    resume_dir: Path | None,
+    allow_changed_data: bool,
+    check_only: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Fine-tune a LoRA adapter on DATA: a JSONL file, or a folder that `curate split` wrote.
 
@@ -34,9 +44,12 @@ def command(
     phi2chat train datasets/ja-basics --base smollm2-135m
     phi2chat train my.jsonl --config train.yaml --epochs 5
     phi2chat train --resume runs/my-phi-2
+    phi2chat train my.jsonl --check
     """
     given = [name for name, value in flags.items() if value is not None] + ["config"] * bool(config_file)
-    if resume_dir and (data or given):
+    if as_json and not check_only:
+        raise click.UsageError("--json is the form of a --check; give both.")
+    if resume_dir and (data or given or check_only):
         raise click.UsageError("--resume goes on with the data and settings the run began with; give nothing else.")
     if allow_changed_data and not resume_dir:
         raise click.UsageError("--allow-changed-data goes with --resume.")
@@ -49,9 +62,15 @@ def command(
         raise UserError(f"{data}: no such file or folder; check the path")
 
     from phi2chat.screen import Screen
-    from phi2chat.trainer import resume, train
 
     screen = Screen()
+    if check_only:
+        from phi2chat.check import check
+
+        assert data is not None
+        raise click.exceptions.Exit(check(data, config, screen, as_json))
+    from phi2chat.trainer import resume, train
+
     if resume_dir:
         folder, run = resume(resume_dir, screen, allow_changed_data)
     else:

@@ -25,11 +25,13 @@ from phi2chat.checkpoints import (
     remove_unusable,
 )
 from phi2chat.config import TrainConfig
-from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
+from phi2chat.estimate import describe_shortage, estimate, free_bytes
+from phi2chat.examples import Sides, TokenizedSide, read_sides
 from phi2chat.failures import readable_failures, way_on
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.model_card import CARD, Subject, write_card
-from phi2chat.models import Base, find_base, load_base, place, spell_dtype
+from phi2chat.models import Base, find_base, load_base, load_outline, place, spell_device, spell_dtype
+from phi2chat.preflight import inspect, require_trainable, tell
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, load_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
@@ -129,19 +131,20 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
     device, dtype = place(config)
     if device.type == "cpu":
         _keep_freed_memory()
+    style, data = PromptStyle(), Path(run.data)
+    reporter.status(f"checking {len(sides.train) + len(sides.eval)} records")
+    outline, tokenizer = load_outline(base, dtype)
+    found = inspect(sides, outline, tokenizer, config, style)
+    tell(found, data, reporter.note)
+    require_trainable(found, data)
+    train_side, eval_side = found.train, found.eval
+    estimated = estimate(outline, base.name, config, device, found)
+    if short := describe_shortage(estimated, free_bytes(device), config):
+        reporter.note(short)
     reporter.status(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     transformers.set_seed(config.seed)
     model, tokenizer = load_base(base, device, dtype, config.quantize)
     loaded_at = time.perf_counter()
-    positions = getattr(model.config, "max_position_embeddings", None) or config.max_length
-    max_length = min(config.max_length, positions)
-    style = PromptStyle()
-    reporter.status(f"tokenizing {len(sides.train) + len(sides.eval)} records")
-    train_side, eval_side = (
-        tokenize(rows, tokenizer, style, max_length, config.overlong == "drop") for rows in (sides.train, sides.eval)
-    )
-    if not train_side.examples or not eval_side.examples:
-        raise UserError(f"{run.data}: every record of one side is longer than {max_length} tokens; shorten them")
     _describe(run, device, dtype, train_side, eval_side, reporter)
     run.languages = sorted({row.record.language for row in sides.train})
     kept = [row.record for row in sides.eval if row not in eval_side.dropped]
@@ -251,7 +254,7 @@ def _describe(
     began_with = {**run.versions, "device": run.device, "precision": run.precision}
     run.versions = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")}
     run.versions["python"] = platform.python_version()
-    run.device = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    run.device = spell_device(device)
     run.precision = spell_dtype(dtype)
     run.records = {"train": len(train_side.examples), "eval": len(eval_side.examples)}
     run.tokens = {"train": train_side.tokens, "eval": eval_side.tokens}

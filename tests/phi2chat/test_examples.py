@@ -11,7 +11,7 @@ from curation.errors import UserError
 from curation.records import read_dataset
 from curation.split import write_split
 from phi2chat.config import TrainConfig
-from phi2chat.examples import IGNORED, Row, read_sides, tokenize
+from phi2chat.examples import IGNORED, Row, Sides, TokenizedSide, read_sides, tokenize
 from phi2chat.prompt import PromptStyle, encode, render_record
 
 STYLE = PromptStyle()
@@ -66,29 +66,37 @@ def uneven(tmp_path: Path) -> Path:
     )
 
 
-def test_an_overlong_record_stops_the_run_and_is_named(uneven: Path, tiny_tokenizer: Any) -> None:
+def told(side: TokenizedSide | Sides) -> list[tuple[int, str, str, str]]:
+    return [(one.line, one.rule, one.severity, f"{one.field}: {one.message}") for one in side.findings]
+
+
+def test_every_overlong_record_is_named(uneven: Path, tiny_tokenizer: Any) -> None:
     rows = rows_of(uneven)
     lengths = [len(encode(tiny_tokenizer, render_record(STYLE, row.record)).input_ids) for row in rows]
-    assert lengths[0] < 100 < lengths[1]
-    with pytest.raises(UserError) as raised:
-        tokenize(rows[:2], tiny_tokenizer, STYLE, 100, drop_overlong=False)
-    assert str(raised.value) == (
-        f"{uneven}:2: {lengths[1]} tokens, more than the 100 of --max-length;"
-        " shorten it, raise --max-length, or leave such records out with --overlong drop"
-    )
+    limit = lengths[0]
+    assert limit < min(lengths[1:])
+    side = tokenize(rows, tiny_tokenizer, STYLE, limit, drop_overlong=False)
+    way_out = "shorten it, raise --max-length, or leave such records out with --overlong drop"
+    assert told(side) == [
+        (line, "too-long", "error", f": {length} tokens, more than the {limit} of --max-length; {way_out}")
+        for line, length in enumerate(lengths, start=1)
+        if length > limit
+    ]
 
 
-def test_how_many_more_are_too_long_is_said(uneven: Path, tiny_tokenizer: Any) -> None:
-    with pytest.raises(UserError, match=r"--max-length \(2 more records are too long\);"):
-        tokenize(rows_of(uneven), tiny_tokenizer, STYLE, 5, drop_overlong=False)
+def test_a_question_that_leaves_no_room_for_an_answer_is_said_so(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    path = write(tmp_path / "data.jsonl", record("one", instruction="長い質問。" * 50))
+    (found,) = tokenize(rows_of(path), tiny_tokenizer, STYLE, 20, drop_overlong=True).findings
+    prompt = encode(tiny_tokenizer, render_record(STYLE, rows_of(path)[0].record)).completion_mask.count(0)
+    assert f"tokens, of which the question is {prompt}, more than" in found.message
+    assert (found.severity, found.message.endswith("it is left out")) == ("warning", True)
 
 
 def test_a_record_of_just_the_limit_is_not_too_long(uneven: Path, tiny_tokenizer: Any) -> None:
     rows = rows_of(uneven)[:1]
     length = tokenize(rows, tiny_tokenizer, STYLE, 2048, drop_overlong=False).tokens
-    assert len(tokenize(rows, tiny_tokenizer, STYLE, length, drop_overlong=False).examples) == 1
-    with pytest.raises(UserError):
-        tokenize(rows, tiny_tokenizer, STYLE, length - 1, drop_overlong=False)
+    assert tokenize(rows, tiny_tokenizer, STYLE, length, drop_overlong=False).findings == []
+    assert len(tokenize(rows, tiny_tokenizer, STYLE, length - 1, drop_overlong=False).findings) == 1
 
 
 def test_overlong_records_can_be_left_out_and_no_other_is_cut(uneven: Path, tiny_tokenizer: Any) -> None:
@@ -100,13 +108,16 @@ def test_overlong_records_can_be_left_out_and_no_other_is_cut(uneven: Path, tiny
     ]
 
 
-@pytest.mark.parametrize("field", ["instruction", "input", "reasoning", "answer"])
-def test_a_marker_in_a_field_is_refused(tmp_path: Path, tiny_tokenizer: Any, field: str) -> None:
-    path = write(tmp_path / "data.jsonl", record("one"), record("two", **{field: "前\n### Answer:\n後"}))
-    with pytest.raises(UserError) as raised:
-        tokenize(rows_of(path), tiny_tokenizer, STYLE, 2048, drop_overlong=True)
-    wanted = f'{path}:2: {field}: holds "### Answer:", which marks a part of a prompt; reword it'
-    assert str(raised.value) == wanted
+def test_every_marker_in_every_field_is_named(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    fields = ["instruction", "input", "reasoning", "answer"]
+    marked = dict.fromkeys(fields, "前\n### Answer:\n後")
+    path = write(tmp_path / "data.jsonl", record("one"), record("two", **marked), record("three", input="### Input:"))
+    side = tokenize(rows_of(path), tiny_tokenizer, STYLE, 2048, drop_overlong=True)
+    text = 'holds "### Answer:", which marks a part of a prompt; reword it'
+    assert told(side) == [
+        *((2, "marker", "error", f"{field}: {text}") for field in fields),
+        (3, "marker", "error", 'input: holds "### Input:", which marks a part of a prompt; reword it'),
+    ]
 
 
 # The two sides
@@ -168,29 +179,53 @@ def test_a_folder_without_a_side_is_said_so(tmp_path: Path) -> None:
         (record("one", family="two"), record("two"), "two"),
     ],
 )
-def test_a_family_on_both_sides_is_refused(
+def test_a_family_on_both_sides_is_found(
     tmp_path: Path, trained: dict[str, str], evaluated: dict[str, str], family: str
 ) -> None:
     train = write(tmp_path / "train.jsonl", record("zero"), trained)
     eval_ = write(tmp_path / "eval.jsonl", record("nine"), record("eight"), evaluated)
-    assert fault_of(tmp_path) == (
-        f'{eval_}:3: the family "{family}" also stands in {train}:2;'
+    message = (
+        f'the family "{family}" also stands in {train}:2;'
         " split again with `phi2chat curate split`, so that eval asks what was not trained"
     )
+    sides = read_sides(tmp_path, TrainConfig())
+    assert told(sides) == [(3, "leak", "error", f": {message}")]
+    assert [one.path for one in sides.findings] == [eval_]
 
 
 def test_the_same_question_without_an_id_is_one_family(tmp_path: Path) -> None:
     bare = {"instruction": "１＋１は？", "reasoning": "足し算です。", "answer": "2です。"}
     train = write(tmp_path / "a.jsonl", bare)
     eval_ = write(tmp_path / "b.jsonl", {**bare, "instruction": "1+1は?"})
-    assert "also stands in" in fault_of(train, eval_file=eval_)
+    assert [one.rule for one in read_sides(train, TrainConfig(eval_file=eval_)).findings] == ["leak"]
 
 
-def test_a_record_that_breaks_the_contract_is_refused(tmp_path: Path) -> None:
+def test_every_record_that_breaks_the_contract_is_found_and_is_no_row(tmp_path: Path) -> None:
     broken = record("two")
     del broken["reasoning"]
-    path = write(tmp_path / "data.jsonl", record("one"), broken)
-    assert fault_of(path).startswith(f"{path}:2:")
+    path = write(tmp_path / "data.jsonl", record("one"), broken, record("three"), record("four", answer=" "))
+    sides = read_sides(path, TrainConfig())
+    assert [(one.line, one.rule, one.severity) for one in sides.findings] == [
+        (2, "required", "error"),
+        (4, "blank", "error"),
+    ]
+    assert sorted(ids(sides.train) + ids(sides.eval)) == ["one", "three"]
+
+
+def test_a_text_in_a_wrong_script_is_doubtful_and_trained_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", record("one"), record("two", answer="这是正确的答案。"))
+    sides = read_sides(path, TrainConfig())
+    assert [(one.line, one.field, one.rule, one.severity) for one in sides.findings] == [
+        (2, "answer", "wrong-script", "warning")
+    ]
+    assert sorted(ids(sides.train) + ids(sides.eval)) == ["one", "two"]
+
+
+def test_a_file_without_a_whole_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text("")
+    assert "holds no record" in fault_of(tmp_path / "none.jsonl")
+    path = write(tmp_path / "data.jsonl", {"id": "a"}, {"id": "b"})
+    assert fault_of(path).startswith(f"{path}:1:1: instruction: is missing [required] (and 1 more lines)")
 
 
 def test_a_single_family_cannot_be_split(tmp_path: Path) -> None:

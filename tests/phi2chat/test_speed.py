@@ -17,7 +17,7 @@ from transformers.activations import NewGELUActivation
 from phi2chat.batches import lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
-from phi2chat.lora import use_fused_lora
+from phi2chat.lora_linear import use_fused_lora
 from phi2chat.models import load_base
 from phi2chat.run import Run
 from phi2chat.sft import TokenMeanTrainer, make_trainer
@@ -212,9 +212,8 @@ def trainer_of(tiny_phi: Path, folder: Path, rows: list[dict[str, list[int]]], n
     model, tokenizer = load_base(Base("tiny", "tiny", tiny_phi), torch.device("cpu"), torch.float32)
     config = TrainConfig(batch_size=4, max_steps=100, learning_rate=1e-2, device="cpu", eval_steps=100)
     run = Run("tiny", "rows", {}, {}, precision="float32")
-    return make_trainer(
-        folder, run, config, model, tokenizer, TokenizedSide(rows, []), TokenizedSide(rows[:4], []), False, noting
-    )
+    train_side, eval_side = (TokenizedSide(side, [], [], []) for side in (rows, rows[:4]))
+    return make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, False, noting)
 
 
 def losses(trainer: TokenMeanTrainer) -> list[float]:

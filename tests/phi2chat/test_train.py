@@ -20,11 +20,11 @@ from phi2chat.chat import Conversation
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
 from phi2chat.examples import IGNORED, Row, read_sides, tokenize
+from phi2chat.lora import PHI_TARGETS
 from phi2chat.models import base_of, load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
 from phi2chat.run import read_run
-from phi2chat.sft import PHI_TARGETS
 from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
 
@@ -223,8 +223,9 @@ def test_a_run_reports_its_steps(tiny_phi: Path, records: Path, tmp_path: Path) 
     settings = {**QUICK, "max_steps": 3, "eval_steps": None}
     _, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", **settings), listener)
     assert listener.said == [
+        "checking 40 records",
+        "records to eval on: 7, so few that chance decides which checkpoint is the best; hold out more [small-eval]",
         f"loading {tiny_phi} (float32, cpu)",
-        "tokenizing 40 records",
         f"training {run.trainable_parameters:,} parameters in dense, fc1, fc2, k_proj, q_proj, v_proj",
         f"on {run.records['train']} records, with {run.records['eval']} for eval",
     ]
@@ -305,7 +306,7 @@ def test_an_overlong_record_stops_the_run_before_a_folder_is_made(
     tiny_phi: Path, records: Path, tmp_path: Path
 ) -> None:
     config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", max_length=16, **QUICK)
-    assert "tokens, more than the 16 of --max-length" in fault_of(train, records, config, Listener())
+    assert "more than the 16 of --max-length" in fault_of(train, records, config, Listener())
     assert not (tmp_path / "run").exists()
 
 

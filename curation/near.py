@@ -1,0 +1,109 @@
+"""Questions that are nearly the same: those that differ in punctuation, width, kana spelling or politeness."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NEAR = 0.55  # from this likeness on, two questions count as nearly the same
+
+_GRAM_SIZES = (2, 3)
+_COMPARISONS = 100  # a text, so that ten thousand of any kind take seconds
+# What a question is about: a kanji, a katakana word (with or without its last long-vowel mark), a word of letters.
+_SUBJECT = re.compile(r"[一-鿿㐀-䶿々]|[ァ-ヺ][ァ-ヺー]*?(?=ー*(?![ァ-ヺー]))|[a-zß-ʯͰ-ӿ]{3,}")
+_FIGURES = re.compile(r"[\d\W_]+")  # of a key, in which letters, digits, symbols and signs are left
+
+
+@dataclass(frozen=True)
+class NearPair:
+    """Two texts by their places in the sequence, `first` before `second`, and how alike they are, up to 1."""
+
+    first: int
+    second: int
+    likeness: float
+
+
+@dataclass(frozen=True)
+class _Text:
+    key: str
+    figures: list[str]
+    subjects: frozenset[tuple[str, int]]  # each with how many of the same stand before it: 京都の首都 has two 都
+    grams: set[str]
+
+
+def likeness(first: str, second: str) -> float:
+    """How alike two questions are, from 0 to 1.
+
+    It is the Jaccard index of their character 2- and 3-grams: how many both have, of those that either has. Before, the
+    texts are brought to NFKC and lower case, and lose blanks and punctuation.
+
+    It is 0 where the two ask for different things in the same words: where their numbers or signs differ (`1+2は？`,
+    `1+3は？`), or where each names something that the other does not (`フランスの首都は？`, `タイの首都は？`), be it a
+    kanji, a katakana word or a word of letters. So what differs in kana alone is found; a rephrasing in other kanji,
+    and most in Chinese, are not.
+    """
+    return _compare(_read(first), _read(second))
+
+
+def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
+    """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
+
+    A text is compared with those that share its rarest grams, some hundreds at most: in a small file that is every text
+    that could be alike, and in one of many thousands it is not certain, though likely, that none is missed.
+    """
+    read = [_read(text) for text in texts]
+    first_place: dict[str, int] = {}
+    for place, text in enumerate(read):
+        first_place.setdefault(text.key, place)
+    places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram
+    for place in first_place.values():
+        for gram in read[place].grams:
+            places[gram].append(place)
+    best = {place: (1.0, -first) for place, text in enumerate(read) if (first := first_place[text.key]) < place}
+    for place in first_place.values():
+        for other in _candidates(read[place].grams, places):
+            if other != place and (alike := _compare(read[place], read[other])) >= threshold:
+                first, second = sorted((place, other))
+                best[second] = max(best.get(second, (0.0, 0)), (alike, -first))
+    return [NearPair(-negated, place, alike) for place, (alike, negated) in sorted(best.items())]
+
+
+def _candidates(grams: set[str], places: dict[str, list[int]]) -> set[int]:
+    found: set[int] = set()
+    left = _COMPARISONS
+    for gram in sorted(grams, key=lambda gram: (len(places[gram]), gram)):
+        left -= len(places[gram])
+        if left < 0:
+            break
+        found.update(places[gram])
+    return found
+
+
+def _read(text: str) -> _Text:
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    dense = "".join(normal.split())
+    key = "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
+    grams = {key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1)}
+    return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)), grams or {key})
+
+
+def _number(words: list[str]) -> frozenset[tuple[str, int]]:
+    return frozenset((word, number) for word, count in Counter(words).items() for number in range(count))
+
+
+def _compare(first: _Text, second: _Text) -> float:
+    if first.key == second.key:
+        return 1.0
+    if first.figures != second.figures or not (first.subjects <= second.subjects or first.subjects >= second.subjects):
+        return 0.0
+    shared = len(first.grams & second.grams)
+    return shared / (len(first.grams) + len(second.grams) - shared)
+
+
+def _is_kept(text: str, place: int) -> bool:
+    """Whether a character that is no letter counts: all but punctuation, and a minus, a point or a slash at a digit."""
+    before, char, after = text[place - 1 : place], text[place], text[place + 1 : place + 2]
+    if not unicodedata.category(char).startswith("P"):
+        return True
+    return after.isdigit() and (char == "-" or (char in ".,:/*%" and before.isdigit()))
