@@ -1,10 +1,16 @@
-"""Examples -> a batch without padding: the records of a step stand end to end in one row, and none sees another."""
+"""Examples -> a batch without padding: the records of a step stand end to end in one row, and none sees another.
 
-from collections.abc import Sequence
+Several processes share a step out, and where its records do not fill it, blank ones do: they have no loss, so that the
+curves are those of one process with larger batches. By itself accelerate would train and evaluate some records twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
+from torch.utils.data import Sampler
 
 from phi2chat.examples import IGNORED
 
@@ -35,3 +41,33 @@ def lay_end_to_end(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
         "logits_to_keep": logits_to_keep,
         "targets": labels[1:][logits_to_keep],
     }
+
+
+def fill_up(examples: Sequence[dict[str, list[int]]], step: int) -> list[dict[str, list[int]]]:
+    """The examples and as many blank ones as make their number a multiple of `step`."""
+    return [*examples, *[blank_like(examples[0])] * (-len(examples) % step)]
+
+
+def blank_like(example: dict[str, list[int]]) -> dict[str, list[int]]:
+    """An example of one token, without loss."""
+    return {"input_ids": example["input_ids"][:1], "labels": [IGNORED]}
+
+
+class WholeSteps(Sampler[int]):
+    """The order in which one process goes through the records, then their number as the index of a blank one.
+
+    `step` is how many records the processes take together; an epoch is a multiple of it.
+    """
+
+    def __init__(self, records: int, step: int, seed: int, epoch: Callable[[], int]) -> None:
+        self._records, self._step, self._seed, self._epoch = records, step, seed, epoch
+
+    def __len__(self) -> int:
+        return self._records + -self._records % self._step
+
+    def __iter__(self) -> Iterator[int]:
+        # The class that accelerate puts in for one process; here it would not be told the epoch of a resumed run.
+        shuffled = SeedableRandomSampler(range(self._records), data_seed=self._seed)
+        shuffled.set_epoch(self._epoch())
+        yield from shuffled
+        yield from [self._records] * (len(self) - self._records)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.config import TrainConfig, build, with_options
+from phi2chat.config import TrainConfig, build, from_json, with_options
+from phi2chat.processes import is_main
+from phi2chat.run import RUN_FILE, read_run
 
 if TYPE_CHECKING:
     from phi2chat.run import Run
     from phi2chat.screen import Screen
+    from phi2chat.watcher import Progress
 
 LOSS_PNG = "loss.png"
 
@@ -30,6 +33,7 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
     \b
     phi2chat train datasets/ja-basics --base smollm2-135m
     phi2chat train my.jsonl --config train.yaml --epochs 5
+    phi2chat train my.jsonl --gpus 2
     phi2chat train --resume runs/my-phi-2
     """
     given = [name for name, value in flags.items() if value is not None] + ["config"] * bool(config_file)
@@ -43,16 +47,44 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
     if data and not data.exists():
         raise UserError(f"{data}: no such file or folder; check the path")
 
+    from phi2chat.launch import is_to_launch, launch, telling_the_launcher
     from phi2chat.screen import Screen
-    from phi2chat.trainer import resume, train
 
     screen = Screen()
     if resume_dir:
-        folder, run = resume(resume_dir, screen)
+        run_file = resume_dir / RUN_FILE
+        config = from_json(TrainConfig, read_run(resume_dir).config, where=str(run_file))
+    if is_to_launch(config):
+        launch(config, screen.note)
+        return
+    with telling_the_launcher():
+        _train(data, config, resume_dir, screen)
+
+
+def _train(data: Path | None, config: TrainConfig, resume_dir: Path | None, screen: "Screen") -> None:
+    from phi2chat.trainer import resume, train
+
+    reporter = screen if is_main() else Silence()
+    if resume_dir:
+        folder, run = resume(resume_dir, reporter)
     else:
         assert data is not None
-        folder, run = train(data, config, screen)
-    report(folder, run, screen)
+        folder, run = train(data, config, reporter)
+    if is_main():
+        report(folder, run, screen)
+
+
+class Silence:
+    """The reporter of a process beside the main one."""
+
+    def status(self, text: str) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def training_progress(self, progress: "Progress") -> None:
+        """Nothing."""
 
 
 def report(folder: Path, run: "Run", screen: "Screen") -> None:

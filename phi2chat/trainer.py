@@ -21,8 +21,9 @@ from curation.errors import UserError
 from phi2chat import config as configs
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Sides, TokenizedSide, read_sides, tokenize
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.interrupts import Interrupt, noting_interrupts
 from phi2chat.models import Base, find_base, load_base, place, spell_dtype
+from phi2chat.processes import count, is_main, leave, take_own_gpu
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read_run
@@ -42,6 +43,17 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     Raises UserError for whatever the user can mend.
     """
     folder = config.output_dir or Path("runs") / f"{data.stem}-{Path(config.base).name}"
+    if is_main():
+        _refuse_taken(folder)
+    if count() > 1:
+        config = dataclasses.replace(config, gpus=count())
+    sides = read_sides(data, config)
+    base = find_base(config.base, reporter.status)
+    run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
+    return folder, _run(folder, run, config, sides, base, None, reporter)
+
+
+def _refuse_taken(folder: Path) -> None:
     if complete_checkpoints(folder):
         raise UserError(
             f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
@@ -49,10 +61,6 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     left = [name for name in WRITTEN if (folder / name).exists()]
     if left and (left != [RUN_FILE] or read_run(folder).status == "finished"):  # a run that never reached a checkpoint
         raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
-    sides = read_sides(data, config)
-    base = find_base(config.base, reporter.status)
-    run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
-    return folder, _run(folder, run, config, sides, base, None, reporter)
 
 
 def resume(folder: Path, reporter: Reporter) -> tuple[Path, Run]:
@@ -64,6 +72,11 @@ def resume(folder: Path, reporter: Reporter) -> tuple[Path, Run]:
     if not checkpoints:
         raise UserError(f"{folder}: has no complete checkpoint to resume from; remove the folder and train again")
     config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
+    if count() != (config.gpus or 1):
+        raise UserError(
+            f"{folder}: this run began with {config.gpus or 1} processes, and these are {count()};"
+            f" go on with `phi2chat train --resume {folder}`"
+        )
     sides = read_sides(Path(run.data), config)
     if sides.sha256 != run.sha256:
         changed = ", ".join(path for path, digest in sides.sha256.items() if run.sha256.get(path) != digest)
@@ -77,6 +90,8 @@ def _run(
     device, dtype = place(config)
     if device.type == "cpu":
         _keep_freed_memory()
+    else:
+        take_own_gpu()
     reporter.status(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     transformers.set_seed(config.seed)
     model, tokenizer = load_base(base, device, dtype)
@@ -94,28 +109,36 @@ def _run(
     except OSError as error:
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     _describe(run, device, dtype, train_side, eval_side)
-    with _only_training_in(folder), noting_interrupts(STOPPING, terminate=True) as interrupt:
+    with _only_training_in(folder), _noting_interrupts() as interrupt:
         is_new = checkpoint is None
         trainer = make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, is_new, reporter)
-        trainer.add_callback(Watcher(run, folder, style, interrupt, reporter))
+        watcher = Watcher(run, folder, style, interrupt, reporter)
+        trainer.add_callback(watcher)
         run.lora_modules = sorted({name.rpartition(".")[2] for name in trainer.model.targeted_module_names})
         run.trainable_parameters = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"
         reporter.note(f"training {trained}")
         reporter.note(f"on {len(train_side.examples)} records, with {len(eval_side.examples)} for eval")
+        if count() > 1:
+            records = count() * config.batch_size * config.accumulation_steps
+            reporter.note(f"in {count()} processes of {config.batch_size} records, {records} a step")
         run.status = "running"
-        run.save(folder)
+        if is_main():
+            run.save(folder)
         try:
             with _readable_failures(folder, config), quiet_transformers():
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
                 run.steps, run.best_step = trainer.state.global_step, trainer.state.best_global_step
                 run.peak_memory_gib = round(_peak_memory_bytes(device) / 2**30, 2)
-                if interrupt.requested and run.steps < trainer.state.max_steps:
+                if watcher.stopping and run.steps < trainer.state.max_steps:
                     run.status = "interrupted"
                 else:
-                    _publish(trainer, base, style, folder)
+                    if is_main():
+                        _publish(trainer, base, style, folder)
                     run.status = "finished"
-            run.save(folder)
+            if is_main():
+                run.save(folder)
+            leave()
         except BaseException as error:
             run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(UserError):  # a full disk has been reported already
@@ -126,6 +149,12 @@ def _run(
     return run
 
 
+def _noting_interrupts() -> contextlib.AbstractContextManager[Interrupt]:
+    # The launcher of several processes sends Ctrl-C, whatever it was sent itself; SIGTERM is for those that a process
+    # which has failed leaves behind.
+    return noting_interrupts(STOPPING if is_main() else "", terminate=count() == 1)
+
+
 def _way_on(folder: Path) -> str:
     if complete_checkpoints(folder):
         return f"go on from the last checkpoint with `phi2chat train --resume {folder}`"
@@ -134,6 +163,9 @@ def _way_on(folder: Path) -> str:
 
 @contextlib.contextmanager
 def _only_training_in(folder: Path) -> Iterator[None]:
+    if not is_main():
+        yield
+        return
     try:
         with FileLock(folder / ".train.lock", timeout=0):
             yield

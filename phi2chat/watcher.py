@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from curation.errors import UserError
 from phi2chat.interrupts import Interrupt
+from phi2chat.processes import add_up, is_main, wait_for_all
 from phi2chat.prompt import PromptStyle, save_style
 from phi2chat.run import Run, seal_checkpoint
 
@@ -44,6 +45,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def __init__(self, run: Run, folder: Path, style: PromptStyle, interrupt: Interrupt, reporter: Reporter) -> None:
         self._run, self._folder, self._style = run, folder, style
         self._interrupt, self._reporter = interrupt, reporter
+        self.stopping = False  # of all processes, while `interrupt` is of this one
         self._progress = Progress(total_steps=0)
         self._step_start = 0.0
         self._seconds = 0.0  # spent in this process on the steps whose tokens are counted
@@ -76,7 +78,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         # Trainer also comes here where it stops within an epoch; the checkpoint was written after the step then.
-        if self._interrupt.requested and not float(state.epoch or 0).is_integer():
+        if self.stopping and not float(state.epoch or 0).is_integer():
             control.should_evaluate = control.should_save = False
 
     def on_prediction_step(
@@ -116,6 +118,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             self._reporter.training_progress(self._progress)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        wait_for_all()  # each writes its own state of random numbers
+        if not is_main():
+            return
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / "README.md").unlink(missing_ok=True)  # PEFT's card, a form that nobody filled in
         self._run.save(self._folder)
@@ -123,7 +128,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         seal_checkpoint(checkpoint)
 
     def _stop_if_asked(self, control: TrainerControl) -> None:
-        if self._interrupt.requested:
+        if add_up(self._interrupt.requested):  # one that stops alone would leave the others waiting
+            self.stopping = True
             control.should_save = control.should_training_stop = True
 
     def _count_tokens(self, logs: dict[str, float]) -> None:
