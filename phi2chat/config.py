@@ -99,7 +99,10 @@ class TrainConfig(DeviceConfig):
     batch_size: int = option(8, "Records a step on each device.", 1, 65536)
     accumulation_steps: int = option(1, "Batches gathered before each optimizer step.", 1)
     gpus: int | None = option(
-        None, "GPUs to train on, a process each, every one with its --batch-size; with --device cpu, processes.", 1, 1024
+        None,
+        "GPUs to train on, a process each, every one with its --batch-size; with --device cpu, processes.",
+        1,
+        1024,
     )
     accelerate_config: Path | None = option(None, "Accelerate's own YAML file, for FSDP or DeepSpeed.")
     learning_rate: float = option(2e-4, "Peak learning rate, reached after the warm-up; then a cosine.", 0, 1)

@@ -27,6 +27,7 @@ from phi2chat.processes import count, is_main, rank
 
 _ENDINGS = "PHI2CHAT_ENDINGS"  # in the environment: the folder in which a process writes how it ended
 _KINDS = ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP", "DEEPSPEED")  # of accelerate's configurations, those that work here
+_ON_GPUS = ("FSDP", "DEEPSPEED")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOPPED = 130
 
@@ -89,6 +90,8 @@ def _of_file(path: Path, config: TrainConfig) -> list[str]:
         raise UserError(f"{path}: num_machines: {machines} machines are not supported; take GPUs of one")
     if processes < 2:
         raise UserError(f"{path}: num_processes: {processes} is one process; write 2 or more, or give --gpus")
+    if kind in _ON_GPUS and config.device == "cpu":
+        raise UserError(f"{path}: distributed_type: {kind} works on GPUs alone; leave out --device cpu")
     if kind == "DEEPSPEED" and not is_deepspeed_available():
         raise UserError(f"{path}: asks for DeepSpeed, which is not installed; `pip install deepspeed`, or take FSDP")
     _require_gpus(processes, config)
@@ -97,7 +100,7 @@ def _of_file(path: Path, config: TrainConfig) -> list[str]:
         arguments += ["--main_process_port", "0"]
     if kind == "FSDP":  # a checkpoint has the adapter whole, so that it can be talked to
         arguments += ["--fsdp_state_dict_type", "FULL_STATE_DICT"]
-    return arguments if kind in ("FSDP", "DEEPSPEED") else [*arguments, "--multi_gpu"]
+    return arguments if kind in _ON_GPUS else [*arguments, "--multi_gpu"]
 
 
 def _require_gpus(wanted: int, config: TrainConfig) -> None:

@@ -26,8 +26,8 @@ from phi2chat.models import Base, find_base, load_base, place, spell_dtype
 from phi2chat.processes import count, is_main, leave, take_own_gpu
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
-from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, complete_checkpoints, read_run
-from phi2chat.sft import TokenMeanTrainer, make_trainer
+from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, Run, complete_checkpoints, read_run
+from phi2chat.sft import make_trainer
 from phi2chat.watcher import Reporter, Watcher
 
 WRITTEN = (RUN_FILE, PROMPT_FILE, "adapter_config.json", ADAPTER_FILE, "loss.png")
@@ -134,7 +134,7 @@ def _run(
                     run.status = "interrupted"
                 else:
                     if is_main():
-                        _publish(trainer, base, style, folder)
+                        _publish(folder / CHECKPOINTS / f"checkpoint-{run.best_step}", base, style, folder)
                     run.status = "finished"
             if is_main():
                 run.save(folder)
@@ -189,15 +189,20 @@ def _describe(
     run.dropped = [f"{row.path}:{row.line}" for row in train_side.dropped + eval_side.dropped]
 
 
-def _publish(trainer: TokenMeanTrainer, base: Base, style: PromptStyle, folder: Path) -> None:
-    """Write the adapter whole: first beside its place, then each file in one step, its weights last."""
+def _publish(checkpoint: Path, base: Base, style: PromptStyle, folder: Path) -> None:
+    """Write the adapter of a checkpoint whole: first beside its place, then each file in one step, its weights last.
+
+    The model may be in pieces on several GPUs, and the checkpoint is not.
+    """
     staging = folder / ".adapter.tmp"
     shutil.rmtree(staging, ignore_errors=True)
-    trainer.model.save_pretrained(staging, save_embedding_layers=False)
-    peft_config = staging / "adapter_config.json"
-    settings = json.loads(peft_config.read_bytes())
+    staging.mkdir()
+    shutil.copyfile(checkpoint / ADAPTER_FILE, staging / ADAPTER_FILE)
+    settings = json.loads((checkpoint / "adapter_config.json").read_bytes())
     settings["base_model_name_or_path"] = base.source  # not the cache folder of this machine
-    peft_config.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (staging / "adapter_config.json").write_text(
+        json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
     save_style(style, staging)
     for name in (PROMPT_FILE, "adapter_config.json", ADAPTER_FILE):
         (staging / name).replace(folder / name)
