@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,16 +203,22 @@ def test_a_resumed_run_has_the_losses_of_one_that_was_not_stopped(
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_stops_both_at_once(endless: "tuple[subprocess.Popen[str], Path]") -> None:
-    process, folder = endless
-    said = said_until(process, "step 10/")
+def test_a_second_ctrl_c_stops_both_at_once(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    folder, long = tmp_path / "run", tmp_path / "long.jsonl"
+    lines = [json.loads(line) for line in records.read_bytes().splitlines()]
+    long.write_text("".join(json.dumps({**line, "answer": line["answer"] * 40}) + "\n" for line in lines), "utf-8")
+    settings = {"gpus": 2, "batch_size": 1, "accumulation_steps": 100, "max_steps": 1000, "overlong": "drop"}
+    process = start(folder, *flags(tiny_phi, long, folder, **settings))
+    said = said_until(process, "step 0/1000  eval loss")  # and now a step of some seconds begins
     workers = psutil.Process(process.pid).children()
-    for _ in range(2):
-        for worker in workers:
-            worker.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    said += said_until(process, "stopping after this step")
+    process.send_signal(signal.SIGINT)
     stopped = ending(process, folder, said)
     assert (stopped.code, stopped.last_line) == (130, "phi2chat: interrupted")
+    assert stopped.err.count("stopped at once; train again, for there is no checkpoint yet") == 1
     assert "Traceback" not in stopped.err
+    assert (stopped.run.status, complete_checkpoints(folder)) == ("interrupted", [])
     assert [worker for worker in workers if worker.is_running()] == []
 
 
@@ -238,10 +245,24 @@ def test_a_process_that_is_killed_ends_the_other_with_one_sentence(
 @pytest.mark.slow
 def test_what_both_find_wrong_is_said_once(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    settings = {"gpus": 2, "batch_size": 4, "learning_rate": 1.0, "lora_alpha": 2**31 - 1}
-    failed = ending(start(folder, *flags(tiny_phi, records, folder, **settings)), folder)
+    failed = ending(start(folder, *flags(tiny_phi, records, folder, gpus=2, max_length=16)), folder)
     assert failed.code == 1
-    assert re.match(f"phi2chat: {folder}: the (eval )?loss became nan at step ", failed.last_line), failed.err
+    assert re.match(f"phi2chat: {records}:\\d+: \\d+ tokens, more than the 16 of --max-length", failed.last_line)
+    assert failed.err.count("more than the 16") == 1 and "Traceback" not in failed.err
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_where_the_loss_is_no_number_both_end(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base, folder = Path(shutil.copytree(tiny_phi, tmp_path / "broken")), tmp_path / "run"
+    weights = load_file(base / "model.safetensors")
+    weights["lm_head.bias"][0] = float("nan")
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
+    failed = ending(start(folder, *flags(base, records, folder, gpus=2)), folder)
+    assert failed.code == 1
+    assert failed.last_line.startswith(f"phi2chat: {folder}: the eval loss became nan at step 0; train again with")
     assert failed.err.count("became nan") == 1 and "Traceback" not in failed.err
     assert failed.run.status == "failed"
 
