@@ -49,8 +49,8 @@ def fill_up(examples: Sequence[dict[str, list[int]]], step: int) -> list[dict[st
 
 
 def blank_like(example: dict[str, list[int]]) -> dict[str, list[int]]:
-    """An example of one token, without loss."""
-    return {"input_ids": example["input_ids"][:1], "labels": [IGNORED]}
+    """An example without loss, of two tokens: for a batch of one token layers would be compiled once more."""
+    return {"input_ids": example["input_ids"][:2], "labels": [IGNORED] * 2}
 
 
 class WholeSteps(Sampler[int]):

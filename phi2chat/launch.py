@@ -165,6 +165,8 @@ def _tell(
             raise failed
         return
     first = endings[0]
+    if first["os_error"]:
+        raise OSError(*first["os_error"])
     if first["sentence"]:
         raise UserError(first["sentence"])
     if first["traceback"]:
@@ -202,8 +204,9 @@ def telling_the_launcher() -> Iterator[None]:
         for stream in (1, 2):
             os.dup2(nowhere, stream)
 
-    def write(code: int, sentence: str = "", bug: str = "", told: bool = False) -> None:
+    def write(code: int, sentence: str = "", bug: str = "", told: bool = False, os_error: tuple[Any, ...] = ()) -> None:
         ending = {"rank": rank(), "code": code, "sentence": sentence, "traceback": bug, "told": told}
+        ending["os_error"] = os_error
         # A name of the time, so that they sort; written elsewhere, for a name stands for a whole file.
         unfinished = Path(f"{folder}.{rank()}")
         unfinished.write_text(json.dumps(ending), encoding="utf-8")
@@ -222,5 +225,8 @@ def telling_the_launcher() -> Iterator[None]:
         write(1, sentence=str(error))
         raise click.exceptions.Exit(1) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the front door has a sentence for some
+            write(1, os_error=(error.errno, error.strerror, error.filename))
+            raise click.exceptions.Exit(1) from None
         write(1, bug="".join(traceback.format_exception(error)))
         raise click.exceptions.Exit(1) from None

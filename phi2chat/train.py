@@ -55,10 +55,16 @@ def command(data: Path | None, config_file: Path | None, resume_dir: Path | None
         run_file = resume_dir / RUN_FILE
         config = from_json(TrainConfig, read_run(resume_dir).config, where=str(run_file))
     if is_to_launch(config):
-        launch(config, screen.note)
+        try:
+            launch(config, screen.note)
+        finally:
+            screen.tidy_line()
         return
     with telling_the_launcher():
-        _train(data, config, resume_dir, screen)
+        try:
+            _train(data, config, resume_dir, screen)
+        finally:
+            screen.end_progress()
 
 
 def _train(data: Path | None, config: TrainConfig, resume_dir: Path | None, screen: "Screen") -> None:
