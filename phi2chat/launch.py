@@ -45,12 +45,14 @@ def launch(config: TrainConfig, show: Callable[[str], None]) -> None:
     they were stopped at once, and click's Exit where they have told the user all there is to tell.
     """
     arguments = _arguments(config)
-    environment = {"TORCH_CPP_LOG_LEVEL": "ERROR"}  # else torch tells how connections end when a process ends
+    from accelerate.utils import patch_environment
+
     for name in ("torch.distributed", "accelerate"):  # what they say of failures, the endings say in one sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="phi2chat-") as folder:
-        os.environ |= {**environment, _ENDINGS: folder}
-        failed, interrupts = _run(arguments)
+        # Torch would tell, in lines of its own, how connections end when a process does.
+        with patch_environment(**{_ENDINGS: folder, "TORCH_CPP_LOG_LEVEL": "ERROR"}):
+            failed, interrupts = _run(arguments)
         endings = [json.loads(path.read_bytes()) for path in sorted(Path(folder).iterdir())]
     _tell(endings, failed, interrupts, show)
 

@@ -73,7 +73,8 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 
 def seal_checkpoint(checkpoint: Path) -> None:
     """Write down, last of all, what a complete checkpoint holds: a save that was killed has no such file."""
-    digests = {path.name: _sha256(path) for path in sorted(checkpoint.iterdir()) if path.name != COMPLETE_FILE}
+    files = (path for path in sorted(checkpoint.rglob("*")) if path.is_file() and path.name != COMPLETE_FILE)
+    digests = {path.relative_to(checkpoint).as_posix(): _sha256(path) for path in files}
     write_atomically(checkpoint / COMPLETE_FILE, json.dumps(digests, indent=2).encode("utf-8") + b"\n")
 
 
