@@ -56,18 +56,33 @@ def blank_like(example: dict[str, list[int]]) -> dict[str, list[int]]:
 class WholeSteps(Sampler[int]):
     """The order in which one process goes through the records, then their number as the index of a blank one.
 
-    `step` is how many records the processes take together; an epoch is a multiple of it.
+    `lengths` are those of the records in tokens. A step is one batch for each of the processes, and an epoch whole
+    steps. Within a step the order is such that every batch has about as many tokens, for a process that has fewer waits
+    for the others, and the loss of a step is the same however its records are dealt out.
     """
 
-    def __init__(self, records: int, step: int, seed: int, epoch: Callable[[], int]) -> None:
-        self._records, self._step, self._seed, self._epoch = records, step, seed, epoch
+    def __init__(
+        self, lengths: Sequence[int], processes: int, batch_size: int, seed: int, epoch: Callable[[], int]
+    ) -> None:
+        self._lengths, self._processes, self._batch_size = [*lengths, 0], processes, batch_size
+        self._seed, self._epoch = seed, epoch
 
     def __len__(self) -> int:
-        return self._records + -self._records % self._step
+        records = len(self._lengths) - 1
+        return records + -records % (self._processes * self._batch_size)
 
     def __iter__(self) -> Iterator[int]:
+        blank, step = len(self._lengths) - 1, self._processes * self._batch_size
         # The class that accelerate puts in for one process; here it would not be told the epoch of a resumed run.
-        shuffled = SeedableRandomSampler(range(self._records), data_seed=self._seed)
+        shuffled = SeedableRandomSampler(range(blank), data_seed=self._seed)
         shuffled.set_epoch(self._epoch())
-        yield from shuffled
-        yield from [self._records] * (len(self) - self._records)
+        order = [*shuffled, *[blank] * (len(self) - blank)]
+        for start in range(0, len(order), step):
+            yield from self._deal(order[start : start + step])
+
+    def _deal(self, records: Sequence[int]) -> Iterator[int]:
+        batches: list[list[int]] = [[] for _ in range(self._processes)]
+        for record in sorted(records, key=lambda record: -self._lengths[record]):
+            open_ones = [batch for batch in batches if len(batch) < self._batch_size]
+            min(open_ones, key=lambda batch: sum(self._lengths[other] for other in batch)).append(record)
+        return chain.from_iterable(batches)

@@ -142,9 +142,9 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if count() == 1:
             return super()._get_train_sampler(train_dataset)
-        records = len(self.train_dataset) - 1  # the last one is blank
-        step = self.args.per_device_train_batch_size * count()
-        return WholeSteps(records, step, self.args.seed, lambda: int(self.state.epoch or 0))
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"]][:-1]  # the last one is blank
+        batch_size, seed = self.args.per_device_train_batch_size, self.args.seed
+        return WholeSteps(lengths, count(), batch_size, seed, lambda: int(self.state.epoch or 0))
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         batches, loss_tokens = super().get_batch_samples(*args, **kwargs)
