@@ -20,6 +20,7 @@ from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.interrupts import Interrupt
 from phi2chat.models import LoadedModel
+from phi2chat.processes import count
 from phi2chat.prompt import PromptStyle
 from phi2chat.speed import uncompiled
 
@@ -112,7 +113,7 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if state.global_step % self._every == 0 or state.global_step >= state.max_steps:
             self._sample(model, state.global_step)
-        if self._interrupt.requested:
+        if self._interrupt.requested and count() == 1:  # several stop together, after the next step
             control.should_save = control.should_training_stop = True
 
     def _sample(self, model: Any, step: int) -> None:
