@@ -167,7 +167,10 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         if "activations" in report.estimate.memory:
             yield "memory", f"about {gib(report.estimate.memory_bytes)} at most, give or take a third: {parts}"
         else:
-            yield "memory", f"more than {gib(report.estimate.memory_bytes)}: {parts}, and activations, which are unknown"
+            yield (
+                "memory",
+                f"more than {gib(report.estimate.memory_bytes)}: {parts}, and activations, which are unknown",
+            )
         yield "free", f"{gib(report.free_bytes)} on {report.device}"
 
 

@@ -78,7 +78,7 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
 
 
-def _fits(value: object, kind: Any) -> bool:
+def _fits(value: Any, kind: Any) -> bool:
     """Whether a value that JSON holds is of the type of a field; in `Any` is whatever there is."""
     outer, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if outer is types.UnionType:
@@ -89,9 +89,9 @@ def _fits(value: object, kind: Any) -> bool:
         return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
     if outer is tuple:  # which JSON writes as a list
         pairs = isinstance(value, list) and len(value) == len(inner)
-        return pairs and all(_fits(one, of) for one, of in zip(value, inner, strict=True))  # type: ignore[arg-type]
-    wanted = {float: (int, float), Any: object}.get(outer, outer)
-    return isinstance(value, wanted) and not (isinstance(value, bool) and wanted is not object)
+        return pairs and all(_fits(one, of) for one, of in zip(value, inner, strict=True))
+    wanted: Any = {float: (int, float), Any: object}.get(outer, outer)
+    return isinstance(value, wanted) and (wanted is object or not isinstance(value, bool))
 
 
 _TYPES = typing.get_type_hints(Run)

@@ -84,7 +84,9 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
     """The summary table and the loss curve, on the screen and as loss.png; exit code 130 for an interrupted run."""
     screen.end_progress()
     if run.status == "interrupted":
-        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {shlex.quote(str(folder))}", "warning")
+        screen.note(
+            f"stopped after step {run.steps}; go on with: phi2chat train --resume {shlex.quote(str(folder))}", "warning"
+        )
         raise click.exceptions.Exit(130)
     from phi2chat.curves import draw_losses, save_loss_png
 
