@@ -112,7 +112,7 @@ def _show(report: Report, screen: "Screen") -> None:
     screen.table(["", ""], list(_rows(report)))
     if report.example:
         place, read, trained = report.example
-        screen.heading(f"one of median length, {place}; trained on: ⟦ ... ⟧")
+        screen.heading(f"trained on: ⟦ ... ⟧; median length, {place}")
         screen.example(_without_middle(read), _without_middle(trained))
     found = report.preflight.all_found
     shown = SHOWN_FINDINGS if screen.out.is_terminal else len(found)
@@ -164,7 +164,13 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield "time", "unknown until the first steps, for no run of this base and device is here to measure by"
     if report.estimate:
         parts = ", ".join(f"{name} {gib(size)}" for name, size in report.estimate.memory.items())
-        yield "memory", f"about {gib(report.estimate.memory_bytes)} at most, give or take a third: {parts}"
+        if "activations" in report.estimate.memory:
+            yield "memory", f"about {gib(report.estimate.memory_bytes)} at most, give or take a third: {parts}"
+        else:
+            yield (
+                "memory",
+                f"more than {gib(report.estimate.memory_bytes)}: {parts}, and activations, which are unknown",
+            )
         yield "free", f"{gib(report.free_bytes)} on {report.device}"
 
 

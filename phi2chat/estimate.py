@@ -35,7 +35,10 @@ LIBRARY_BYTES = {"cpu": 0.9 * 2**30, "cuda": 0.6 * 2**30}
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known of a run before it: counts of parameters, and bytes of memory by what they are for."""
+    """What is known of a run before it: counts of parameters, and bytes of memory by what they are for.
+
+    Where the architecture cannot be gone through without numbers, there are no "activations" in it.
+    """
 
     lora_modules: list[str]
     parameters: int
@@ -85,15 +88,18 @@ def estimate(outline: Any, name: str, config: TrainConfig, device: torch.device,
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     tokens = large_batch_tokens([len(example["input_ids"]) for example in preflight.train.examples], config.batch_size)
     with_loss = math.ceil(tokens * preflight.train.trained_tokens / preflight.train.tokens)
-    whole, recomputed = _activation_bytes(model, tokens, with_loss)
+    activations, kept = {}, {}
+    with contextlib.suppress(Exception):  # any architecture may stand here, and what it does with a mask is its own
+        whole, recomputed = _activation_bytes(model, tokens, with_loss)
+        activations = {"activations": recomputed if config.gradient_checkpointing else whole}
+        kept = {"kept by malloc": int(whole * KEPT_BY_MALLOC)} if device.type == "cpu" else {}
     memory = {
         "weights": weights,
         "adapter and optimizer": trainable * BYTES_A_TRAINED_PARAMETER,
-        "activations": recomputed if config.gradient_checkpointing else whole,
+        **activations,
         "libraries": int(LIBRARY_BYTES[device.type]),
+        **kept,
     }
-    if device.type == "cpu":
-        memory["kept by malloc"] = int(whole * KEPT_BY_MALLOC)
     modules = sorted({module.rpartition(".")[2] for module in model.targeted_module_names})
     return Estimate(modules, parameters, trainable, memory)
 

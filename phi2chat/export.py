@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from phi2chat.config import DeviceConfig
 from phi2chat.llama_cpp import GUIDE, OUTTYPES, convert, convert_command, find_converter, gguf_name, write_guide
 from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, read_run
-from phi2chat.templates import modelfile
+from phi2chat.templates import modelfile, require_modelfile
 
 if TYPE_CHECKING:
     from phi2chat.merge import Merged, Plan
@@ -91,6 +92,8 @@ def command(
     screen = Screen()
     converter = find_converter(llama_cpp_dir) if gguf else None
     style, device = load_style(run_dir), place(DeviceConfig(device=device_name))[0]
+    if ollama:
+        require_modelfile(style, target.name)
     base = find_base(base_name or base_of(run_dir), screen.status)
     plan = plan_merge(base, dtype)
     _check_room(target, plan, screen, copies=2 if converter else 1)
@@ -125,7 +128,7 @@ def _require_adapter_of_run(folder: Path) -> None:
         way_out = f", or export what there is: {checkpoints[-1]}" if checkpoints else ""
         raise UserError(
             f"{folder}: this run has not finished ({run.status});"
-            f" go on with `phi2chat train --resume {folder}`{way_out}"
+            f" go on with `phi2chat train --resume {shlex.quote(str(folder))}`{way_out}"
         )
 
 
@@ -224,11 +227,11 @@ def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "S
             f"weights rounded to {plan.dtype} may do that; with --dtype float32 they are not rounded", "warning"
         )
     if GUIDE in files:
-        screen.note(f"llama.cpp's converter made no GGUF file; {target / GUIDE} says how, in short:", "warning")
+        screen.note(f"there is no GGUF file yet; {target / GUIDE} says how llama.cpp makes it, in short:", "warning")
         screen.say(f"  {convert_command(target, outtype)}")
     if MODELFILE in files:
-        screen.say(f"then: ollama create {target.name} -f {target / MODELFILE}", "note")
-    screen.say(f"chat with it: phi2chat repl --base {target}", "note")
+        screen.say(f"then: {shlex.join(['ollama', 'create', target.name, '-f', str(target / MODELFILE)])}", "note")
+    screen.say(f"chat with it: phi2chat repl --base {shlex.quote(str(target))}", "note")
 
 
 def _gib(size: float) -> str:

@@ -151,7 +151,8 @@ def _training(run: Run) -> Iterable[str]:
     }
     yield _table(["", ""], [[name, _plain(str(text))] for name, text in rows.items()])
     yield _table(
-        ["data", "SHA-256"], [[_code(Path(path).name), f"`{digest}`"] for path, digest in sorted(run.sha256.items())]
+        ["data", "SHA-256"],
+        [[_code(Path(path).name), _code(str(digest))] for path, digest in sorted(run.sha256.items())],
     )
 
 

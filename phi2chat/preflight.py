@@ -79,7 +79,7 @@ def inspect(sides: Sides, outline: Any, tokenizer: Any, config: TrainConfig, sty
     return Preflight(train, eval_, max_length, findings, remarks)
 
 
-def tell(preflight: Preflight, data: Path, note: Callable[[str], None]) -> None:
+def tell(preflight: Preflight, note: Callable[[str], None]) -> None:
     """Say what was found, a line each, in short where there is much of it."""
     found = preflight.all_found
     if not found:
@@ -87,14 +87,14 @@ def tell(preflight: Preflight, data: Path, note: Callable[[str], None]) -> None:
     for one in found[:SHOWN_FINDINGS]:
         note(str(one))
     if len(found) > SHOWN_FINDINGS:
-        note(f"... and {len(found) - SHOWN_FINDINGS} more; `phi2chat train {data} --check | less` shows all")
+        note(f"... and {len(found) - SHOWN_FINDINGS} more; the same command with `--check | less` shows all")
 
 
-def require_trainable(preflight: Preflight, data: Path) -> None:
+def require_trainable(preflight: Preflight) -> None:
     """Raise UserError if anything found would make the training wrong: the first of it, and how to see all."""
     if preflight.errors:
         more = f" (and {preflight.errors - 1} more)" if preflight.errors > 1 else ""
-        raise UserError(f"{preflight.all_found[0]}{more}; `phi2chat train {data} --check` shows all")
+        raise UserError(f"{preflight.all_found[0]}{more}; the same command with --check shows all")
 
 
 def find_untrainable(side: TokenizedSide, eos_token_id: int) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import subprocess
+import types
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,14 +69,32 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN_FILE
     try:
         run = Run(**json.loads(read_bytes(path)))
-        kinds = ((run.base, str), (run.data, str), (run.config, dict), (run.sha256, dict))
-        if not all(isinstance(value, kind) for value, kind in kinds) or "\0" in run.data:
+        if not all(_fits(value, _TYPES[name]) for name, value in vars(run).items()) or "\0" in run.data:
             raise ValueError("not what save wrote")
         for name in CURVES:
             setattr(run, name, [(int(step), float(value)) for step, value in getattr(run, name)])
         return run
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value that JSON holds is of the type of a field; in `Any` is whatever there is."""
+    outer, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if outer is types.UnionType:
+        return any(_fits(value, one) for one in inner)
+    if outer is dict:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+    if outer is list:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    if outer is tuple:  # which JSON writes as a list
+        pairs = isinstance(value, list) and len(value) == len(inner)
+        return pairs and all(_fits(one, of) for one, of in zip(value, inner, strict=True))
+    wanted: Any = {float: (int, float), Any: object}.get(outer, outer)
+    return isinstance(value, wanted) and (wanted is object or not isinstance(value, bool))
+
+
+_TYPES = typing.get_type_hints(Run)
 
 
 def read_git_state(folder: Path) -> dict[str, Any] | None:

@@ -65,6 +65,7 @@ class Screen:
         self._last_part: str | None = None
         self._last_console: Console | None = None  # where the last piece went; `ask` has two
         self._last_char = ""
+        self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
         self._printed_line = ""
         self._last_eval_loss: float | None = None
@@ -186,6 +187,11 @@ class Screen:
             if progress.eval_batches:
                 what = f"evaluating at step {progress.step}"
             self._show_bar(what, total=total, completed=done)
+            if self._bar is not None:
+                task = self._bar.tasks[0]
+                if self._training_since is None:
+                    self._training_since = task.start_time
+                task.start_time = self._training_since  # a line in between took the bar away, and it began anew
             return
         if progress.eval_batches:
             return

@@ -10,6 +10,7 @@ from transformers.activations import ACT2FN, NewGELUActivation
 
 from phi2chat.attention import WITHIN_RECORDS
 from phi2chat.batches import lay_end_to_end
+from phi2chat.quiet import quiet_transformers
 
 # Mean difference of log probabilities between records alone and end to end; bf16 rounds, float32 hardly does.
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-2}
@@ -30,10 +31,12 @@ def leave_padding_out(model: Any, examples: Sequence[dict[str, list[int]]]) -> s
     """
     before, was_training = model.config._attn_implementation, model.training
     model.eval()  # dropout would make two readings differ
-    shortest = sorted(examples, key=lambda example: len(example["input_ids"]))[:2]
+    # A single record twice: those of the eval side will stand end to end, too.
+    shortest = sorted([*examples, *examples[:1]], key=lambda example: len(example["input_ids"]))[:2]
     try:
         alone = torch.cat([_log_probabilities(model, [example]) for example in shortest])
-        model.set_attn_implementation(WITHIN_RECORDS)
+        with quiet_transformers():  # what it says of models that cannot is said by us, in a line
+            model.set_attn_implementation(WITHIN_RECORDS)
         together = _log_probabilities(model, shortest)
     except Exception as error:
         # Any architecture may stand here, and what it does with the boundaries of records is its own.
@@ -45,7 +48,8 @@ def leave_padding_out(model: Any, examples: Sequence[dict[str, list[int]]]) -> s
         reason = "it does not keep them apart"
     finally:
         model.train(was_training)
-    model.set_attn_implementation(before)
+    with quiet_transformers():
+        model.set_attn_implementation(before)
     return reason
 
 

@@ -31,10 +31,8 @@ def modelfile(style: PromptStyle, source: str, context_tokens: int, eos_token: s
 
     Raises UserError for a marker that it cannot hold. The marker of the answer stands in every reply and stops none.
     """
+    require_modelfile(style, source, eos_token)
     stops = (style.instruction, style.input, style.reasoning, eos_token)
-    for text in stops:
-        if not text.isprintable() or '"' in text or "{{" in text:
-            raise UserError(f"the marker {text!r} cannot stand in a Modelfile; leave out --ollama")
     chat = ChatConfig()
     stop_lines = "".join(f'PARAMETER stop "{text}"\n' for text in stops)
     return f'''\
@@ -48,6 +46,15 @@ PARAMETER num_predict {chat.max_new_tokens}
 PARAMETER temperature {chat.temperature:g}
 PARAMETER repeat_penalty 1
 '''
+
+
+def require_modelfile(style: PromptStyle, source: str, eos_token: str = "") -> None:
+    """Raise UserError for a marker or a name of the model's file that a Modelfile cannot hold."""
+    if not source.isprintable():  # what comes after a newline would be an instruction to Ollama
+        raise UserError(f"the name {source!r} cannot stand in a Modelfile; give another --output-dir")
+    for text in (style.instruction, style.input, style.reasoning, eos_token):
+        if not text.isprintable() or '"' in text or "{{" in text:
+            raise UserError(f"the marker {text!r} cannot stand in a Modelfile; leave out --ollama")
 
 
 def _quote(text: str) -> str:

@@ -1,5 +1,6 @@
 """`phi2chat train`: records -> a LoRA adapter, its settings and its loss curve."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,9 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
     """The summary table and the loss curve, on the screen and as loss.png; exit code 130 for an interrupted run."""
     screen.end_progress()
     if run.status == "interrupted":
-        screen.note(f"stopped after step {run.steps}; go on with: phi2chat train --resume {folder}", "warning")
+        screen.note(
+            f"stopped after step {run.steps}; go on with: phi2chat train --resume {shlex.quote(str(folder))}", "warning"
+        )
         raise click.exceptions.Exit(130)
     from phi2chat.curves import draw_losses, save_loss_png
 
@@ -139,4 +142,4 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
         "adapter": str(folder),
     }
     screen.table(["", ""], list(rows.items()))
-    screen.say(f"chat with it: phi2chat repl --adapter {folder}", "note")
+    screen.say(f"chat with it: phi2chat repl --adapter {shlex.quote(str(folder))}", "note")

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import dataclasses
 import platform
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,7 +86,9 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
     with _only_training_in(folder):
         run = read_run(folder)
         if run.status == "finished":
-            raise UserError(f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {folder}`")
+            raise UserError(
+                f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {shlex.quote(str(folder))}`"
+            )
         config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
         _require_extras(config)
         if count() != (config.gpus or 1):
@@ -146,12 +149,12 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
         _keep_freed_memory()
     else:
         take_own_gpu()
-    style, data = PromptStyle(), Path(run.data)
+    style = PromptStyle()
     reporter.status(f"checking {len(sides.train) + len(sides.eval)} records")
     outline, tokenizer = load_outline(base, dtype)
     found = inspect(sides, outline, tokenizer, config, style)
-    tell(found, data, reporter.note)
-    require_trainable(found, data)
+    tell(found, reporter.note)
+    require_trainable(found)
     train_side, eval_side = found.train, found.eval
     estimated = estimate(outline, base.name, config, device, found)
     if short := describe_shortage(estimated, free_bytes(device), config):
@@ -250,7 +253,8 @@ def _changed(path: str, sides: Sides, run: Run) -> bool:
 def _refuse_to_write_over(folder: Path) -> None:
     if complete_checkpoints(folder):
         raise UserError(
-            f"{folder}: already holds a run; give another folder with --output-dir, or go on with --resume {folder}"
+            f"{folder}: already holds a run; give another folder with --output-dir,"
+            f" or go on with --resume {shlex.quote(str(folder))}"
         )
     left = [name for name in WRITTEN if (folder / name).exists()]
     never_got_far = {*left} - {SAMPLES} == {RUN_FILE}  # to no checkpoint, so that there is nothing to lose

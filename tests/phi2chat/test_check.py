@@ -69,7 +69,7 @@ TRANSCRIPT = """\
 │ free        │ N GiB on cpu                                                   │
 └─────────────┴────────────────────────────────────────────────────────────────┘
 
-one of median length, train.jsonl:2; trained on: ⟦ ... ⟧ ───────────────────────
+trained on: ⟦ ... ⟧; median length, train.jsonl:2 ──────────────────────────────
 ### Instruction:
 ソウルは
 
@@ -222,7 +222,7 @@ def test_a_training_names_all_that_is_wrong_and_does_not_begin(
         f"train.jsonl:4: {marker}",
         f"train.jsonl:3: {script}",
         f"train.jsonl:4: {script}",
-        f"phi2chat: train.jsonl:3: {marker} (and 1 more); `phi2chat train train.jsonl --check` shows all",
+        f"phi2chat: train.jsonl:3: {marker} (and 1 more); the same command with --check shows all",
     ]
     assert not (tmp_path / "run").exists()
 

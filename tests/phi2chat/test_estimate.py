@@ -90,6 +90,15 @@ def test_a_phi2_of_full_size_is_told_without_its_weights(tmp_path: Path, tiny_ph
     assert look_ahead(base).parameters == 2_779_683_840
 
 
+def test_an_architecture_that_wants_another_mask_is_told_without_its_activations() -> None:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    with torch.device("meta"):
+        bloom = BloomForCausalLM(BloomConfig(vocab_size=64, hidden_size=16, n_layer=2, n_head=2))
+    expected = estimate(bloom, "bloom", TrainConfig(), CPU, of_length(8))
+    assert expected.memory.keys() == {"weights", "adapter and optimizer", "libraries"}
+
+
 def test_a_base_without_a_layer_for_lora_is_refused(tiny_phi: Path) -> None:
     class NoLayers(torch.nn.Module):
         config = load_outline(find_base(str(tiny_phi), print), torch.float32)[0].config

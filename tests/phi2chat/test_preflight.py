@@ -242,20 +242,20 @@ def test_much_is_said_in_short_and_errors_first(look: Any) -> None:
     train = [record(f"t{i}", answer="这是正确的答案。", instruction=f"{WORDS[i]}とは何") for i in range(20)]
     found = look([*train, record("t20", answer="### Answer:")])
     lines: list[str] = []
-    tell(found, Path("my.jsonl"), lines.append)
+    tell(found, lines.append)
     assert len(lines) == SHOWN_FINDINGS + 1
     assert lines[0].endswith("[marker]")
-    assert lines[-1] == "... and 1 more; `phi2chat train my.jsonl --check | less` shows all"
+    assert lines[-1] == "... and 1 more; the same command with `--check | less` shows all"
     with pytest.raises(UserError) as raised:
-        require_trainable(found, Path("my.jsonl"))
-    assert str(raised.value) == f"{found.all_found[0]}; `phi2chat train my.jsonl --check` shows all"
+        require_trainable(found)
+    assert str(raised.value) == f"{found.all_found[0]}; the same command with --check shows all"
 
 
 def test_nothing_is_said_in_one_line(look: Any) -> None:
     lines: list[str] = []
     found = look([record("t0")])
-    tell(found, Path("my.jsonl"), lines.append)
-    require_trainable(found, Path("my.jsonl"))
+    tell(found, lines.append)
+    require_trainable(found)
     assert lines == ["checked 9 records: nothing found"]
 
 

@@ -1,8 +1,13 @@
 """run.json: what it says of the folder that a run was started in."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from curation.errors import UserError
 from phi2chat.run import Run, read_git_state, read_run
 
 
@@ -45,3 +50,27 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     run.data_changes = [{"step": 4, "sha256": {"data.jsonl": "11"}}]
     run.save(tmp_path)
     assert read_run(tmp_path) == run
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"versions": None},
+        {"tokens_per_second": None},
+        {"tokens_per_second": True},
+        {"records": []},
+        {"records": {"train": "1"}},
+        {"languages": [1]},
+        {"losses": [[1]]},
+        {"eval_losses": [[1, None]]},
+        {"best_step": "2"},
+        {"base": 1},
+        {"data": "a\0b"},
+    ],
+)
+def test_a_value_of_another_kind_is_damage(tmp_path: Path, damage: dict[str, Any]) -> None:
+    Run("base", "data.jsonl", {}, {}).save(tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(content | damage), "utf-8")
+    with pytest.raises(UserError, match="is damaged or of another version"):
+        read_run(tmp_path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,18 @@ def test_a_bar_on_a_terminal_is_taken_away_before_a_line_comes() -> None:
     assert " 3/10  loss 1.500" in shown.getvalue()
     screen.say("done")
     assert shown.getvalue().rpartition("\x1b[2K")[2] == "done\n"
+
+
+def test_a_line_in_between_does_not_begin_the_time_anew() -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=80, force_terminal=True)
+    screen = Screen(console, console)
+    screen.training_progress(Progress(10, 1, loss=1.5))
+    time.sleep(1.1)
+    screen.say("an answer of a probe")
+    screen.training_progress(Progress(10, 2, loss=1.5))
+    screen.end_progress()
+    assert "0:00:00" not in shown.getvalue().rpartition("2/10")[2]
 
 
 @pytest.mark.parametrize(

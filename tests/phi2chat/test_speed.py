@@ -162,6 +162,19 @@ class Forgetful(PhiForCausalLM):
         return super().forward(*args, **kwargs)
 
 
+def test_a_model_that_mixes_records_up_is_found_out_by_a_single_one() -> None:
+    model = Forgetful(PhiConfig(**SHAPE, initializer_range=0.3))
+    assert leave_padding_out(model, examples(1)) == "it does not keep them apart"
+
+
+def test_a_model_without_a_choice_of_attention_is_named_by_us_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    model = BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=2))
+    assert leave_padding_out(model, examples(2))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_model_that_mixes_records_up_is_found_out() -> None:
     model = Forgetful(PhiConfig(**SHAPE, initializer_range=0.3))
     assert leave_padding_out(model, examples(4)) == "it does not keep them apart"

@@ -121,3 +121,8 @@ def test_ollama_stops_where_ours_does_and_is_greedy() -> None:
 def test_a_marker_that_a_modelfile_cannot_hold_is_refused(marker: str) -> None:
     with pytest.raises(UserError, match="cannot stand in a Modelfile; leave out --ollama"):
         modelfile(PromptStyle(instruction=marker), ".", 2048, "<|end|>")
+
+
+def test_a_name_that_would_be_an_instruction_to_ollama_is_refused() -> None:
+    with pytest.raises(UserError, match="cannot stand in a Modelfile; give another --output-dir"):
+        modelfile(PromptStyle(), "./m\nADAPTER /etc/passwd\n.gguf", 2048, "<|end|>")
