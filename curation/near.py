@@ -9,6 +9,7 @@ from dataclasses import dataclass
 NEAR = 0.55  # from this likeness on, two questions count as nearly the same
 
 _GRAM_SIZES = (2, 3)
+_GRAM_CHARS = 300  # of a key: what stands behind, in a long context, must name the same things and figures
 _COMPARISONS = 100  # a text, so that ten thousand of any kind take seconds
 # What a question is about: a kanji, a katakana word (with or without its last long-vowel mark), a word of letters.
 _SUBJECT = re.compile(r"[一-鿿㐀-䶿々]|[ァ-ヺ][ァ-ヺー]*?(?=ー*(?![ァ-ヺー]))|[a-zß-ʯͰ-ӿ]{3,}")
@@ -36,7 +37,8 @@ def likeness(first: str, second: str) -> float:
     """How alike two questions are, from 0 to 1.
 
     It is the Jaccard index of their character 2- and 3-grams: how many both have, of those that either has. Before, the
-    texts are brought to NFKC and lower case, and lose blanks and punctuation.
+    texts are brought to NFKC and lower case, and lose blanks and punctuation; of long ones the first 300 characters
+    are compared.
 
     It is 0 where the two ask for different things in the same words: where their numbers or signs differ (`1+2は？`,
     `1+3は？`), or where each names something that the other does not (`フランスの首都は？`, `タイの首都は？`), be it a
@@ -49,30 +51,36 @@ def likeness(first: str, second: str) -> float:
 def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
     """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
 
-    A text is compared with those that share its rarest grams, some hundreds at most: in a small file that is every text
-    that could be alike, and in one of many thousands it is not certain, though likely, that none is missed.
+    A text is compared with earlier ones that share one of its rarest grams: two that are alike do (Chaudhuri et al.
+    2006, https://doi.org/10.1109/ICDE.2006.9, prefix filter). Where a hundred and more do, as among many thousands of
+    one form, it is not certain, though likely, that none is missed.
     """
     read = [_read(text) for text in texts]
     first_place: dict[str, int] = {}
     for place, text in enumerate(read):
         first_place.setdefault(text.key, place)
-    places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram
-    for place in first_place.values():
-        for gram in read[place].grams:
+    counts = Counter(gram for place in first_place.values() for gram in read[place].grams)
+    places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram that two have and one of them is rare by
+    found = []
+    for place, text in enumerate(read):
+        if (same := first_place[text.key]) < place:
+            found.append(NearPair(same, place, 1.0))
+            continue
+        by_rarity = sorted(sorted(text.grams), key=counts.__getitem__)
+        rare = [gram for gram in by_rarity[: int((1 - threshold) * len(by_rarity)) + 1] if counts[gram] > 1]
+        alike = [(_compare(read[other], text), -other) for other in _candidates(rare, places)]
+        best, first = max(alike, default=(0.0, 0))
+        if best >= threshold:
+            found.append(NearPair(-first, place, best))
+        for gram in rare:
             places[gram].append(place)
-    best = {place: (1.0, -first) for place, text in enumerate(read) if (first := first_place[text.key]) < place}
-    for place in first_place.values():
-        for other in _candidates(read[place].grams, places):
-            if other != place and (alike := _compare(read[place], read[other])) >= threshold:
-                first, second = sorted((place, other))
-                best[second] = max(best.get(second, (0.0, 0)), (alike, -first))
-    return [NearPair(-negated, place, alike) for place, (alike, negated) in sorted(best.items())]
+    return found
 
 
-def _candidates(grams: set[str], places: dict[str, list[int]]) -> set[int]:
+def _candidates(rare: Sequence[str], places: dict[str, list[int]]) -> set[int]:
     found: set[int] = set()
     left = _COMPARISONS
-    for gram in sorted(grams, key=lambda gram: (len(places[gram]), gram)):
+    for gram in rare:
         left -= len(places[gram])
         if left < 0:
             break
@@ -84,7 +92,8 @@ def _read(text: str) -> _Text:
     normal = unicodedata.normalize("NFKC", text).casefold()
     dense = "".join(normal.split())
     key = "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
-    grams = {key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1)}
+    head = key[:_GRAM_CHARS]
+    grams = {head[start : start + size] for size in _GRAM_SIZES for start in range(len(head) - size + 1)}
     return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)), grams or {key})
 
 
