@@ -151,10 +151,12 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        # What an error leaves half added to gradients of earlier batches could not be taken out again.
+        can_begin_again = all(weight.grad is None for weight in self.model.parameters())
         try:
             return super().training_step(*args, **kwargs)
         except Exception as error:
-            if not is_of_the_compiler(error) or self.state.global_step > self._initial_global_step:
+            if not is_of_the_compiler(error) or not can_begin_again:
                 raise
             reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
         run_uncompiled(self.model.get_base_model())
