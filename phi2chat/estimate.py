@@ -23,6 +23,7 @@ from phi2chat.quiet import quiet_transformers
 from phi2chat.run import RUN_FILE, read_run
 from phi2chat.speed import use_fused_gelu
 
+_OUTLINE = "phi2chat_outline"  # the name of our attention function there
 # Weight, gradient, and the two moments of AdamW, each in float32.
 BYTES_A_TRAINED_PARAMETER = 16
 BYTES_OF_NF4 = 0.516  # 4 bits, and the constants of each 64 weights in 8 bits (https://arxiv.org/abs/2305.14314, 3)
@@ -154,8 +155,7 @@ def _activation_bytes(model: Any, tokens: int, with_loss: int) -> tuple[int, int
     # Whole, as the layers want it: to make one, transformers would look at numbers, of which there are none.
     mask = torch.ones((1, 1, tokens, tokens), dtype=torch.bool, device="meta")
     model = model.to(model.dtype)  # autocast computes the adapter in the numbers of the base
-    transformers.AttentionInterface.register("outline", _fused_attention)
-    model.base_model.model.set_attn_implementation("outline")
+    model.base_model.model.set_attn_implementation(_OUTLINE)
     with _counting_saved(model) as saved:
         kept = torch.zeros(with_loss, dtype=torch.long, device="meta")
         output = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept, use_cache=False)
@@ -194,3 +194,6 @@ def _counting_saved(model: Any) -> Iterator[list[int]]:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield sizes
+
+
+transformers.AttentionInterface.register(_OUTLINE, _fused_attention)
