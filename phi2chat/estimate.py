@@ -16,12 +16,14 @@ from torch.nn.functional import cross_entropy
 
 from curation.errors import UserError
 from phi2chat.config import TrainConfig
+from phi2chat.failures import smaller_settings
 from phi2chat.lora import lora_config
 from phi2chat.lora_linear import use_fused_lora
 from phi2chat.preflight import Preflight
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import RUN_FILE, read_run
 from phi2chat.speed import use_fused_gelu
+from phi2chat.units import gib
 
 _OUTLINE = "phi2chat_outline"  # the name of our attention function there
 # Weight, gradient, and the two moments of AdamW, each in float32.
@@ -125,17 +127,8 @@ def describe_shortage(estimated: Estimate, free: int, config: TrainConfig) -> st
     """What to try where the estimate is more than what is free, or ""."""
     if estimated.memory_bytes <= free:
         return ""
-    smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2}"
-    ways = [smaller] * (config.batch_size > 1) + ["--gradient-checkpointing"] * (not config.gradient_checkpointing)
-    return (
-        f"memory: about {gib(estimated.memory_bytes)} for the largest batch, and {gib(free)} are free; try"
-        f" {' or '.join(ways) or 'a lower --max-length'}"
-    )
-
-
-def gib(size: float) -> str:
-    """Bytes as people read them."""
-    return f"{size / 2**30:.1f} GiB"
+    needed = f"about {gib(estimated.memory_bytes)} for the largest batch"
+    return f"memory: {needed}, and {gib(free)} are free; try {smaller_settings(config)}"
 
 
 def free_bytes(device: torch.device) -> int:
