@@ -1,10 +1,16 @@
-"""Examples -> a batch without padding: the records of a step stand end to end in one row, and none sees another."""
+"""Examples -> a batch without padding: the records of a step stand end to end in one row, and none sees another.
 
-from collections.abc import Sequence
+Several processes share a step out, and where its records do not fill it, blank ones do: they have no loss, so that the
+curves are those of one process with larger batches. By itself accelerate would train and evaluate some records twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
+from torch.utils.data import Sampler
 
 from phi2chat.examples import IGNORED
 
@@ -35,3 +41,48 @@ def lay_end_to_end(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
         "logits_to_keep": logits_to_keep,
         "targets": labels[1:][logits_to_keep],
     }
+
+
+def fill_up(examples: Sequence[dict[str, list[int]]], step: int) -> list[dict[str, list[int]]]:
+    """The examples and as many blank ones as make their number a multiple of `step`."""
+    return [*examples, *[blank_like(examples[0])] * (-len(examples) % step)]
+
+
+def blank_like(example: dict[str, list[int]]) -> dict[str, list[int]]:
+    """An example without loss, of two tokens: for a batch of one token layers would be compiled once more."""
+    return {"input_ids": example["input_ids"][:2], "labels": [IGNORED] * 2}
+
+
+class WholeSteps(Sampler[int]):
+    """The order in which one process goes through the records, then their number as the index of a blank one.
+
+    `lengths` are those of the records in tokens. A step is one batch for each of the processes, and an epoch whole
+    steps. Within a step the order is such that every batch has about as many tokens, for a process that has fewer waits
+    for the others, and the loss of a step is the same however its records are dealt out.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], processes: int, batch_size: int, seed: int, epoch: Callable[[], int]
+    ) -> None:
+        self._lengths, self._processes, self._batch_size = [*lengths, 0], processes, batch_size
+        self._seed, self._epoch = seed, epoch
+
+    def __len__(self) -> int:
+        records = len(self._lengths) - 1
+        return records + -records % (self._processes * self._batch_size)
+
+    def __iter__(self) -> Iterator[int]:
+        blank, step = len(self._lengths) - 1, self._processes * self._batch_size
+        # The class that accelerate puts in for one process; here it would not be told the epoch of a resumed run.
+        shuffled = SeedableRandomSampler(range(blank), data_seed=self._seed)
+        shuffled.set_epoch(self._epoch())
+        order = [*shuffled, *[blank] * (len(self) - blank)]
+        for start in range(0, len(order), step):
+            yield from self._deal(order[start : start + step])
+
+    def _deal(self, records: Sequence[int]) -> Iterator[int]:
+        batches: list[list[int]] = [[] for _ in range(self._processes)]
+        for record in sorted(records, key=lambda record: -self._lengths[record]):
+            open_ones = [batch for batch in batches if len(batch) < self._batch_size]
+            min(open_ones, key=lambda batch: sum(self._lengths[other] for other in batch)).append(record)
+        return chain.from_iterable(batches)

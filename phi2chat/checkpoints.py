@@ -13,13 +13,15 @@ from pathlib import Path
 from curation.errors import UserError
 from curation.store import fsync, write_all, write_atomically
 from phi2chat.model_card import CARD
+from phi2chat.processes import is_main
 from phi2chat.prompt import PROMPT_FILE
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, CHECKPOINTS
 
 COMPLETE_FILE = "complete.json"
 BEST_FILE = "best.safetensors"  # the adapter with the lowest eval loss so far, where it is not that of the checkpoint
 TRAINER_STATE = "trainer_state.json"
-PARTS = {ADAPTER_FILE, ADAPTER_CONFIG, PROMPT_FILE, TRAINER_STATE, "optimizer.pt", "scheduler.pt", "rng_state.pth"}
+# In every one; what Trainer names the rest depends on how many processes there are, and on who shares the model out.
+PARTS = {ADAPTER_FILE, ADAPTER_CONFIG, PROMPT_FILE, TRAINER_STATE}
 KEPT = 2  # where the newest is damaged one day, there is another
 _UNFINISHED = "was not written to its end"
 
@@ -76,7 +78,7 @@ def choose_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
         say(f"{path}: {faults[path]}; {way_on}")
     if not passed_over:
         say(way_on)
-    for path in faults:
+    for path in faults if is_main() else ():
         _remove(path)
     return chosen
 

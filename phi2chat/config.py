@@ -113,8 +113,15 @@ class TrainConfig(DeviceConfig):
     overlong: Literal["stop", "drop"] = option("stop", "What to do with a longer record; it is never cut.")
     epochs: float = option(3.0, "Times to go through the train records.", 0.01, 100_000)
     max_steps: int | None = option(None, "Stop after this many steps, whatever --epochs says.", 1)
-    batch_size: int = option(8, "Records a step on the device.", 1, 65536)
+    batch_size: int = option(8, "Records a step on each device.", 1, 65536)
     accumulation_steps: int = option(1, "Batches gathered before each optimizer step.", 1)
+    gpus: int | None = option(
+        None,
+        "GPUs to train on, a process each, every one with its --batch-size; with --device cpu, processes.",
+        1,
+        1024,
+    )
+    accelerate_config: Path | None = option(None, "Accelerate's own YAML file, for FSDP or DeepSpeed.")
     learning_rate: float = option(2e-4, "Peak learning rate, reached after the warm-up; then a cosine.", 0, 1)
     warmup_ratio: float = option(0.05, "Part of the steps spent warming up.", 0, 0.9)
     lora_rank: int = option(16, "Rank of the LoRA matrices.", 1, 4096)

@@ -54,7 +54,7 @@ def count_steps(records: int, config: TrainConfig) -> int:
     """The optimizer steps of a run, counted as Trainer counts them."""
     if config.max_steps:
         return config.max_steps
-    batches = math.ceil(records / config.batch_size)
+    batches = math.ceil(records / (config.batch_size * (config.gpus or 1)))
     return math.ceil(config.epochs * max(math.ceil(batches / config.accumulation_steps), 1))
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.control import Control
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.segment import ControlType
 from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
@@ -198,6 +200,11 @@ class Screen:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
+
+    def tidy_line(self) -> None:
+        """Take away what another process may have left when it was killed: its bar, and a hidden cursor."""
+        erase = (ControlType.ERASE_IN_LINE, 2)
+        self.err.control(Control(ControlType.CARRIAGE_RETURN, erase, ControlType.SHOW_CURSOR))
 
     def _show_bar(self, text: str, total: int | None, completed: int) -> None:
         if self._bar is None:

@@ -12,11 +12,12 @@ from trl import SFTConfig, SFTTrainer
 
 from curation.errors import UserError
 from datasets import Dataset
-from phi2chat.batches import lay_end_to_end
+from phi2chat.batches import WholeSteps, blank_like, fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
 from phi2chat.lora import lora_config
 from phi2chat.lora_linear import use_fused_lora
+from phi2chat.processes import add_up, count, is_main
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
 from phi2chat.speed import (
@@ -52,6 +53,10 @@ def make_trainer(
     use_fused_gelu(model)
     if padded := leave_padding_out(model, train_side.examples):
         reporter.note(f"batches are padded, which is slower: {run.base} cannot read records end to end ({padded})")
+    # Several processes need whole steps; one takes what is there.
+    together = count()
+    blanks = [blank_like(train_side.examples[0])] if together > 1 else []
+    eval_examples = fill_up(eval_side.examples, config.batch_size * together) if together > 1 else eval_side.examples
     strategy = "steps" if config.eval_steps else "epoch"
     on_cpu = model.device.type == "cpu"
     with quiet_transformers():  # TRL and PEFT warn about choices that are made on purpose here
@@ -85,6 +90,8 @@ def make_trainer(
             logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
             dataloader_pin_memory=not on_cpu,
             disable_tqdm=True,
+            ddp_find_unused_parameters=False,  # there are none, and looking for them takes time
+            ddp_broadcast_buffers=False,  # they are constants
             report_to=[name for name in trackers_of(config) if name != "tensorboard"],
             run_name=folder.resolve().name,
             project="phi2chat",
@@ -96,12 +103,12 @@ def make_trainer(
             trainer = TokenMeanTrainer(
                 model=model,
                 args=arguments,
-                train_dataset=Dataset.from_list(train_side.examples),
-                eval_dataset=Dataset.from_list(eval_side.examples),
+                train_dataset=Dataset.from_list([*train_side.examples, *blanks]),
+                eval_dataset=Dataset.from_list(eval_examples),
                 processing_class=tokenizer,
                 data_collator=None if padded else lay_end_to_end,
                 peft_config=lora_config(config, model.config.model_type),
-                callbacks=_tensorboard(folder) if "tensorboard" in trackers_of(config) else None,
+                callbacks=_tensorboard(folder) if "tensorboard" in trackers_of(config) and is_main() else None,
             )
         except ValueError as error:
             if "target modules" not in str(error).lower():
@@ -109,6 +116,8 @@ def make_trainer(
             raise UserError(f"{run.base}: has no layer that LoRA could be put on; take another base") from error
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.reporter = reporter
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        return trainer  # they gather the weights of a module when it is called as it was written, and only then
     base = trainer.model.get_base_model()
     use_fused_lora(base)
     if config.compile and not on_cpu and not padded and config.quantize == "none":
@@ -150,6 +159,19 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
 
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if count() == 1:
+            return super()._get_train_sampler(train_dataset)
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"]][:-1]  # the last one is blank
+        batch_size, seed = self.args.per_device_train_batch_size, self.args.seed
+        return WholeSteps(lengths, count(), batch_size, seed, lambda: int(self.state.epoch or 0))
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        batches, loss_tokens = super().get_batch_samples(*args, **kwargs)
+        if batches and "targets" in batches[0]:
+            self._total_train_tokens += int(add_up(sum(batch["input_ids"].numel() for batch in batches)))
+        return batches, loss_tokens
+
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         # What an error leaves half added to gradients of earlier batches could not be taken out again.
         can_begin_again = all(weight.grad is None for weight in self.model.parameters())
@@ -159,7 +181,7 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
             if not is_of_the_compiler(error) or not can_begin_again:
                 raise
             reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
-        run_uncompiled(self.model.get_base_model())
+        run_uncompiled(self.accelerator.unwrap_model(self.model).get_base_model())
         self.reporter.note(f"layers run uncompiled, which is slower: torch cannot compile them here ({reason})")
         self.optimizer.zero_grad()
         return super().training_step(*args, **kwargs)
@@ -173,19 +195,17 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         logits = model(**given, use_cache=False).logits[0]  # (targets, vocabulary)
         loss = cross_entropy(logits.float(), inputs["targets"], reduction="sum")
         if num_items_in_batch is None:
-            loss = loss / len(inputs["targets"])
+            loss = loss / max(len(inputs["targets"]), 1)
         else:  # it counts the tokens of all processes, over which gradients are averaged
             loss = loss * (self.accelerator.num_processes / num_items_in_batch)
-        if model.training:
-            self._total_train_tokens += inputs["input_ids"].numel()
         self._metrics["train" if model.training else "eval"]["num_tokens"] = [self._total_train_tokens]
         return loss
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         self._eval_nats, self._eval_tokens = 0.0, 0
-        with uncompiled(self.model.get_base_model()):
+        with uncompiled(self.accelerator.unwrap_model(self.model).get_base_model()):
             output = super().evaluation_loop(*args, **kwargs)
-        output.metrics["eval_loss"] = self._eval_nats / self._eval_tokens
+        output.metrics["eval_loss"] = add_up(self._eval_nats) / add_up(self._eval_tokens)
         return output
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.config import TrainConfig, build, with_options
+from phi2chat.config import TrainConfig, build, from_json, with_options
+from phi2chat.processes import is_main
+from phi2chat.run import RUN_FILE, read_run
 
 if TYPE_CHECKING:
     from phi2chat.run import Run
     from phi2chat.screen import Screen
+    from phi2chat.watcher import Progress
 
 LOSS_PNG = "loss.png"
 
@@ -43,6 +46,7 @@ def command(
     \b
     phi2chat train datasets/ja-basics --base smollm2-135m
     phi2chat train my.jsonl --config train.yaml --epochs 5
+    phi2chat train my.jsonl --gpus 2
     phi2chat train --resume runs/my-phi-2
     phi2chat train my.jsonl --check
     """
@@ -61,6 +65,7 @@ def command(
     if data and not data.exists():
         raise UserError(f"{data}: no such file or folder; check the path")
 
+    from phi2chat.launch import is_to_launch, launch, telling_the_launcher
     from phi2chat.screen import Screen
 
     screen = Screen()
@@ -69,14 +74,48 @@ def command(
 
         assert data is not None
         raise click.exceptions.Exit(check(data, config, screen, as_json))
+    if resume_dir:
+        run_file = resume_dir / RUN_FILE
+        config = from_json(TrainConfig, read_run(resume_dir).config, where=str(run_file))
+    if is_to_launch(config):
+        try:
+            launch(config, screen.note)
+        finally:
+            screen.tidy_line()
+        return
+    with telling_the_launcher():
+        try:
+            _train(data, config, resume_dir, allow_changed_data, screen)
+        finally:
+            screen.end_progress()
+
+
+def _train(
+    data: Path | None, config: TrainConfig, resume_dir: Path | None, allow_changed_data: bool, screen: "Screen"
+) -> None:
     from phi2chat.trainer import resume, train
 
+    reporter = screen if is_main() else Silence()
     if resume_dir:
-        folder, run = resume(resume_dir, screen, allow_changed_data)
+        folder, run = resume(resume_dir, reporter, allow_changed_data)
     else:
         assert data is not None
-        folder, run = train(data, config, screen)
-    report(folder, run, screen)
+        folder, run = train(data, config, reporter)
+    if is_main():
+        report(folder, run, screen)
+
+
+class Silence:
+    """The reporter of a process beside the main one."""
+
+    def status(self, text: str) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def training_progress(self, progress: "Progress") -> None:
+        """Nothing."""
 
 
 def report(folder: Path, run: "Run", screen: "Screen") -> None:

@@ -28,10 +28,11 @@ from phi2chat.config import TrainConfig
 from phi2chat.estimate import describe_shortage, estimate, free_bytes
 from phi2chat.examples import Sides, TokenizedSide, read_sides
 from phi2chat.failures import readable_failures, way_on
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.interrupts import Interrupt, noting_interrupts
 from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.models import Base, find_base, load_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.preflight import inspect, require_trainable, tell
+from phi2chat.processes import count, is_main, leave, take_own_gpu
 from phi2chat.prompt import PROMPT_FILE, PromptStyle, load_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
@@ -52,7 +53,10 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     Raises UserError for whatever the user can mend.
     """
     folder = config.output_dir or Path("runs") / f"{data.stem}-{Path(config.base).name}"
-    _refuse_to_write_over(folder)
+    if is_main():
+        _refuse_to_write_over(folder)
+    if count() > 1:
+        config = dataclasses.replace(config, gpus=count())
     sides = read_sides(data, config)
     _require_extras(config)
     base = find_base(config.base, reporter.status)
@@ -64,8 +68,9 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     except OSError as error:
         raise UserError(f"{folder}: cannot be made ({error.strerror}); give another --output-dir") from None
     with _only_training_in(folder):
-        _refuse_to_write_over(folder)  # another training may have been here meanwhile
-        remove_unusable(folder)
+        if is_main():
+            _refuse_to_write_over(folder)  # another training may have been here meanwhile
+            remove_unusable(folder)
         _train(folder, run, config, prepared, None, reporter)
     return folder, run
 
@@ -83,6 +88,11 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
             raise UserError(f"{folder}: this run has finished; chat with it, `phi2chat repl --adapter {folder}`")
         config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
         _require_extras(config)
+        if count() != (config.gpus or 1):
+            raise UserError(
+                f"{folder}: this run began with {config.gpus or 1} processes, and these are {count()};"
+                f" go on with `phi2chat train --resume {folder}`"
+            )
         sides = read_sides(Path(run.data), config)
         changed = sorted(path for path in sides.sha256.keys() | run.sha256.keys() if _changed(path, sides, run))
         if changed and not allow_changed_data:
@@ -99,7 +109,8 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
             run.sha256 = sides.sha256
             reporter.note(f"{', '.join(changed)}: has changed since this run began; run.json keeps both hashes")
         if checkpoint and position and position.step >= position.total_steps:  # all but the end was done
-            _finish(run, folder, checkpoint, base)
+            if is_main():
+                _finish(run, folder, checkpoint, base)
         else:
             _train(folder, run, config, _prepare(run, config, sides, base, reporter), checkpoint, reporter)
     return folder, run
@@ -108,6 +119,8 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
 def _require_extras(config: TrainConfig) -> None:
     """Find out before a model is looked for whether what was asked for besides the training can be done."""
     require_trackers(config)
+    if config.sample_every and config.accelerate_config:
+        raise UserError("--sample-every: asks one process, and --accelerate-config may share the model out; give one")
     if config.sample_file:
         read_probes(config.sample_file)
 
@@ -131,6 +144,8 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
     device, dtype = place(config)
     if device.type == "cpu":
         _keep_freed_memory()
+    else:
+        take_own_gpu()
     style, data = PromptStyle(), Path(run.data)
     reporter.status(f"checking {len(sides.train) + len(sides.eval)} records")
     outline, tokenizer = load_outline(base, dtype)
@@ -155,7 +170,7 @@ def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: 
 def _train(
     folder: Path, run: Run, config: TrainConfig, prepared: _Prepared, checkpoint: Path | None, reporter: Reporter
 ) -> None:
-    with noting_interrupts(STOPPING, terminate=True) as interrupt:
+    with _noting_interrupts() as interrupt:
         with readable_failures(folder, config):
             trainer = make_trainer(
                 folder,
@@ -169,7 +184,7 @@ def _train(
                 reporter,
             )
         trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter, prepared.loaded_at))
-        if config.sample_every:
+        if config.sample_every and is_main():
             tokenizer, style = prepared.tokenizer, prepared.style
             sampler = Sampler(prepared.probes, config.sample_every, folder, tokenizer, style, interrupt, reporter)
             trainer.add_callback(sampler)
@@ -178,19 +193,25 @@ def _train(
         trained = f"{run.trainable_parameters:,} parameters in {', '.join(run.lora_modules)}"
         reporter.note(f"training {trained}")
         reporter.note(f"on {len(prepared.train.examples)} records, with {len(prepared.eval.examples)} for eval")
+        if count() > 1:
+            records = count() * config.batch_size * config.accumulation_steps
+            reporter.note(f"in {count()} processes of {config.batch_size} records, {records} a step")
         run.status = "running"
-        run.save(folder)
+        if is_main():
+            run.save(folder)
         try:
             with readable_failures(folder, config), quiet_transformers():
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-                if interrupt.requested and trainer.state.global_step < trainer.state.max_steps:
-                    run.status = "interrupted"
+                run.status = "interrupted" if trainer.state.global_step < trainer.state.max_steps else "finished"
+                if is_main() and run.status == "interrupted":
                     run.save(folder)
-                else:
+                elif is_main():
                     _finish(run, folder, _last_checkpoint(folder, trainer.state.global_step), prepared.base)
+            leave()
         except BaseException as error:
             run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            remove_unusable(folder)
+            if is_main():
+                remove_unusable(folder)
             with contextlib.suppress(UserError):  # a full disk has been reported already
                 run.save(folder)
             if run.status == "interrupted":
@@ -198,14 +219,20 @@ def _train(
             raise
 
 
+def _noting_interrupts() -> contextlib.AbstractContextManager[Interrupt]:
+    # The launcher of several processes sends Ctrl-C, whatever it was sent itself; SIGTERM is for those that a process
+    # which has failed leaves behind.
+    return noting_interrupts(STOPPING if is_main() else "", terminate=count() == 1)
+
+
 def _finish(run: Run, folder: Path, checkpoint: Path, base: Base) -> None:
+    run.status = "finished"
     position = read_position(checkpoint)
     run.steps, run.best_step = position.step, position.best_step
     subject = Subject(
         "adapter", folder.resolve().name, base.name, base.source, base.folder, load_style(checkpoint), run
     )
     publish_best(checkpoint, base.source, folder, card=write_card(subject))
-    run.status = "finished"
     run.save(folder)
 
 
@@ -233,6 +260,12 @@ def _refuse_to_write_over(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _only_training_in(folder: Path) -> Iterator[None]:
+    if not is_main():
+        yield
+        return
+    if not is_main():
+        yield
+        return
     try:
         with FileLock(folder / ".train.lock", timeout=0):
             for name in WRITTEN:

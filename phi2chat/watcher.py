@@ -15,6 +15,7 @@ from curation.errors import UserError
 from phi2chat.checkpoints import finish_checkpoint
 from phi2chat.failures import way_anew
 from phi2chat.interrupts import Interrupt
+from phi2chat.processes import add_up, is_main, wait_for_all
 from phi2chat.prompt import PromptStyle, save_style
 from phi2chat.run import Run
 
@@ -98,7 +99,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         # Trainer also comes here where it stops within an epoch; the checkpoint was written after the step then.
         in_epoch = not float(state.epoch or 0).is_integer() and state.global_step < state.max_steps
-        if self._interrupt.requested and in_epoch:
+        if control.should_training_stop and in_epoch:
             control.should_evaluate = control.should_save = False
 
     def on_prediction_step(
@@ -132,6 +133,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         weights = (weight for weight in kwargs["model"].parameters() if weight.requires_grad)
         if not all(bool(torch.isfinite(weight).all()) for weight in weights):
             raise self._not_finite("adapter", math.nan, state.global_step)
+        wait_for_all()  # each writes its own state of random numbers
+        if not is_main():
+            return
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / "README.md").unlink(missing_ok=True)  # PEFT's card, a form that nobody filled in
         self._run.steps, self._run.best_step = state.global_step, state.best_global_step
@@ -141,8 +145,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         finish_checkpoint(checkpoint)
 
     def _stop_if_asked(self, state: TrainerState, control: TrainerControl, save: bool) -> None:
+        anyone = add_up(self._interrupt.requested)  # one that stops alone would leave the others waiting
         # The last step ends the run anyway, and as a whole one.
-        if self._interrupt.requested and state.global_step < state.max_steps:
+        if anyone and state.global_step < state.max_steps:
             control.should_training_stop = True
             control.should_save = control.should_save or save
 

@@ -63,8 +63,8 @@ def test_the_data_side_imports_neither_the_terminal_side_nor_a_library_of_models
 
 def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
     rooms = {
-        "attention", "batches", "doctor", "embedded", "estimate", "failures", "generate", "lora_linear", "merge",
-        "models", "quiet", "sampler", "sft", "speed", "trainer", "watcher",
+        "attention", "batches", "doctor", "embedded", "estimate", "failures", "generate", "launch", "lora_linear",
+        "merge", "models", "processes", "quiet", "sampler", "sft", "speed", "trainer", "watcher",
     }  # fmt: skip
     assert who_imports("torch", "transformers") <= rooms
     assert who_imports("torch", "transformers") == rooms, "a room that is no model room any more can be taken out"

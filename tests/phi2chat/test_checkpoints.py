@@ -20,12 +20,14 @@ from phi2chat.checkpoints import (
     publish_best,
 )
 
+FILES = [*sorted(PARTS), "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+
 
 def save(run: Path, step: int, best_step: int | None = None) -> Path:
     """A checkpoint as the trainer and the watcher leave it, finished."""
     checkpoint = run / "checkpoints" / f"checkpoint-{step}"
     (checkpoint / "templates").mkdir(parents=True)
-    for name in [*PARTS, "templates/chat.jinja"]:
+    for name in [*FILES, "templates/chat.jinja"]:
         (checkpoint / name).write_bytes(f"{name} of step {step}\n".encode() * 9)
     (checkpoint / "adapter_config.json").write_text('{"r": 16, "base_model_name_or_path": "/a/cache"}')
     state = {"global_step": step, "max_steps": 100, "best_global_step": best_step}
@@ -54,7 +56,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", [*sorted(PARTS), "best.safetensors", "complete.json", "templates/chat.jinja"])
+@pytest.mark.parametrize("name", [*FILES, "best.safetensors", "complete.json", "templates/chat.jinja"])
 def test_a_damaged_file_is_named_and_the_checkpoint_before_is_used(tmp_path: Path, name: str, damage: str) -> None:
     older, newest = save(tmp_path, 4, best_step=4), save(tmp_path, 8, best_step=4)
     assert complete_checkpoints(tmp_path) == [older, newest]
@@ -65,7 +67,7 @@ def test_a_damaged_file_is_named_and_the_checkpoint_before_is_used(tmp_path: Pat
     assert not newest.exists()
 
 
-@pytest.mark.parametrize("name", [*sorted(PARTS), "best.safetensors"])
+@pytest.mark.parametrize("name", [*FILES, "best.safetensors"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     save(tmp_path, 4, best_step=4)
     newest = save(tmp_path, 8, best_step=4)
@@ -140,7 +142,7 @@ def test_files_are_on_the_disk_before_the_seal_and_the_seal_before_anything_is_r
 
     checkpoint = tmp_path / "checkpoints" / "checkpoint-12"
     checkpoint.mkdir()
-    for name in PARTS:
+    for name in FILES:
         (checkpoint / name).write_bytes(b"content")
     state = {"global_step": 12, "max_steps": 100, "best_global_step": None}
     (checkpoint / "trainer_state.json").write_text(json.dumps(state))
@@ -150,7 +152,7 @@ def test_files_are_on_the_disk_before_the_seal_and_the_seal_before_anything_is_r
     finally:
         sys.setprofile(None)
     sealed = calls.index("replace")
-    files_and_folders = len(PARTS) + 3
+    files_and_folders = len(FILES) + 3
     assert [call for call in calls[:sealed] if call == "fsync"] == ["fsync"] * (files_and_folders + 1)  # and the seal
     assert "rmdir" not in calls[:sealed]
     assert calls[sealed + 1] == "fsync"  # the folder, with the name of the seal
