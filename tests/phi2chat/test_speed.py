@@ -23,8 +23,10 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.activations import NewGELUActivation
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from phi2chat.batches import lay_end_to_end
+from datasets import Dataset, concatenate_datasets
+from phi2chat.batches import fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
 from phi2chat.lora_linear import use_fused_lora
@@ -247,8 +249,6 @@ def test_over_100_steps_the_loss_is_that_of_padded_batches_and_of_trl_s_own_loss
     assert fast.data_collator is lay_end_to_end
 
     stock = trainer_of(tiny_phi, tmp_path / "stock", rows, Noting())
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
-
     stock.data_collator = DataCollatorForLanguageModeling(pad_token_id=0)
     stock.model.get_base_model().set_attn_implementation("sdpa")
 
@@ -256,6 +256,18 @@ def test_over_100_steps_the_loss_is_that_of_padded_batches_and_of_trl_s_own_loss
     assert len(seen) == 100 and expected[-1] < expected[0] * 0.8
     assert seen == pytest.approx(expected, rel=2e-3)
     assert fast.evaluate()["eval_loss"] == pytest.approx(stock.evaluate()["eval_loss"], rel=2e-3)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_batch_of_blank_records_changes_no_eval_loss(tiny_phi: Path, tmp_path: Path, padded: bool) -> None:
+    trainer = trainer_of(tiny_phi, tmp_path, examples(4), Noting())
+    if padded:
+        trainer.data_collator = DataCollatorForLanguageModeling(pad_token_id=0)
+        trainer.model.get_base_model().set_attn_implementation("sdpa")
+    expected = trainer.evaluate()["eval_loss"]
+    blanks = Dataset.from_list(fill_up(examples(4), 8)[4:])
+    trainer.eval_dataset = concatenate_datasets([trainer.eval_dataset, blanks])
+    assert trainer.evaluate()["eval_loss"] == expected
 
 
 def test_where_layers_cannot_be_compiled_training_goes_on_and_says_so(tiny_phi: Path, tmp_path: Path) -> None:
