@@ -5,10 +5,12 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 NEAR = 0.55  # from this likeness on, two questions count as nearly the same
 
 _GRAM_SIZES = (2, 3)
+_SEARCHED_CHARS = 300  # of a key: with all of long contexts, the search would take gigabytes
 _COMPARISONS = 100  # a text, so that ten thousand of any kind take seconds
 # What a question is about: a kanji, a katakana word (with or without its last long-vowel mark), a word of letters.
 _SUBJECT = re.compile(r"[一-鿿㐀-䶿々]|[ァ-ヺ][ァ-ヺー]*?(?=ー*(?![ァ-ヺー]))|[a-zß-ʯͰ-ӿ]{3,}")
@@ -29,7 +31,6 @@ class _Text:
     key: str
     figures: list[str]
     subjects: frozenset[tuple[str, int]]  # each with how many of the same stand before it: 京都の首都 has two 都
-    grams: set[str]
 
 
 def likeness(first: str, second: str) -> float:
@@ -49,30 +50,38 @@ def likeness(first: str, second: str) -> float:
 def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
     """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
 
-    A text is compared with those that share its rarest grams, some hundreds at most: in a small file that is every text
-    that could be alike, and in one of many thousands it is not certain, though likely, that none is missed.
+    A text is compared with earlier ones that share one of its rarest grams: two that are alike do (the prefix filter
+    of Chaudhuri et al., A Primitive Operator for Similarity Joins in Data Cleaning, 2006). The grams of the first 300
+    characters are looked for; and where a hundred and more share one, as among many thousands of one form, it is not
+    certain, though likely, that none is missed.
     """
     read = [_read(text) for text in texts]
     first_place: dict[str, int] = {}
     for place, text in enumerate(read):
         first_place.setdefault(text.key, place)
-    places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram
-    for place in first_place.values():
-        for gram in read[place].grams:
+    counts = Counter(gram for place in first_place.values() for gram in _grams(read[place].key[:_SEARCHED_CHARS]))
+    places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram that two have and one of them is rare by
+    found = []
+    for place, text in enumerate(read):
+        if (same := first_place[text.key]) < place:
+            found.append(NearPair(same, place, 1.0))
+            continue
+        by_rarity = sorted(sorted(_grams(text.key[:_SEARCHED_CHARS])), key=counts.__getitem__)
+        prefix = by_rarity[: int((1 - threshold) * len(by_rarity)) + 2]  # one more, for the product may be rounded down
+        rare = [gram for gram in prefix if counts[gram] > 1]
+        alike = [(_compare(read[other], text), -other) for other in _candidates(rare, places)]
+        best, first = max(alike, default=(0.0, 0))
+        if best >= threshold:
+            found.append(NearPair(-first, place, best))
+        for gram in rare:
             places[gram].append(place)
-    best = {place: (1.0, -first) for place, text in enumerate(read) if (first := first_place[text.key]) < place}
-    for place in first_place.values():
-        for other in _candidates(read[place].grams, places):
-            if other != place and (alike := _compare(read[place], read[other])) >= threshold:
-                first, second = sorted((place, other))
-                best[second] = max(best.get(second, (0.0, 0)), (alike, -first))
-    return [NearPair(-negated, place, alike) for place, (alike, negated) in sorted(best.items())]
+    return found
 
 
-def _candidates(grams: set[str], places: dict[str, list[int]]) -> set[int]:
+def _candidates(rare: Sequence[str], places: dict[str, list[int]]) -> set[int]:
     found: set[int] = set()
     left = _COMPARISONS
-    for gram in sorted(grams, key=lambda gram: (len(places[gram]), gram)):
+    for gram in rare:
         left -= len(places[gram])
         if left < 0:
             break
@@ -84,8 +93,13 @@ def _read(text: str) -> _Text:
     normal = unicodedata.normalize("NFKC", text).casefold()
     dense = "".join(normal.split())
     key = "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
-    grams = {key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1)}
-    return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)), grams or {key})
+    return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)))
+
+
+@lru_cache(maxsize=1000)  # a text is compared with many, one after the other
+def _grams(key: str) -> frozenset[str]:
+    grams = (key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1))
+    return frozenset(grams) or frozenset([key])
 
 
 def _number(words: list[str]) -> frozenset[tuple[str, int]]:
@@ -97,8 +111,9 @@ def _compare(first: _Text, second: _Text) -> float:
         return 1.0
     if first.figures != second.figures or not (first.subjects <= second.subjects or first.subjects >= second.subjects):
         return 0.0
-    shared = len(first.grams & second.grams)
-    return shared / (len(first.grams) + len(second.grams) - shared)
+    grams, others = _grams(first.key), _grams(second.key)
+    shared = len(grams & others)
+    return shared / (len(grams) + len(others) - shared)
 
 
 def _is_kept(text: str, place: int) -> bool:

@@ -39,14 +39,14 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
             staged[path] = (Path(name), target)
             with os.fdopen(handle, "wb") as file:
-                Path(name).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+                Path(name).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask())
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
         for path in staged:
             os.replace(*staged[path])
         for folder in {target.parent for _, target in staged.values()}:
-            fsync_folder(folder)
+            fsync(folder)
     except OSError as error:
         raise _write_error(path, error, len(contents[path])) from None
     finally:
@@ -122,17 +122,18 @@ def _write_error(path: Path, error: OSError, size: int) -> UserError:
     return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
 
 
-def fsync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+def fsync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
     if os.name == "posix":  # Windows cannot open a folder, and its rename needs no such step
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files do not get; what is made by way of a temporary file has to leave them out."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

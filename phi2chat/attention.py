@@ -38,7 +38,7 @@ def attend_within_records(
         )
         return output, None
     groups = query.shape[1] // key.shape[1]
-    if has_flash(query.device, query.dtype):
+    if has_flash(query.device, query.dtype) and not dropout:  # the kernel knows none
         q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))  # (T, heads, head size)
         if groups > 1:  # torch 2.11's takes as many heads of keys as of queries alone
             k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)

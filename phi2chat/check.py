@@ -16,13 +16,13 @@ from phi2chat.estimate import (
     describe_shortage,
     estimate,
     free_bytes,
-    gib,
     measured_speed,
 )
 from phi2chat.examples import IGNORED, read_sides
 from phi2chat.models import find_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.preflight import SHOWN_FINDINGS, Preflight, characters_per_token, inspect, typical_example
 from phi2chat.prompt import PromptStyle
+from phi2chat.units import gib
 
 if TYPE_CHECKING:
     from phi2chat.screen import Screen

@@ -5,14 +5,13 @@ A checkpoint has all that a run needs to go on and to end: the best adapter so f
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import UserError
-from curation.store import fsync_folder, write_all, write_atomically
+from curation.store import fsync, write_all, write_atomically
 from phi2chat.model_card import CARD
 from phi2chat.processes import is_main
 from phi2chat.prompt import PROMPT_FILE
@@ -97,10 +96,8 @@ def finish_checkpoint(checkpoint: Path) -> None:
     """
     _keep_best(checkpoint)
     files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != COMPLETE_FILE)
-    for path in files:
-        _fsync(path)
-    for path in (checkpoint, checkpoint.parent, checkpoint.parent.parent):
-        fsync_folder(path)
+    for path in (*files, checkpoint, checkpoint.parent, checkpoint.parent.parent):
+        fsync(path)
     digests = {path.relative_to(checkpoint).as_posix(): _sha256(path) for path in files}
     write_atomically(checkpoint / COMPLETE_FILE, _manifest(digests))
     sealed = [path for path in _checkpoints(checkpoint.parent) if (path / COMPLETE_FILE).exists()]
@@ -171,11 +168,3 @@ def _manifest(digests: dict[str, str]) -> bytes:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

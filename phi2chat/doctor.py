@@ -13,6 +13,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.config import DEFAULT_BASE
+from phi2chat.units import gib
 
 PHI2_PARAMETERS = 2_779_683_840
 BYTES_A_WEIGHT = {"full precision": 4.0, "bf16": 2.0, "4 bit": 0.5}
@@ -101,7 +102,7 @@ def _torch() -> Iterator[Check]:
     yield Check("torch build", build, mend)
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
-        yield Check(f"GPU {index}", f"{torch.cuda.get_device_name(index)}, {_gib(free)} free of {_gib(total)}")
+        yield Check(f"GPU {index}", f"{torch.cuda.get_device_name(index)}, {gib(free)} free of {gib(total)}")
         yield Check(f"Phi-2 on GPU {index}", _what_fits(free))
     if not torch.cuda.is_available():
         yield Check("GPU", "none; models run on the CPU, where the embedded one is the right size to try things")
@@ -109,7 +110,7 @@ def _torch() -> Iterator[Check]:
 
 def _memory() -> Iterator[Check]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    yield Check("memory", f"{_gib(memory)}, {os.cpu_count()} CPU cores")
+    yield Check("memory", f"{gib(memory)}, {os.cpu_count()} CPU cores")
     yield Check("Phi-2 in memory", f"{_what_fits(memory)}, if nothing else needs it")
 
 
@@ -119,7 +120,7 @@ def _what_fits(free: float) -> str:
     for name, size in BYTES_A_WEIGHT.items():
         weights = PHI2_PARAMETERS * size
         verdict = "fits" if weights * ROOM_FOR_THE_REST <= free else "does not fit"
-        answers.append(f"{name} ({_gib(weights)}) {verdict}")
+        answers.append(f"{name} ({gib(weights)}) {verdict}")
     return ", ".join(answers)
 
 
@@ -144,8 +145,4 @@ def _models() -> Iterator[Check]:
         writable = os.access(existing, os.W_OK)
         free = shutil.disk_usage(existing).free
         mend = "" if writable else f"sudo chown $USER {existing}"
-        yield Check(name, f"{folder}, {_gib(free)} free" + ("" if writable else ", cannot be written"), mend)
-
-
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB"
+        yield Check(name, f"{folder}, {gib(free)} free" + ("" if writable else ", cannot be written"), mend)

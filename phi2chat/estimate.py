@@ -16,13 +16,16 @@ from torch.nn.functional import cross_entropy
 
 from curation.errors import UserError
 from phi2chat.config import TrainConfig
+from phi2chat.failures import smaller_settings
 from phi2chat.lora import lora_config
 from phi2chat.lora_linear import use_fused_lora
 from phi2chat.preflight import Preflight
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import RUN_FILE, read_run
 from phi2chat.speed import use_fused_gelu
+from phi2chat.units import gib
 
+_OUTLINE = "phi2chat_outline"  # the name of our attention function there
 # Weight, gradient, and the two moments of AdamW, each in float32.
 BYTES_A_TRAINED_PARAMETER = 16
 BYTES_OF_NF4 = 0.516  # 4 bits, and the constants of each 64 weights in 8 bits (https://arxiv.org/abs/2305.14314, 3)
@@ -130,17 +133,8 @@ def describe_shortage(estimated: Estimate, free: int, config: TrainConfig) -> st
     """What to try where the estimate is more than what is free, or ""."""
     if estimated.memory_bytes <= free:
         return ""
-    smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2}"
-    ways = [smaller] * (config.batch_size > 1) + ["--gradient-checkpointing"] * (not config.gradient_checkpointing)
-    return (
-        f"memory: about {gib(estimated.memory_bytes)} for the largest batch, and {gib(free)} are free; try"
-        f" {' or '.join(ways) or 'a lower --max-length'}"
-    )
-
-
-def gib(size: float) -> str:
-    """Bytes as people read them."""
-    return f"{size / 2**30:.1f} GiB"
+    needed = f"about {gib(estimated.memory_bytes)} for the largest batch"
+    return f"memory: {needed}, and {gib(free)} are free; try {smaller_settings(config)}"
 
 
 def free_bytes(device: torch.device) -> int:
@@ -160,8 +154,7 @@ def _activation_bytes(model: Any, tokens: int, with_loss: int) -> tuple[int, int
     # Whole, as the layers want it: to make one, transformers would look at numbers, of which there are none.
     mask = torch.ones((1, 1, tokens, tokens), dtype=torch.bool, device="meta")
     model = model.to(model.dtype)  # autocast computes the adapter in the numbers of the base
-    transformers.AttentionInterface.register("outline", _fused_attention)
-    model.base_model.model.set_attn_implementation("outline")
+    model.base_model.model.set_attn_implementation(_OUTLINE)
     with _counting_saved(model) as saved:
         kept = torch.zeros(with_loss, dtype=torch.long, device="meta")
         output = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept, use_cache=False)
@@ -200,3 +193,6 @@ def _counting_saved(model: Any) -> Iterator[list[int]]:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield sizes
+
+
+transformers.AttentionInterface.register(_OUTLINE, _fused_attention)

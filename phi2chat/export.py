@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from curation.errors import UserError
+from curation.store import fsync, umask
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import DeviceConfig
+from phi2chat.interrupts import ending_as_interrupt
 from phi2chat.llama_cpp import GUIDE, OUTTYPES, convert, convert_command, find_converter, gguf_name, write_guide
 from phi2chat.model_card import CARD, Subject, write_card
+from phi2chat.prompt import load_style
 from phi2chat.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, read_run
 from phi2chat.templates import modelfile, require_modelfile
+from phi2chat.units import gib
 
 if TYPE_CHECKING:
     from phi2chat.merge import Merged, Plan
@@ -83,15 +87,14 @@ def command(
     target = output_dir or _default_target(run_dir)
     if os.path.lexists(target):
         raise UserError(f"{target}: already exists; give another folder with --output-dir")
+    converter, style = find_converter(llama_cpp_dir) if gguf else None, load_style(run_dir)
 
     from phi2chat.merge import merge, plan_merge
     from phi2chat.models import base_of, find_base, place
-    from phi2chat.prompt import load_style
     from phi2chat.screen import Screen
 
     screen = Screen()
-    converter = find_converter(llama_cpp_dir) if gguf else None
-    style, device = load_style(run_dir), place(DeviceConfig(device=device_name))[0]
+    device = place(DeviceConfig(device=device_name))[0]
     if ollama:
         require_modelfile(style, target.name)
     base = find_base(base_name or base_of(run_dir), screen.status)
@@ -157,32 +160,37 @@ def _run_and_name(run_dir: Path, target: Path) -> tuple["Run | None", str]:
 def _check_room(target: Path, plan: "Plan", screen: "Screen", copies: int) -> None:
     """Say what it takes. Raises UserError where the disk has no room for it."""
     screen.note(
-        f"{plan.parameters:,} parameters: {_gib(plan.memory_bytes)} of memory to merge,"
-        f" {_gib(plan.disk_bytes * copies)} on the disk as {plan.dtype}"
+        f"{plan.parameters:,} parameters: {gib(plan.memory_bytes)} of memory to merge,"
+        f" {gib(plan.disk_bytes * copies)} on the disk as {plan.dtype}"
     )
     existing = next(folder for folder in target.absolute().parents if folder.exists())
     free = shutil.disk_usage(existing).free
     if free < plan.disk_bytes * copies:
         raise UserError(
-            f"{target}: needs {_gib(plan.disk_bytes * copies)} on the disk, and {_gib(free)} are free;"
+            f"{target}: needs {gib(plan.disk_bytes * copies)} on the disk, and {gib(free)} are free;"
             " make room, or give a folder on another disk with --output-dir"
         )
 
 
 @contextlib.contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that takes its name in the end, when all of it is on the disk, and else is removed."""
+    """A folder beside `target` that takes its name in the end, when all of it is on the disk, and else is removed.
+
+    Also where the system asks to end: what is half-written are gigabytes under a hidden name.
+    """
     staging: Path | None = None
     try:
         target.absolute().parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.absolute().parent))
-        yield staging
+        with ending_as_interrupt():
+            yield staging
         for file in staging.iterdir():
-            file.chmod(0o666 & ~_umask())  # safetensors are written for their owner alone
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        staging.chmod(0o777 & ~_umask())
+            file.chmod(0o666 & ~umask())  # safetensors are written for their owner alone
+            fsync(file)
+        staging.chmod(0o777 & ~umask())
+        fsync(staging)
         staging.rename(target)
+        fsync(target.absolute().parent)
     except Exception as error:
         if "No space left" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"{target}: the disk is full; nothing was written, make room first") from error
@@ -198,12 +206,6 @@ def written_whole(target: Path) -> Iterator[Path]:
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "Screen") -> None:
@@ -232,7 +234,3 @@ def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "S
     if MODELFILE in files:
         screen.say(f"then: {shlex.join(['ollama', 'create', target.name, '-f', str(target / MODELFILE)])}", "note")
     screen.say(f"chat with it: phi2chat repl --base {shlex.quote(str(target))}", "note")
-
-
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB"

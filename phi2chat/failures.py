@@ -35,6 +35,13 @@ def way_anew(folder: Path) -> str:
     return "train again into another --output-dir" if complete_checkpoints(folder) else "train again"
 
 
+def smaller_settings(config: TrainConfig) -> str:
+    """What of the settings takes less memory, and is not yet used."""
+    smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2}"
+    ways = [smaller] * (config.batch_size > 1) + ["--gradient-checkpointing"] * (not config.gradient_checkpointing)
+    return " or ".join(ways) or "shorter records or a smaller --base"
+
+
 @contextlib.contextmanager
 def readable_failures(folder: Path, config: TrainConfig) -> Iterator[None]:
     """Within, a full disk and a full memory become a UserError; a bug stays what it is."""
@@ -54,11 +61,8 @@ def readable_failures(folder: Path, config: TrainConfig) -> Iterator[None]:
 
 
 def _full_memory(folder: Path, config: TrainConfig, on_gpu: bool) -> UserError:
-    smaller = f"--batch-size {config.batch_size // 2} --accumulation-steps {config.accumulation_steps * 2}"
-    ways = [smaller] * (config.batch_size > 1) + ["--gradient-checkpointing"] * (not config.gradient_checkpointing)
     place = "the GPU's" if on_gpu else "the computer's"
-    advice = f"with {' or '.join(ways)}" if ways else "with shorter records or a smaller --base"
-    return UserError(f"{folder}: {place} memory is full; {way_anew(folder)} {advice}")
+    return UserError(f"{folder}: {place} memory is full; {way_anew(folder)} with {smaller_settings(config)}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,11 +1,13 @@
-"""Ctrl-C as a request: the first one is noted, the second one stops at once."""
+"""Ctrl-C as a request: the first one is noted, the second one stops at once. And the system's own, as Ctrl-C."""
 
 import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+ENDS = [signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
 
 
 class Interrupt:
@@ -31,13 +33,25 @@ def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Int
             with contextlib.suppress(OSError):
                 os.write(2, f"\n{notice}\n".encode())
 
+    with _handling([signal.SIGINT, *(ENDS if terminate else [])], note):
+        yield interrupt
+
+
+@contextlib.contextmanager
+def ending_as_interrupt() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP interrupt as Ctrl-C does, so that what is half-done is put away."""
+    with _handling(ENDS, signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(signals: list[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
-        yield interrupt
+        yield
         return
-    signals = [signal.SIGINT, *([signal.SIGTERM, signal.SIGHUP] if terminate else [])]
-    before = [signal.signal(signum, note) for signum in signals]
+    before = [signal.signal(signum, handler) for signum in signals]
     try:
-        yield interrupt
+        yield
     finally:
-        for signum, handler in zip(signals, before, strict=True):
-            signal.signal(signum, handler)
+        for signum, former in zip(signals, before, strict=True):
+            signal.signal(signum, former)

@@ -17,6 +17,7 @@ from phi2chat.models import Base, Progress, add_adapter, context_tokens, load_ba
 from phi2chat.prompt import PromptStyle, encode_prompt, render_prompt, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.templates import chat_template
+from phi2chat.units import gib
 
 PROBES = (
     "日本の首都はどこですか？",
@@ -99,7 +100,7 @@ def merge(
     for name, weight in model.state_dict().items():
         if not bool(weight.isfinite().all()):
             raise UserError(f"{adapter}: {name} does not fit into {plan.dtype}; export it with --dtype float32")
-    progress(f"writing {plan.disk_bytes / 2**30:.1f} GiB")
+    progress(f"writing {gib(plan.disk_bytes)}")
     _save(model, base, style, target, largest_shard)
     del model
     gc.collect()

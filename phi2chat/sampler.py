@@ -20,7 +20,6 @@ from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.interrupts import Interrupt
 from phi2chat.models import LoadedModel
-from phi2chat.processes import count
 from phi2chat.prompt import PromptStyle
 from phi2chat.speed import uncompiled
 
@@ -85,7 +84,7 @@ def _probe(record: Record) -> Probe:
 class Sampler(TrainerCallback):  # type: ignore[misc]
     """Asks the probes before the first step, every so many steps and after the last one, and keeps the answers.
 
-    Ctrl-C ends it at the next token, and the training as it would have ended after the step.
+    Ctrl-C ends it at the next token; the training goes on for the step at whose end it can stop.
     """
 
     def __init__(
@@ -113,8 +112,6 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if state.global_step % self._every == 0 or state.global_step >= state.max_steps:
             self._sample(model, state.global_step)
-        if self._interrupt.requested and count() == 1:  # several stop together, after the next step
-            control.should_save = control.should_training_stop = True
 
     def _sample(self, model: Any, step: int) -> None:
         answering = LoadedModel("", model, self._tokenizer, self._style)

@@ -173,10 +173,12 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         return batches, loss_tokens
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        # What an error leaves half added to gradients of earlier batches could not be taken out again.
+        can_begin_again = all(weight.grad is None for weight in self.model.parameters())
         try:
             return super().training_step(*args, **kwargs)
         except Exception as error:
-            if not is_of_the_compiler(error) or self.state.global_step > self._initial_global_step:
+            if not is_of_the_compiler(error) or not can_begin_again:
                 raise
             reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
         run_uncompiled(self.accelerator.unwrap_model(self.model).get_base_model())

@@ -101,3 +101,20 @@ def test_every_pair_holds_what_it_says(texts: list[str]) -> None:
     for pair in find_near(texts):
         assert pair.first < pair.second
         assert likeness(texts[pair.first], texts[pair.second]) == pair.likeness >= NEAR
+
+
+@given(st.lists(st.text(alphabet="あい犬猫アイab12+。 ", max_size=12), max_size=8))
+def test_no_text_that_is_near_an_earlier_one_is_missed(texts: list[str]) -> None:
+    near = {
+        second
+        for first, second in itertools.combinations(range(len(texts)), 2)
+        if likeness(texts[first], texts[second]) >= NEAR
+    }
+    assert {pair.second for pair in find_near(texts)} == near
+
+
+def test_long_contexts_are_compared_to_their_end() -> None:
+    context = "日本の首都はどこですか。" + "".join(f"ながい{kana}ぶんしょう" for kana in "あいうえおかきくけこ" * 4)
+    texts = [context, f"{context}おわりです。", f"{context}。", f"{context}7です。"]
+    assert find_near(texts) == [NearPair(0, 1, likeness(*texts[:2])), NearPair(0, 2, 1.0)]
+    assert likeness(*texts[:2]) < 1

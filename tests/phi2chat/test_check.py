@@ -52,6 +52,12 @@ def shown(data: Path, base: Path, width: int, terminal: bool = False, **config: 
     return code, console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def as_json(data: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    settings = TrainConfig(base=str(base), device="cpu", eval_file=data.parent / "eval.jsonl")
+    code = check(data, settings, Screen(), as_json=True)
+    return code, json.loads(capsys.readouterr().out)
+
+
 TRANSCRIPT = """\
 │ records     │ 2 train, 8 eval, 0 too long                                    │
 │ tokens      │ N train (N of them trained on), N eval │
@@ -173,15 +179,14 @@ def test_a_check_writes_nothing_reads_no_weights_and_leaves_in_peace(
 
 
 def test_json_holds_every_finding_and_what_a_training_takes(
-    data: Path, base: Path, phi2chat: Any, tmp_path: Path
+    data: Path, base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(data, [*RECORDS, *((f"{number}は", "数です。这是中文。", "### Answer:") for number in range(30))])
-    done = phi2chat("train", "train.jsonl", *flags(base), "--check", "--json")
-    assert done.returncode == 1
-    report = json.loads(done.stdout)
+    code, report = as_json(data, base, capsys)
+    assert code == 1
     assert (report["errors"], len(report["findings"])) == (30, 60)
     assert report["findings"][0] == {
-        "path": "train.jsonl", "line": 3, "column": 1, "end_column": None, "field": "answer",
+        "path": str(data), "line": 3, "column": 1, "end_column": None, "field": "answer",
         "message": 'holds "### Answer:", which marks a part of a prompt; reword it', "rule": "marker", "severity": "error",
     }  # fmt: skip
     assert report["records"] == {"train": 32, "eval": 8}
@@ -228,13 +233,12 @@ def test_a_training_names_all_that_is_wrong_and_does_not_begin(
 
 
 def test_the_tokens_that_are_told_are_those_of_the_records(
-    data: Path, base: Path, phi2chat: Any, tiny_tokenizer: Any
+    data: Path, base: Path, tiny_tokenizer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from curation.records import read_dataset
     from phi2chat.prompt import PromptStyle, encode, render_record
 
-    done = phi2chat("train", "train.jsonl", *flags(base), "--check", "--json")
-    report = json.loads(done.stdout)
+    _, report = as_json(data, base, capsys)
     encoded = [encode(tiny_tokenizer, render_record(PromptStyle(), one)) for _, one in read_dataset(data).records()]
     assert report["tokens"]["train"] == sum(len(one.input_ids) for one in encoded)
     assert report["trained_tokens"]["train"] == sum(sum(one.completion_mask) for one in encoded)

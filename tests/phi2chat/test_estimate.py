@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_said_with_what_to_try() -> None:
         " --batch-size 4 --accumulation-steps 2 or --gradient-checkpointing"
     )
     last = TrainConfig(batch_size=1, gradient_checkpointing=True)
-    assert describe_shortage(expected, 2**30, last).endswith("try a lower --max-length")
+    assert describe_shortage(expected, 2**30, last).endswith("try shorter records or a smaller --base")
 
 
 def test_some_memory_is_free() -> None:

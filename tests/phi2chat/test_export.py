@@ -333,6 +333,14 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, error: Exception) -
     assert names(tmp_path) == set()
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_is_half_written_is_removed_when_the_system_asks_to_end(tmp_path: Path, signum: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "m") as staging:
+        (staging / "half").write_text("half")
+        os.kill(os.getpid(), signum)
+    assert names(tmp_path) == set()
+
+
 def test_ctrl_c_leaves_nothing(run_dir: Path, tmp_path: Path, clean_environment: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "phi2chat", "export", run_dir, "--merged"],

@@ -83,7 +83,7 @@ def test_asking_the_probes_leaves_the_training_as_it_is_to_the_byte(
 
 def test_ctrl_c_while_a_probe_is_asked_loses_nothing(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
     _, run = train(records, config(tiny_phi, tmp_path / "run"), Listener(stop_at="step 4 »"))
-    assert (run.status, run.steps) == ("interrupted", 4)
+    assert (run.status, run.steps) == ("interrupted", 5)
     _, run = resume(tmp_path / "run", Listener())
     assert (run.status, steps(tmp_path / "run")) == ("finished", [0, 2, 4, 6])
     train(records, config(tiny_phi, tmp_path / "whole"), Listener())
