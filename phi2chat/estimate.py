@@ -17,8 +17,7 @@ from torch.nn.functional import cross_entropy
 from curation.errors import UserError
 from phi2chat.config import TrainConfig
 from phi2chat.failures import smaller_settings
-from phi2chat.lora import lora_config
-from phi2chat.lora_linear import use_fused_lora
+from phi2chat.lora import lora_config, use_fused_lora
 from phi2chat.preflight import Preflight
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import RUN_FILE, read_run

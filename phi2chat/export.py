@@ -89,8 +89,9 @@ def command(
         raise UserError(f"{target}: already exists; give another folder with --output-dir")
     converter, style = find_converter(llama_cpp_dir) if gguf else None, load_style(run_dir)
 
+    from phi2chat.adapters import base_of
     from phi2chat.merge import merge, plan_merge
-    from phi2chat.models import base_of, find_base, place
+    from phi2chat.models import find_base, place
     from phi2chat.screen import Screen
 
     screen = Screen()

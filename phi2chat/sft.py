@@ -15,8 +15,7 @@ from datasets import Dataset
 from phi2chat.batches import WholeSteps, blank_like, fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
-from phi2chat.lora import lora_config
-from phi2chat.lora_linear import use_fused_lora
+from phi2chat.lora import lora_config, use_fused_lora
 from phi2chat.processes import add_up, count, is_main
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run

@@ -1,19 +1,11 @@
 """Examples -> TRL's SFTTrainer with a LoRA adapter -> adapter, prompt.json and run.json in the folder of the run."""
 
 import contextlib
-import ctypes
 import dataclasses
-import platform
 import shlex
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import torch
-import transformers
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
@@ -26,24 +18,22 @@ from phi2chat.checkpoints import (
     remove_unusable,
 )
 from phi2chat.config import TrainConfig
-from phi2chat.estimate import describe_shortage, estimate, free_bytes
-from phi2chat.examples import Sides, TokenizedSide, read_sides
+from phi2chat.examples import Sides, read_sides
 from phi2chat.failures import readable_failures, way_on
 from phi2chat.interrupts import Interrupt, noting_interrupts
 from phi2chat.model_card import CARD, Subject, write_card
-from phi2chat.models import Base, find_base, load_base, load_outline, place, spell_device, spell_dtype
-from phi2chat.preflight import inspect, require_trainable, tell
-from phi2chat.processes import count, is_main, leave, take_own_gpu
-from phi2chat.prompt import PROMPT_FILE, PromptStyle, load_style
+from phi2chat.models import Base, find_base
+from phi2chat.prepare import Prepared, prepare
+from phi2chat.processes import count, is_main, leave
+from phi2chat.prompt import PROMPT_FILE, load_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
-from phi2chat.sampler import SAMPLES, Probe, Sampler, pick_probes, read_probes
+from phi2chat.sampler import SAMPLES, Sampler, read_probes
 from phi2chat.sft import make_trainer, require_trackers
 from phi2chat.watcher import Reporter, Watcher
 
 WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Run]:
@@ -63,7 +53,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
     run.git = read_git_state(Path.cwd())
-    prepared = _prepare(run, config, sides, base, reporter)
+    prepared = prepare(run, config, sides, base, reporter)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,7 +105,7 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
             if is_main():
                 _finish(run, folder, checkpoint, base)
         else:
-            _train(folder, run, config, _prepare(run, config, sides, base, reporter), checkpoint, reporter)
+            _train(folder, run, config, prepare(run, config, sides, base, reporter), checkpoint, reporter)
     return folder, run
 
 
@@ -128,50 +118,8 @@ def _require_extras(config: TrainConfig) -> None:
         read_probes(config.sample_file)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """What is needed before a folder is made: the model, both sides as it reads them, and the probes."""
-
-    base: Base
-    device: torch.device
-    model: Any
-    tokenizer: Any
-    style: PromptStyle
-    train: TokenizedSide
-    eval: TokenizedSide
-    probes: list[Probe]
-    loaded_at: float
-
-
-def _prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: Reporter) -> _Prepared:
-    device, dtype = place(config)
-    if device.type == "cpu":
-        _keep_freed_memory()
-    else:
-        take_own_gpu()
-    style = PromptStyle()
-    reporter.status(f"checking {len(sides.train) + len(sides.eval)} records")
-    outline, tokenizer = load_outline(base, dtype)
-    found = inspect(sides, outline, tokenizer, config, style)
-    tell(found, reporter.note)
-    require_trainable(found)
-    train_side, eval_side = found.train, found.eval
-    estimated = estimate(outline, base.name, config, device, found)
-    if short := describe_shortage(estimated, free_bytes(device), config):
-        reporter.note(short)
-    reporter.status(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
-    transformers.set_seed(config.seed)
-    model, tokenizer = load_base(base, device, dtype, config.quantize)
-    loaded_at = time.perf_counter()
-    _describe(run, device, dtype, train_side, eval_side, reporter)
-    run.languages = sorted({row.record.language for row in sides.train})
-    kept = [row.record for row in sides.eval if row not in eval_side.dropped]
-    probes = read_probes(config.sample_file) if config.sample_file else pick_probes(kept)
-    return _Prepared(base, device, model, tokenizer, style, train_side, eval_side, probes, loaded_at)
-
-
 def _train(
-    folder: Path, run: Run, config: TrainConfig, prepared: _Prepared, checkpoint: Path | None, reporter: Reporter
+    folder: Path, run: Run, config: TrainConfig, prepared: Prepared, checkpoint: Path | None, reporter: Reporter
 ) -> None:
     with _noting_interrupts() as interrupt:
         with readable_failures(folder, config):
@@ -278,35 +226,3 @@ def _only_training_in(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise UserError(f"{folder}: another training is writing there; give another --output-dir") from None
-
-
-def _describe(
-    run: Run,
-    device: torch.device,
-    dtype: torch.dtype,
-    train_side: TokenizedSide,
-    eval_side: TokenizedSide,
-    reporter: Reporter,
-) -> None:
-    began_with = {**run.versions, "device": run.device, "precision": run.precision}
-    run.versions = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets")}
-    run.versions["python"] = platform.python_version()
-    run.device = spell_device(device)
-    run.precision = spell_dtype(dtype)
-    run.records = {"train": len(train_side.examples), "eval": len(eval_side.examples)}
-    run.tokens = {"train": train_side.tokens, "eval": eval_side.tokens}
-    run.dropped = [f"{row.path}:{row.line}" for row in train_side.dropped + eval_side.dropped]
-    now = {**run.versions, "device": run.device, "precision": run.precision}
-    differences = [
-        f"{name} {began_with[name]} -> {now[name]}" for name in now if began_with.get(name, now[name]) != now[name]
-    ]
-    if differences and began_with["device"]:
-        reporter.note(f"{', '.join(differences)}: not as the run began, so what follows may differ a little")
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed for the next step, instead of giving it back and faulting it in again."""
-    if platform.libc_ver()[0] == "glibc":
-        library = ctypes.CDLL(None)
-        for option, value in ((_M_MMAP_THRESHOLD, 2**30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28)):
-            library.mallopt(option, value)

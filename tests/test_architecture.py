@@ -63,8 +63,8 @@ def test_the_data_side_imports_neither_the_terminal_side_nor_a_library_of_models
 
 def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
     rooms = {
-        "attention", "batches", "doctor", "embedded", "estimate", "failures", "generate", "launch", "lora_linear",
-        "merge", "models", "processes", "quiet", "sampler", "sft", "speed", "trainer", "watcher",
+        "attention", "batches", "doctor", "embedded", "estimate", "failures", "generate", "launch", "lora",
+        "merge", "models", "prepare", "processes", "quiet", "sampler", "sft", "speed", "watcher",
     }  # fmt: skip
     assert who_imports("torch", "transformers") <= rooms
     assert who_imports("torch", "transformers") == rooms, "a room that is no model room any more can be taken out"
@@ -72,7 +72,7 @@ def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
 
 def test_only_the_trainer_trains() -> None:
     assert who_imports("trl", "datasets") == {"sft"}
-    assert who_imports("peft") == {"estimate", "lora", "lora_linear", "models"}
+    assert who_imports("peft") == {"adapters", "estimate", "lora"}
 
 
 def test_only_the_screen_makes_a_console() -> None:

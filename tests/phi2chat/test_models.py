@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from curation.errors import UserError
+from phi2chat.adapters import base_of
 from phi2chat.config import ModelConfig
-from phi2chat.models import WAYS_OUT, base_of, find_base, load, place, set_pad_token
+from phi2chat.models import WAYS_OUT, find_base, load, place, set_pad_token
 from phi2chat.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
 

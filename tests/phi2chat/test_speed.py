@@ -29,7 +29,7 @@ from datasets import Dataset, concatenate_datasets
 from phi2chat.batches import fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
-from phi2chat.lora_linear import use_fused_lora
+from phi2chat.lora import use_fused_lora
 from phi2chat.models import load_base
 from phi2chat.run import Run
 from phi2chat.sft import TokenMeanTrainer, make_trainer

@@ -16,12 +16,13 @@ from filelock import FileLock
 
 from curation.errors import UserError
 from curation.records import read_dataset
+from phi2chat.adapters import base_of
 from phi2chat.chat import Conversation
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
 from phi2chat.examples import IGNORED, Row, read_sides, tokenize
 from phi2chat.lora import PHI_TARGETS
-from phi2chat.models import base_of, load
+from phi2chat.models import load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
 from phi2chat.run import read_run

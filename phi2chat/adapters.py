@@ -1,0 +1,101 @@
+"""An adapter's folder: the base it was trained on, and its weights on that base, with nothing else that it asks for."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from curation.errors import UserError, first_line
+from curation.records import read_bytes
+from phi2chat.quiet import quiet_transformers
+from phi2chat.run import ADAPTER_FILE, RUN_FILE
+
+PEFT_CONFIG = "adapter_config.json"
+# Of PEFT's settings of a LoRA: what says how its weights are applied,
+LORA_SHAPE = {
+    "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+    "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "fan_in_fan_out", "bias", "lora_bias",
+    "modules_to_save",
+}  # fmt: skip
+# and what says where it came from, or would matter only beside a setting that is refused.
+LORA_WITHOUT_EFFECT = {
+    "peft_type", "task_type", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping",
+    "megatron_core", "qalora_group_size", "runtime_config",
+}  # fmt: skip
+HARMLESS_INIT = (True, False, "gaussian", "orthogonal", "eva")  # which leave the weights of the base alone
+
+
+def base_of(adapter: Path) -> str:
+    """The base that a run of ours, or a checkpoint in it, was trained on, as the user named it then.
+
+    An adapter of somebody else says in its adapter_config.json which model to load, and could name any: what it claims
+    is shown in the UserError, and the user decides with --base.
+    """
+    _require_adapter(adapter)
+    run_of_checkpoint = adapter.resolve().parent.parent / RUN_FILE
+    for path in (adapter / RUN_FILE, run_of_checkpoint):
+        if path.exists():
+            try:
+                return str(json.loads(read_bytes(path))["base"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
+    claimed = _read_peft_config(adapter).get("base_model_name_or_path")
+    claim = f'its {PEFT_CONFIG} claims "{claimed}"' if claimed else "it names none"
+    raise UserError(f"{adapter}: has no {RUN_FILE} that says its base ({claim}); name the base with --base")
+
+
+def add_adapter(model: Any, adapter: Path) -> Any:
+    """The model with an adapter on it. Raises UserError where it is damaged, or wants more than a LoRA does.
+
+    PEFT is handed settings that were read here, so that a stranger's adapter_config.json can neither have other
+    modules imported nor other files loaded; and without the safetensors file it would look for a pickle.
+    """
+    from peft import PeftModel
+
+    _require_adapter(adapter)
+    if not (adapter / ADAPTER_FILE).is_file():
+        raise UserError(f"{adapter}: has no {ADAPTER_FILE}; give the folder that `train` wrote")
+    try:
+        with quiet_transformers():
+            # PEFT would go on without these weights, and the adapter would do nothing there.
+            warnings.filterwarnings("error", "Found missing adapter keys")
+            return PeftModel.from_pretrained(model, str(adapter), config=_lora_config(adapter))
+    except UserError:
+        raise
+    except Exception as error:  # a library reads files that are not ours
+        raise UserError(
+            f"{adapter}: does not fit its base or is damaged ({first_line(error)}); train it again"
+        ) from error
+
+
+def _require_adapter(adapter: Path) -> None:
+    if not (adapter / PEFT_CONFIG).is_file():
+        raise UserError(f"{adapter}: is no adapter, it has no {PEFT_CONFIG}; give the folder that `train` wrote")
+
+
+def _lora_config(adapter: Path) -> Any:
+    """PEFT's settings of a LoRA adapter: those that shape its weights are taken, those of its training left out."""
+    from peft import LoraConfig
+
+    given = _read_peft_config(adapter)
+    kind = given.get("peft_type")
+    if kind != "LORA":
+        raise UserError(f"{adapter}: is of the kind {kind}, and only LORA can be loaded; give another adapter")
+    for name, value in given.items():
+        if name == "init_lora_weights" and value in HARMLESS_INIT:
+            continue
+        if name not in LORA_SHAPE | LORA_WITHOUT_EFFECT and value not in (None, False, {}, []):
+            raise UserError(f"{adapter}: sets {name}, which is not taken from an adapter; give a plain LoRA")
+    shape = {name: value for name, value in given.items() if name in LORA_SHAPE}
+    return LoraConfig(**shape, task_type="CAUSAL_LM", inference_mode=True)
+
+
+def _read_peft_config(adapter: Path) -> dict[str, Any]:
+    path = adapter / PEFT_CONFIG
+    try:
+        settings = json.loads(read_bytes(path))
+        if not isinstance(settings, dict) or not settings:
+            raise ValueError
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: is damaged; restore it") from None
+    return settings
