@@ -14,8 +14,9 @@ from curation.errors import UserError
 from datasets import Dataset
 from phi2chat.batches import WholeSteps, blank_like, fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
-from phi2chat.examples import IGNORED, TokenizedSide
+from phi2chat.examples import IGNORED
 from phi2chat.lora import lora_config, use_fused_lora
+from phi2chat.prepare import Prepared
 from phi2chat.processes import add_up, count, is_main
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
@@ -41,21 +42,19 @@ def make_trainer(
     folder: Path,
     run: Run,
     config: TrainConfig,
-    model: Any,
-    tokenizer: Any,
-    train_side: TokenizedSide,
-    eval_side: TokenizedSide,
+    prepared: Prepared,
     is_new: bool,
     reporter: Reporter,
 ) -> "TokenMeanTrainer":
-    """SFTTrainer with a fresh LoRA adapter on `model`, ready to train. Raises UserError where LoRA finds no layer."""
+    """SFTTrainer with a fresh LoRA adapter on the model, ready to train. Raises UserError where LoRA finds no layer."""
+    model, train_examples, eval_examples = prepared.model, prepared.train.examples, prepared.eval.examples
     use_fused_gelu(model)
-    if padded := leave_padding_out(model, train_side.examples):
+    if padded := leave_padding_out(model, train_examples):
         reporter.note(f"batches are padded, which is slower: {run.base} cannot read records end to end ({padded})")
     # Several processes need whole steps; one takes what is there.
-    together = count()
-    blanks = [blank_like(train_side.examples[0])] if together > 1 else []
-    eval_examples = fill_up(eval_side.examples, config.batch_size * together) if together > 1 else eval_side.examples
+    if (together := count()) > 1:
+        train_examples = [*train_examples, blank_like(train_examples[0])]
+        eval_examples = fill_up(eval_examples, config.batch_size * together)
     strategy = "steps" if config.eval_steps else "epoch"
     on_cpu = model.device.type == "cpu"
     with quiet_transformers():  # TRL and PEFT warn about choices that are made on purpose here
@@ -102,9 +101,9 @@ def make_trainer(
             trainer = TokenMeanTrainer(
                 model=model,
                 args=arguments,
-                train_dataset=Dataset.from_list([*train_side.examples, *blanks]),
+                train_dataset=Dataset.from_list(train_examples),
                 eval_dataset=Dataset.from_list(eval_examples),
-                processing_class=tokenizer,
+                processing_class=prepared.tokenizer,
                 data_collator=None if padded else lay_end_to_end,
                 peft_config=lora_config(config, model.config.model_type),
                 callbacks=_tensorboard(folder) if "tensorboard" in trackers_of(config) and is_main() else None,

@@ -123,17 +123,7 @@ def _train(
 ) -> None:
     with _noting_interrupts() as interrupt:
         with readable_failures(folder, config):
-            trainer = make_trainer(
-                folder,
-                run,
-                config,
-                prepared.model,
-                prepared.tokenizer,
-                prepared.train,
-                prepared.eval,
-                checkpoint is None,
-                reporter,
-            )
+            trainer = make_trainer(folder, run, config, prepared, checkpoint is None, reporter)
         trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter, prepared.loaded_at))
         if config.sample_every and is_main():
             tokenizer, style = prepared.tokenizer, prepared.style
@@ -212,9 +202,6 @@ def _refuse_to_write_over(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _only_training_in(folder: Path) -> Iterator[None]:
-    if not is_main():
-        yield
-        return
     if not is_main():
         yield
         return

@@ -30,7 +30,9 @@ from phi2chat.batches import fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED, TokenizedSide
 from phi2chat.lora import use_fused_lora
-from phi2chat.models import load_base
+from phi2chat.models import Base, load_base
+from phi2chat.prepare import Prepared
+from phi2chat.prompt import PromptStyle
 from phi2chat.run import Run
 from phi2chat.sft import TokenMeanTrainer, make_trainer
 from phi2chat.speed import compile_layers, is_of_the_compiler, leave_padding_out, use_fused_gelu
@@ -240,13 +242,13 @@ class Noting:
 
 
 def trainer_of(tiny_phi: Path, folder: Path, rows: list[dict[str, list[int]]], noting: Noting) -> TokenMeanTrainer:
-    from phi2chat.models import Base
-
-    model, tokenizer = load_base(Base("tiny", "tiny", tiny_phi), torch.device("cpu"), torch.float32)
+    base = Base("tiny", "tiny", tiny_phi)
+    model, tokenizer = load_base(base, torch.device("cpu"), torch.float32)
     config = TrainConfig(batch_size=4, max_steps=100, learning_rate=1e-2, device="cpu", eval_steps=100)
     run = Run("tiny", "rows", {}, {}, precision="float32")
     train_side, eval_side = (TokenizedSide(side, [], [], []) for side in (rows, rows[:4]))
-    return make_trainer(folder, run, config, model, tokenizer, train_side, eval_side, False, noting)
+    prepared = Prepared(base, model, tokenizer, PromptStyle(), train_side, eval_side, [], 0.0)
+    return make_trainer(folder, run, config, prepared, False, noting)
 
 
 def losses(trainer: TokenMeanTrainer) -> list[float]:
