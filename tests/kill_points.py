@@ -12,6 +12,7 @@ Between two processes a file in the folder of the run can come to harm: {"flip":
 """
 
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -126,21 +127,27 @@ def in_a_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def live_and_die(order: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """A case, with the wait statuses of its processes."""
+    folder, journal = Path(case["place"]) / "run", Path(case["place"]) / "journal.jsonl"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    config = from_json(TrainConfig, {**order["config"], "output_dir": str(folder)}, "the test")
+    codes = []
+    for death in [*case["deaths"], {}]:
+        if harm := HARMS.keys() & death.keys():
+            HARMS[harm.pop()](folder / next(iter(death.values())))
+            continue
+        write_down(journal, "process", len(codes))
+        codes.append(in_a_child(partial(live, folder, journal, death, Path(order["data"]), config)))
+    return {**case, "codes": codes}
+
+
 def main() -> None:
     torch.set_num_threads(1)  # no threads before a fork
     order = json.load(sys.stdin)
-    for case in order["cases"]:
-        folder, journal = Path(case["place"]) / "run", Path(case["place"]) / "journal.jsonl"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        config = from_json(TrainConfig, {**order["config"], "output_dir": str(folder)}, "the test")
-        codes = []
-        for death in [*case["deaths"], {}]:
-            if harm := HARMS.keys() & death.keys():
-                HARMS[harm.pop()](folder / next(iter(death.values())))
-                continue
-            write_down(journal, "process", len(codes))
-            codes.append(in_a_child(partial(live, folder, journal, death, Path(order["data"]), config)))
-        print(json.dumps({**case, "codes": codes}), flush=True)
+    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+        for case in pool.imap(partial(live_and_die, order), order["cases"]):
+            print(json.dumps(case), flush=True)
 
 
 if __name__ == "__main__":
