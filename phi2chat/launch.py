@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from curation.errors import UserError
+from curation.errors import UserError, first_line
 from phi2chat.config import TrainConfig
 from phi2chat.processes import count, is_main, rank
 
@@ -82,9 +82,9 @@ def _of_file(path: Path, config: TrainConfig) -> list[str]:
         kind = str(getattr(settings.distributed_type, "value", settings.distributed_type))
         processes, machines = config.gpus or int(settings.num_processes), int(settings.num_machines)
     except Exception as error:  # a library reads a file that is not ours
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path}: is no configuration of accelerate ({reason}); write one with `accelerate config --config_file`"
+            f"{path}: is no configuration of accelerate ({first_line(error)});"
+            " write one with `accelerate config --config_file`"
         ) from error
     if kind not in _KINDS:
         raise UserError(f"{path}: distributed_type: {kind} is not supported; take one of {', '.join(_KINDS)}")

@@ -10,7 +10,7 @@ import transformers
 from torch.nn.functional import cross_entropy
 from trl import SFTConfig, SFTTrainer
 
-from curation.errors import UserError
+from curation.errors import UserError, first_line
 from datasets import Dataset
 from phi2chat.batches import WholeSteps, blank_like, fill_up, lay_end_to_end
 from phi2chat.config import TrainConfig
@@ -178,7 +178,7 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         except Exception as error:
             if not is_of_the_compiler(error) or not can_begin_again:
                 raise
-            reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
+            reason = first_line(getattr(error, "inner_exception", error))
         run_uncompiled(self.accelerator.unwrap_model(self.model).get_base_model())
         self.reporter.note(f"layers run uncompiled, which is slower: torch cannot compile them here ({reason})")
         self.optimizer.zero_grad()

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers.activations import ACT2FN, NewGELUActivation
 
+from curation.errors import first_line
 from phi2chat.attention import WITHIN_RECORDS
 from phi2chat.batches import lay_end_to_end
 from phi2chat.examples import IGNORED
@@ -42,7 +43,7 @@ def leave_padding_out(model: Any, examples: Sequence[dict[str, list[int]]]) -> s
         together, beside_other = (_log_probabilities(model, [neighbour, second]) for neighbour in (first, other))
     except Exception as error:
         # Any architecture may stand here, and what it does with the boundaries of records is its own.
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
     else:
         difference = float((alone - together).abs().mean())
         is_read = model.config._attn_implementation == WITHIN_RECORDS and difference < _TOLERANCES[model.dtype]
