@@ -44,7 +44,7 @@ PHI2 = {
     "bos_token_id": 0,
     "eos_token_id": 0,
 }
-# Of both sides where their losses are compared: nothing random, the same schedule, the same batches.
+# Of both sides where their losses are compared: no dropout, the same schedule, the same batches.
 SAME = {"learning_rate": 2e-4, "warmup_ratio": 0.05, "batch": 4, "steps": 100}
 
 
@@ -62,6 +62,7 @@ class Row:
 
 def rows(steps: int) -> dict[str, Row]:
     fast = ["--batch-size", "48", "--max-steps", str(steps)]
+    split = ["--batch-size", "24", "--max-steps", str(steps), "--gpus", "2"]
     curve = ["--batch-size", str(SAME["batch"]), "--max-steps", str(SAME["steps"])]
     nf4 = ["--quantize", "nf4", "--gradient-checkpointing", "--batch-size", "1", "--accumulation-steps", "8"]
     small = ["--batch-size", "8", "--max-steps", str(steps)]
@@ -74,8 +75,10 @@ def rows(steps: int) -> dict[str, Row]:
         "curve-ours": Row("4 records a step, no dropout", "cuda", curve, data="curve", same_curve_as="curve-stock"),
         "curve-stock": Row("the same by the stock trainer", "cuda", stock={"same": True}, data="curve"),
         "nf4": Row("4 bits, records of 2,000 tokens", "cuda", [*nf4, "--max-steps", "4"], data="long"),
-        "one-gpu": Row("48 records a step, one GPU", "cuda2", fast),
-        "two-gpus": Row("24 records a step on each of two", "cuda2", ["--gpus", "2", "--batch-size", "24", *fast[2:]]),
+        "one-gpu": Row("96 records a step, 48 at a time", "cuda2", [*fast, "--accumulation-steps", "2"]),
+        "two-gpus": Row("the same, 48 on each of two", "cuda2", [*fast, "--gpus", "2"], same_curve_as="one-gpu"),
+        "one-gpu-48": Row("48 records a step", "cuda2", fast),
+        "two-gpus-48": Row("the same, 24 on each of two", "cuda2", split, same_curve_as="one-gpu-48"),
         "cpu-ours": Row("8 records a step", "cpu", small),
         "cpu-stock": Row("padding, batch 8, checkpointing", "cpu", stock={"batch": 8}),
         "cpu-stock-plain": Row("padding, batch 8, no checkpointing", "cpu", stock=plain),
@@ -155,7 +158,7 @@ def _make_records(path: Path, tokenizer: Any, count: int, median: int, shortest:
 
 
 def run_ours(work: Path, row: Row, folder: Path) -> dict[str, Any]:
-    base = work / ("base-without-dropout" if row.data == "curve" else "base")
+    base = work / ("base-without-dropout" if row.data == "curve" or row.where == "cuda2" else "base")
     command = ["train", str(work / f"{row.data}.jsonl"), "--base", str(base), "--output-dir", str(folder)]
     command += ["--eval-file", str(work / "eval.jsonl"), "--max-length", "2048", *row.ours]
     started = time.perf_counter()
@@ -280,7 +283,7 @@ def main() -> None:
     names = options.rows.split(",") if options.rows else [n for n, row in rows(steps).items() if row.where in places]
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
-        make_work(Path(folder), gpus > 0, records=steps * (48 if gpus else 8))
+        make_work(Path(folder), gpus > 0, records=steps * (96 if gpus > 1 else 48 if gpus else 8))
         for _ in range(options.repeats):
             for name in names:
                 try:

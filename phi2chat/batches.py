@@ -4,10 +4,11 @@ Several processes share a step out, and where its records do not fill it, blank 
 curves are those of one process with larger batches. By itself accelerate would train and evaluate some records twice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import Sampler
@@ -15,8 +16,8 @@ from torch.utils.data import Sampler
 from phi2chat.examples import IGNORED
 
 
-def lay_end_to_end(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
-    """The examples of a step (`input_ids` and `labels` each) as one row of T tokens, in their order.
+def lay_end_to_end(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The examples of a step (`input_ids` and `labels` each, best as arrays) as one row of T tokens, in their order.
 
     `input_ids`, `position_ids` and `labels` are (1, T), positions begin at 0 with every record. `cu_seq_lens_q` and
     `cu_seq_lens_k` (records + 1) say where records begin, `max_length_q` and `max_length_k` how long the longest is:
@@ -26,12 +27,12 @@ def lay_end_to_end(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
     """
     lengths = torch.tensor([len(example["input_ids"]) for example in examples])
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
-    labels = torch.tensor(list(chain.from_iterable(example["labels"] for example in examples)))
+    labels = torch.from_numpy(np.concatenate([example["labels"] for example in examples]))
     labels[starts[:-1]] = IGNORED  # what stands before a record's first token is another record
     logits_to_keep = (labels[1:] != IGNORED).nonzero().flatten()
     boundaries, longest = starts.to(torch.int32), int(lengths.max())
     return {
-        "input_ids": torch.tensor(list(chain.from_iterable(example["input_ids"] for example in examples)))[None],
+        "input_ids": torch.from_numpy(np.concatenate([example["input_ids"] for example in examples]))[None],
         "position_ids": torch.cat([torch.arange(length) for length in lengths.tolist()])[None],
         "labels": labels[None],
         "cu_seq_lens_q": boundaries,

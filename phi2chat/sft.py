@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import sys
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED
 from phi2chat.lora import lora_config, use_fused_lora
 from phi2chat.prepare import Prepared
-from phi2chat.processes import add_up, count, is_main
+from phi2chat.processes import add_up, average_gradients, begin_alike, count, is_main
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import CHECKPOINTS, Run
 from phi2chat.speed import (
@@ -88,8 +89,6 @@ def make_trainer(
             logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
             dataloader_pin_memory=not on_cpu,
             disable_tqdm=True,
-            ddp_find_unused_parameters=False,  # there are none, and looking for them takes time
-            ddp_broadcast_buffers=False,  # they are constants
             report_to=[name for name in trackers_of(config) if name != "tensorboard"],
             run_name=folder.resolve().name,
             project="phi2chat",
@@ -101,8 +100,9 @@ def make_trainer(
             trainer = TokenMeanTrainer(
                 model=model,
                 args=arguments,
-                train_dataset=Dataset.from_list(train_examples),
-                eval_dataset=Dataset.from_list(eval_examples),
+                # As arrays, for a batch is made while the GPU waits.
+                train_dataset=Dataset.from_list(train_examples).with_format("numpy"),
+                eval_dataset=Dataset.from_list(eval_examples).with_format("numpy"),
                 processing_class=prepared.tokenizer,
                 data_collator=None if padded else lay_end_to_end,
                 peft_config=lora_config(config, model.config.model_type),
@@ -116,6 +116,11 @@ def make_trainer(
     trainer.reporter = reporter
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         return trainer  # they gather the weights of a module when it is called as it was written, and only then
+    if together > 1:
+        begin_alike(trainer.trained_weights)
+        # Without DistributedDataParallel: what it does, `average_gradients` does in less time.
+        trainer.accelerator.prepare_model = partial(trainer.accelerator.prepare_model, evaluation_mode=True)
+        trainer.exchanges_gradients = True
     base = trainer.model.get_base_model()
     use_fused_lora(base)
     if config.compile and not on_cpu and not padded and config.quantize == "none":
@@ -153,6 +158,12 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
     """
 
     reporter: Reporter
+    exchanges_gradients = False  # itself, with the other processes
+
+    @cached_property
+    def trained_weights(self) -> list[Any]:
+        """The weights of the adapter; to look for them in the model at every step would take time."""
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: run.json says what was trained, and no README of the trainer's stands in the run."""
@@ -172,17 +183,20 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         # What an error leaves half added to gradients of earlier batches could not be taken out again.
-        can_begin_again = all(weight.grad is None for weight in self.model.parameters())
+        can_begin_again = all(weight.grad is None for weight in self.trained_weights)
         try:
-            return super().training_step(*args, **kwargs)
+            loss = super().training_step(*args, **kwargs)
         except Exception as error:
             if not is_of_the_compiler(error) or not can_begin_again:
                 raise
+            run_uncompiled(self.accelerator.unwrap_model(self.model).get_base_model())
             reason = first_line(getattr(error, "inner_exception", error))
-        run_uncompiled(self.accelerator.unwrap_model(self.model).get_base_model())
-        self.reporter.note(f"layers run uncompiled, which is slower: torch cannot compile them here ({reason})")
-        self.optimizer.zero_grad()
-        return super().training_step(*args, **kwargs)
+            self.reporter.note(f"layers run uncompiled, which is slower: torch cannot compile them here ({reason})")
+            self.optimizer.zero_grad()
+            loss = super().training_step(*args, **kwargs)
+        if self.exchanges_gradients and self.accelerator.sync_gradients:  # the last batch of the step
+            average_gradients(self.trained_weights)
+        return loss
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

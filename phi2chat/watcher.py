@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,7 +77,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        gradients = [weight.grad for weight in kwargs["model"].parameters() if weight.grad is not None]
+        weights = chain.from_iterable(group["params"] for group in kwargs["optimizer"].param_groups)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients))
         if not math.isfinite(norm):  # the weights are still good, and so is every checkpoint
             raise self._not_finite("gradient", norm, state.global_step + 1)
