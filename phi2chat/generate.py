@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from tokenizers.decoders import DecodeStream
@@ -44,9 +44,12 @@ class TokenStream:
         context_tokens: int,
         style: PromptStyle = DEFAULT_STYLE,
         asked: str = "",
+        reader: "Reader | None" = None,
     ):
         recipe = RECIPES[config.recipe]
-        self._model, self._tokenizer, self._config = model, tokenizer, config
+        self._tokenizer, self._config, self._device = tokenizer, config, model.device
+        # A model may have more rows than its tokenizer has tokens.
+        self._reader = reader or CachedReader(model, len(tokenizer))
         self._prompt_ids = list(prompt_ids)
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
         self._end = end_tokens(model, tokenizer)
@@ -90,11 +93,9 @@ class TokenStream:
         if rest.startswith(shown) and (rest := rest[len(shown) :].rstrip("\ufffd")):
             yield rest
 
-    @torch.inference_mode()
     def _next_tokens(self) -> Iterator[int]:
-        reader, choose = self._start()
-        for _ in range(self._budget):
-            token = choose(reader.read([*self._prompt_ids, *self.ids]))
+        choose = Chooser(self._config, self._device)
+        for token in self._reader.write(self._prompt_ids, choose, self._budget):
             if token in self._end:
                 self.stop = StopReason.END_OF_TEXT
                 return
@@ -104,10 +105,10 @@ class TokenStream:
     @torch.inference_mode()
     def _guarded_pieces(self, guard: Guard) -> Iterator[str]:
         start = time.perf_counter()
-        reader, choose = self._start()
+        choose = Chooser(self._config, self._device)
         stop: StopReason | None = None
         while stop is None:
-            token = choose.guarded(reader.read([*self._prompt_ids, *guard.ids]), guard)
+            token = choose.guarded(self._reader.read([*self._prompt_ids, *guard.ids]), guard)
             kept: int | None
             if token is None and not guard.state:  # nothing may come here
                 stop, kept = StopReason.END_OF_TEXT, None
@@ -117,9 +118,8 @@ class TokenStream:
             else:
                 stop = self._take(token, guard)
                 kept = guard.step_back()
-            if kept is not None:
+            if kept is not None:  # the reader sees by itself how far what it has read still stands
                 stop = None
-                reader.rewind(len(self._prompt_ids) + kept)
             self.ids, self.seconds = guard.ids, time.perf_counter() - start
             if stop:
                 self.stop = stop
@@ -140,46 +140,69 @@ class TokenStream:
             guard.close()
         return stop
 
-    def _start(self) -> "tuple[_Reader, _Chooser]":
-        # A model may have more rows than its tokenizer has tokens.
-        return _Reader(self._model, len(self._tokenizer)), _Chooser(self._config, self._model.device)
+
+class Reader(Protocol):
+    """A model that reads: logits (vocab,) after some tokens, or one chosen token after the other."""
+
+    def read(self, ids: Sequence[int]) -> torch.Tensor: ...
+    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]: ...
 
 
-class _Reader:
-    """The model with what it has read. `known` is how many tokens there are."""
+class CachedReader:
+    """Any causal language model, read with transformers' own cache, which is kept as long as the beginning stays."""
 
-    def __init__(self, model: Any, known: int):
+    def __init__(self, model: Any, known: int) -> None:
         self._model, self._known = model, known
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
-        self._cache = DynamicCache(config=self._model.config)
-        self._held = 0  # tokens in the cache
+    def forget(self) -> None:
+        """Take nothing for read any more, as after the weights have changed."""
+        self._cache, self._ids = DynamicCache(config=self._model.config), list[int]()
 
+    @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
-        """Logits of what follows `ids`, of which only those are read that are new since the last call."""
-        step = torch.tensor([ids[self._held :]], device=self._model.device)  # (1, new)
+        """Logits (vocab,) of what follows `ids`, of which only those are read that are new since the last call.
+
+        Raises UserError where the GPU's memory is full.
+        """
+        start = min(common_beginning(self._ids, ids), len(ids) - 1)
+        if start < len(self._ids):
+            try:
+                self._cache.crop(start - len(self._ids))  # less than 0: so many go
+            except (RuntimeError, ValueError, NotImplementedError):  # a sliding window has no way back
+                self.forget()
+                start = 0
+        step = torch.tensor([ids[start:]], device=self._model.device)  # (1, new)
         try:
             output = self._model(input_ids=step, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         except torch.OutOfMemoryError:
-            raise UserError(
-                f"the GPU's memory is full at {len(ids)} tokens; forget the conversation with /reset, or use recipe b"
-            ) from None
-        self._held = len(ids)
-        logits: torch.Tensor = output.logits[0, -1, : self._known]  # (vocab,)
+            self.forget()
+            raise UserError(full_memory(len(ids))) from None
+        self._ids = list(ids)
+        logits: torch.Tensor = output.logits[0, -1, : self._known]
         return logits
 
-    def rewind(self, length: int) -> None:
-        """Forget what was read from the token `length` on, and the one before it, which has to be read again."""
-        try:
-            self._cache.crop(length - 1 - self._held)  # less than 0: so many go
-            self._held = length - 1
-        except (RuntimeError, ValueError, NotImplementedError):  # a sliding window or a recurrent state has no way back
-            self._forget()
+    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]:
+        """Up to `budget` tokens, each chosen after those before it."""
+        written: list[int] = []
+        for _ in range(budget):
+            written.append(int(choose(self.read([*ids, *written]))))
+            yield written[-1]
 
 
-class _Chooser:
-    """Greedy at temperature 0, otherwise a seeded sample."""
+def common_beginning(known: Sequence[int], ids: Sequence[int]) -> int:
+    """How many tokens two sequences have in common from their beginning."""
+    shorter = min(len(known), len(ids))
+    return next((index for index in range(shorter) if known[index] != ids[index]), shorter)
+
+
+def full_memory(tokens: int) -> str:
+    """What to say where a GPU has no more memory for a conversation."""
+    return f"the GPU's memory is full at {tokens} tokens; forget the conversation with /reset, or use recipe b"
+
+
+class Chooser:
+    """Greedy at temperature 0, otherwise a seeded sample; a choice stays on the device."""
 
     def __init__(self, config: ChatConfig, device: torch.device):
         self._greedy = config.temperature < SMALLEST_TEMPERATURE
@@ -190,11 +213,13 @@ class _Chooser:
             if config.top_p < 1:
                 self._warpers.append(TopPLogitsWarper(config.top_p))
 
-    def __call__(self, logits: torch.Tensor) -> int:
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """The tokens (...) for logits (..., vocab)."""
         if self._greedy:
-            return int(logits.argmax())
-        scores = self._warpers(None, logits.float()[None])  # (1, vocab)
-        return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._random))
+            return logits.argmax(-1)
+        rows = logits.float().reshape(-1, logits.shape[-1])
+        scores = self._warpers(None, rows)
+        return torch.multinomial(scores.softmax(-1), 1, generator=self._random).reshape(logits.shape[:-1])
 
     def guarded(self, logits: torch.Tensor, guard: Guard) -> int | None:
         """The choice among the tokens that may come; None where the character should be begun anew.
@@ -204,7 +229,7 @@ class _Chooser:
         choice that may not come costs a mask, which comes before temperature and top-p.
         """
         noise = self._random.get_state()
-        own = self(logits)
+        own = int(self(logits))
         if guard.automaton.step(guard.state, own) is None:
             guard.changed_steps += 1
             if guard.would_rather_begin_anew:
@@ -213,7 +238,7 @@ class _Chooser:
             return own
         while not guard.is_stuck:
             self._random.set_state(noise)
-            token = self(logits.masked_fill(_blocked(guard, logits), -torch.inf))
+            token = int(self(logits.masked_fill(_blocked(guard, logits), -torch.inf)))
             if guard.passes(token):
                 return token
             guard.ban(token)
@@ -237,6 +262,8 @@ def _blocked_in_state(automaton: Automaton, state: State, device: torch.device) 
 def is_loop(ids: Sequence[int]) -> bool:
     """Whether the end of a reply is one piece again and again."""
     for period in range(1, len(ids) // LOOP_REPEATS + 1):
+        if ids[-1] != ids[-1 - period]:  # nearly always, and soon seen
+            continue
         span = max(LOOP_TOKENS, LOOP_REPEATS * period)
         if span <= len(ids) and all(ids[-i] == ids[-i - period] for i in range(1, span - period + 1)):
             return True

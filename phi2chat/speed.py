@@ -75,14 +75,14 @@ def _log_probabilities(model: Any, examples: Sequence[dict[str, list[int]]]) -> 
 
 def compile_layers(model: Any) -> None:
     """Let every decoder layer be compiled when it is first called; all share one code, compiled once or twice."""
-    for layer in _layers(model):
+    for layer in layers_of(model):
         layer.compile(dynamic=True)
 
 
 @contextlib.contextmanager
 def uncompiled(model: Any) -> Iterator[None]:
     """Within, compiled layers run as they are written: for a few calls of another kind, compiling takes longer."""
-    compiled = [(layer, layer._compiled_call_impl) for layer in _layers(model)]
+    compiled = [(layer, layer._compiled_call_impl) for layer in layers_of(model)]
     run_uncompiled(model)
     try:
         yield
@@ -93,7 +93,7 @@ def uncompiled(model: Any) -> Iterator[None]:
 
 def run_uncompiled(model: Any) -> None:
     """Take `compile_layers` back."""
-    for layer in _layers(model):
+    for layer in layers_of(model):
         layer._compiled_call_impl = None
 
 
@@ -103,6 +103,7 @@ def is_of_the_compiler(error: BaseException) -> bool:
     return any(kind.startswith(("torch._dynamo.", "torch._inductor.", "triton.")) for kind in kinds)
 
 
-def _layers(model: Any) -> list[Any]:
+def layers_of(model: Any) -> list[Any]:
+    """Its decoder layers, of which most of a model is made."""
     names = set(model._no_split_modules or ())
     return [module for module in model.modules() if type(module).__name__ in names]

@@ -1,0 +1,109 @@
+"""A model that reads one conversation fast: its keys and values stay in place, and on a GPU a step is a CUDA graph."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import log_softmax
+
+from curation.errors import UserError
+from phi2chat.generate import Chooser, common_beginning, full_memory
+from phi2chat.kept_attention import OVER_KEPT, forget_kept, has_kept, read_over_kept
+from phi2chat.quiet import quiet_transformers
+from phi2chat.step_graphs import StepGraphs, use_row_kernels
+
+FIRST_LENGTH = 2048  # tokens that there is room for at first
+# Mean difference of log probabilities to those of the plain model; bf16 rounds, float32 hardly does.
+_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-2}
+_ANY_TOKENS = (11, 7, 5, 3, 2, 13, 17, 19, 23, 6, 4, 9)
+
+
+def make_engine(model: Any, known: int) -> "Engine | None":
+    """An engine for a model that knows `known` tokens; None where it would not read as the model itself does."""
+    before = model.config._attn_implementation
+    ids = [token % known for token in _ANY_TOKENS]
+    with torch.inference_mode(), quiet_transformers():
+        try:
+            plain = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits[0, -1, :known]
+            model.set_attn_implementation(OVER_KEPT)
+            engine = Engine(model, known)
+            engine.read(ids[:-2])  # several at once, and one by one
+            engine.read(ids[:-1])
+            difference = log_softmax(engine.read(ids).float(), -1) - log_softmax(plain.float(), -1)
+            if has_kept(model) and float(difference.abs().mean()) < _TOLERANCES[model.dtype]:
+                return engine
+        except Exception:  # any architecture may stand here, and any can be read the plain way
+            pass
+        model.set_attn_implementation(before)
+        forget_kept(model)
+    return None
+
+
+class Engine:
+    """Reads tokens and says what follows them; a beginning that it has read before it does not read again."""
+
+    def __init__(self, model: Any, known: int) -> None:
+        self._model, self._known = model, known
+        self._length = FIRST_LENGTH
+        self._ids: list[int] = []  # whose keys and values are kept
+        self._on_gpu = model.device.type == "cuda"
+        self._graphs: StepGraphs | None = None
+        if self._on_gpu:
+            use_row_kernels(model)
+
+    def forget(self) -> None:
+        """Take nothing for read any more, as after the weights have changed."""
+        self._ids = []
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int]) -> torch.Tensor:
+        """Logits (vocab,) of what follows `ids`, of which only those are read that are new since the last call.
+
+        They are good until the next call. Raises UserError where the GPU's memory is full.
+        """
+        self._make_room(len(ids))
+        start = min(common_beginning(self._ids, ids), len(ids) - 1)
+        try:
+            if self._on_gpu and start == len(ids) - 1 and start:
+                logits = self._step(start, ids[-1])
+            else:
+                new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self._model.device)[:, None]
+                logits = read_over_kept(self._model, new, at, len(ids), self._length)[0, -1]
+        except torch.OutOfMemoryError:
+            self.forget()
+            raise UserError(full_memory(len(ids))) from None
+        self._ids = list(ids)
+        return logits[: self._known]
+
+    @torch.inference_mode()
+    def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]:
+        """Up to `budget` tokens, each chosen after those before it; on a GPU the next is under way meanwhile."""
+        self._make_room(len(ids) + budget)
+        token = choose(self.read(ids))
+        for number in range(budget):
+            is_last = number + 1 == budget
+            if not self._on_gpu:
+                yield int(token)
+                token = token if is_last else choose(self.read([*self._ids, int(token)]))
+                continue
+            on_host = torch.empty((), dtype=torch.int64, pin_memory=True)
+            on_host.copy_(token, non_blocking=True)
+            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            arrived.record()
+            if not is_last:
+                token = choose(self._step(len(ids) + number, token)[: self._known])
+            arrived.synchronize()
+            self._ids.append(int(on_host))
+            yield self._ids[-1]
+
+    def _step(self, position: int, token: torch.Tensor | int) -> torch.Tensor:
+        if self._graphs is None:
+            self._graphs = StepGraphs(self._model, rows=1, length=self._length)
+        return self._graphs.step(position, token, position)[0]
+
+    def _make_room(self, tokens: int) -> None:
+        if tokens > self._length:
+            while tokens > self._length:
+                self._length *= 2
+            self.forget()
+            self._graphs = None
