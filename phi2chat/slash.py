@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from curation.records import read_bytes
 from curation.store import write_atomically
 from phi2chat import config as configs
 from phi2chat.chat import Turn
+from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
+from phi2chat.files import path_of
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
@@ -120,7 +121,7 @@ def _reset(talk: Talk, argument: str) -> None:
 
 
 def _save(talk: Talk, argument: str) -> None:
-    conversation, path = talk.conversation, _path(argument, "save")
+    conversation, path = talk.conversation, path_of(argument, "save")
     if path.exists():
         _read_conversation(path)  # over a saved conversation we write, over anything else we do not
     content = {
@@ -133,7 +134,7 @@ def _save(talk: Talk, argument: str) -> None:
 
 
 def _load(talk: Talk, argument: str) -> None:
-    path = _path(argument, "load")
+    path = path_of(argument, "load")
     config, turns = _read_conversation(path)
     talk.conversation.config, talk.conversation.turns = config, turns
     talk.say(f"loaded {_count(turns)} from {path}; the next question goes on from there")
@@ -160,14 +161,6 @@ def _count(turns: Sequence[Turn]) -> str:
     return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
 
 
-def _path(argument: str, command: str) -> Path:
-    if not argument:
-        raise UserError(f"/{command}: needs a file name, as in /{command} talk.json")
-    if "\0" in argument:
-        raise UserError(f"/{command}: a file name holds no NUL")
-    return Path(os.path.expanduser(argument))
-
-
 def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
     try:
         content = json.loads(read_bytes(path))
@@ -189,6 +182,7 @@ COMMANDS = {
     "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
+    "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),

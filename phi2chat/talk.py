@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 class Talk:
     """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
 
-    A command that sets `leaving` ends the talk.
+    A command that sets `leaving` ends the talk. `comparison` has the replies of the last /compare.
     """
 
     conversation: "Conversation"
     screen: "Screen"
     confirm: Callable[[str], bool]
     leaving: bool = False
+    comparison: tuple[dict[str, Any], ...] | None = None
 
     def say(self, text: str) -> None:
         """A line of a command about what it did."""

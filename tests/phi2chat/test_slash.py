@@ -11,7 +11,7 @@ from curation.errors import UserError
 from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
 from phi2chat.screen import SafeConsole, Screen
-from phi2chat.slash import COMMANDS, follow
+from phi2chat.slash import COMMANDS, KEYS, follow
 from phi2chat.talk import Talk
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
@@ -57,24 +57,12 @@ def talk(scripted_model: Any) -> QuietTalk:
 
 
 def test_help_lists_every_command_and_the_keys(talk: QuietTalk) -> None:
-    assert say(talk, "/help") == [
-        "/help                    this list\n"
-        "/reasoning on|off        show the reasoning or fold it away\n"
-        "/lang TAG                the language of replies; other scripts are flagged\n"
-        "/guard flag|enforce|off  mark a wrong script, keep it out, or neither\n"
-        "/recipe a|b|chat         the way of inference\n"
-        "/retry                   ask the last question again, sampled\n"
-        "/undo                    forget the last question and its reply\n"
-        "/reset                   forget the conversation\n"
-        "/set KEY VALUE           change a setting; without one, list them\n"
-        "/save FILE               write the conversation to a file\n"
-        "/load FILE               go on with a saved conversation\n"
-        "/stats                   model, tokens, speed, why replies stopped\n"
-        "/quit                    leave\n"
-        "\n"
-        "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
-        "a question that begins with a slash is written with two: //"
-    ]
+    commands, keys = say(talk, "/help")[0].split("\n\n")
+    lines = [line.split("  ", 1) for line in commands.splitlines()]
+    assert [usage for usage, _ in lines] == [f"/{name} {one.argument}".rstrip() for name, one in COMMANDS.items()]
+    assert [help_.strip() for _, help_ in lines] == [command.help for command in COMMANDS.values()]
+    assert max(map(len, commands.splitlines())) <= 80
+    assert keys == KEYS
 
 
 def test_reasoning_is_folded_and_the_last_one_shown_again(talk: QuietTalk) -> None:
@@ -279,7 +267,7 @@ def test_save_writes_over_a_conversation_and_over_nothing_else(talk: QuietTalk, 
         f"saved 0 questions to {saved}",
         f"saved 0 questions to {saved}",
         f"! {other}: is not a conversation that /save wrote; give another file name",
-        "! /save: needs a file name, as in /save talk.json",
+        "! /save: needs a file name, as in /save talk.jsonl",
     ]
     assert other.read_text() == "five years of work"
 
@@ -340,7 +328,7 @@ def test_a_file_that_is_no_conversation_is_refused_and_nothing_lost(
 def test_load_of_a_missing_file_is_said(talk: QuietTalk, tmp_path: Path) -> None:
     assert say(talk, f"/load {tmp_path / 'no.json'}", "/load") == [
         f"! {tmp_path / 'no.json'}: no such file; check the path",
-        "! /load: needs a file name, as in /load talk.json",
+        "! /load: needs a file name, as in /load talk.jsonl",
     ]
 
 
