@@ -1,5 +1,6 @@
 """All looks. Whatever is shown passes through here, and every foreign character is made safe to print."""
 
+import base64
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,15 @@ class Screen:
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
         self.out.print(marked(turn.reasoning, turn.reasoning_spans, "reasoning"), soft_wrap=True)
+
+    def copy(self, text: str) -> bool:
+        """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
+        if not self.out.is_terminal or self.out.is_dumb_terminal:
+            return False
+        coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
+        self.out.file.write(f"\x1b]52;c;{coded}\x07")
+        self.out.file.flush()
+        return True
 
     def side_by_side(self, left: "tuple[str, Turn]", right: "tuple[str, Turn]") -> None:
         """Two titled replies in two columns, or one below the other on a narrow screen, differences marked."""

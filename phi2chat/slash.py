@@ -2,19 +2,14 @@
 
 import dataclasses
 import difflib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from curation.errors import UserError
-from curation.records import read_bytes
-from curation.store import write_atomically
 from phi2chat import config as configs
-from phi2chat.chat import Turn
+from phi2chat import sessions
 from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
-from phi2chat.files import path_of
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
@@ -115,29 +110,9 @@ def _undo(talk: Talk, argument: str) -> None:
 
 
 def _reset(talk: Talk, argument: str) -> None:
-    forgotten = _count(talk.conversation.turns)
+    forgotten = sessions.count(talk.conversation.turns)
     talk.conversation.turns.clear()
     talk.say(f"forgot {forgotten}")
-
-
-def _save(talk: Talk, argument: str) -> None:
-    conversation, path = talk.conversation, path_of(argument, "save")
-    if path.exists():
-        _read_conversation(path)  # over a saved conversation we write, over anything else we do not
-    content = {
-        "model": conversation.model.name,
-        "config": configs.to_json(conversation.config),
-        "turns": [turn.to_json() for turn in conversation.turns],
-    }
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
-    talk.say(f"saved {_count(conversation.turns)} to {path}")
-
-
-def _load(talk: Talk, argument: str) -> None:
-    path = path_of(argument, "load")
-    config, turns = _read_conversation(path)
-    talk.conversation.config, talk.conversation.turns = config, turns
-    talk.say(f"loaded {_count(turns)} from {path}; the next question goes on from there")
 
 
 def _stats(talk: Talk, argument: str) -> None:
@@ -157,20 +132,6 @@ def _quit(talk: Talk, argument: str) -> None:
     talk.leaving = True
 
 
-def _count(turns: Sequence[Turn]) -> str:
-    return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
-
-
-def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
-    try:
-        content = json.loads(read_bytes(path))
-        config = configs.from_json(ChatConfig, content["config"], where=str(path))
-        turns = [Turn.from_json(turn) for turn in content["turns"]]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
-    return config, turns
-
-
 _LANGUAGES = ("ja", "en", "zh-Hans", "zh-Hant", "ko")
 _GUARDS = ("flag", "enforce", "off")
 _SETTINGS = tuple(field.name for field in dataclasses.fields(ChatConfig))
@@ -186,8 +147,10 @@ COMMANDS = {
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
-    "save": Command("FILE", "write the conversation to a file", _save),
-    "load": Command("FILE", "go on with a saved conversation", _load),
+    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save),
+    "load": Command("FILE", "go on with a saved conversation", sessions.load),
+    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export),
+    "copy": Command("", "the last answer into the clipboard", sessions.copy),
     "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
     "quit": Command("", "leave", _quit),
 }
