@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from curation.errors import UserError
 from phi2chat import config as configs
@@ -14,8 +15,10 @@ from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
 RETRY_TEMPERATURE = 0.7
+SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
 KEYS = (
-    "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
+    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, Ctrl-C stops a reply,\n"
+    "Ctrl-R searches, Ctrl-D leaves; "
     "a question that begins with a slash is written with two: //"
 )
 
@@ -39,20 +42,21 @@ def follow(talk: Talk, line: str) -> None:
 
     Raises UserError for a command or a value that does not exist, and for a question that cannot be asked.
     """
-    if line.startswith("/") and not line.startswith("//"):
+    edited, talk.draft = bool(talk.draft), ""
+    if line.startswith(SLASHES) and not line[1:].startswith(SLASHES):
         run_command(talk, line)
     else:
-        talk.reply(line.removeprefix("/"))
+        talk.reply(line[1:] if line.startswith(SLASHES) else line, again=edited)
 
 
 def run_command(talk: Talk, line: str) -> None:
     """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
-    name, _, argument = line.strip()[1:].partition(" ")
-    command = COMMANDS.get(name)
+    name, *rest = line.strip()[1:].split(maxsplit=1) or [""]
+    command = COMMANDS.get(normalize("NFKC", name))
     if command is None:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
-    command.run(talk, argument.strip())
+    command.run(talk, rest[0] if rest else "")
 
 
 def _help(talk: Talk, argument: str) -> None:
@@ -76,7 +80,7 @@ def _set_one(key: str) -> Callable[[Talk, str], None]:
     def run(talk: Talk, argument: str) -> None:
         conversation = talk.conversation
         if argument:
-            conversation.config = configs.change(conversation.config, key, argument, where=f"/{key}")
+            conversation.config = configs.change(conversation.config, key, normalize("NFKC", argument), where=f"/{key}")
         value = getattr(conversation.config, key)
         talk.say(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
 
@@ -85,7 +89,7 @@ def _set_one(key: str) -> Callable[[Talk, str], None]:
 
 def _set(talk: Talk, argument: str) -> None:
     conversation = talk.conversation
-    key, _, value = argument.partition(" ")
+    key, _, value = normalize("NFKC", argument).partition(" ")
     if value:
         conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
     elif key:
@@ -101,6 +105,14 @@ def _retry(talk: Talk, argument: str) -> None:
     conversation.config = dataclasses.replace(config, seed=config.seed + 1)
     talk.say(f"asking again with temperature {temperature:g} and seed {conversation.config.seed}")
     talk.reply(last.question, again=True, temperature=temperature)
+
+
+def _edit(talk: Talk, argument: str) -> None:
+    last = talk.last_turn("edit").question
+    if argument:
+        talk.reply(argument, again=True)
+    else:
+        talk.draft = last[0] + last if last.startswith(SLASHES) else last
 
 
 def _undo(talk: Talk, argument: str) -> None:
@@ -143,6 +155,7 @@ COMMANDS = {
     "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
+    "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
     "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Talk:
     """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
 
-    A command that sets `leaving` ends the talk. `comparison` has the replies of the last /compare.
+    A command that sets `leaving` ends the talk. What is in `draft` stands in the input line next, and what is sent
+    then takes the place of the last question. `comparison` has the replies of the last /compare.
     """
 
     conversation: "Conversation"
     screen: "Screen"
     confirm: Callable[[str], bool]
     leaving: bool = False
+    draft: str = ""
     comparison: tuple[dict[str, Any], ...] | None = None
 
     def say(self, text: str) -> None:

@@ -78,6 +78,69 @@ def test_settings_are_listed_and_set(talk: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("temperature hot", "temperature: 'hot' is not a valid number"),
+        ("temperature -1", "temperature: -1.0 is not in the range 0<=x<=5"),
+        ("temperature 9", "temperature: 9.0 is not in the range 0<=x<=5"),
+        ("temperature nan", "temperature: 'nan' is not a number"),
+        ("temperature 0.7 0.8", "temperature: '0.7 0.8' is not a valid number"),
+        ("top_p 0", "top_p: 0.0 is not in the range 0.01<=x<=1"),
+        ("seed -1", "seed: -1 is not in the range 0<=x<=4294967295"),
+        ("seed 1.5", "seed: '1.5' is not a valid integer"),
+        ("seed 99999999999", "seed: 99999999999 is not in the range 0<=x<=4294967295"),
+        ("max_new_tokens 0", "max_new_tokens: 0 is not in the range x>=1"),
+        ("max_new_tokens 99999999999", "max_new_tokens: 99999999999 is too large"),
+        ("guard none", "guard: 'none' is not one of 'flag', 'enforce', 'off'"),
+        ("recipe d", "recipe: 'd' is not one of 'a', 'b', 'chat'"),
+        ("reasoning_lang 日本語", "reasoning_lang: '日本語' is not a language tag such as ja, en or zh-Hans"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_said_in_a_sentence_and_nothing_changes(
+    talk: Any, setting: str, reason: str
+) -> None:
+    assert talk.enter(f"/set {setting}") == [f"! /set: {reason}"]
+    assert talk.conversation.config == ChatConfig()
+
+
+def test_what_a_japanese_keyboard_sends_is_a_command_all_the_same(talk: Any) -> None:
+    talk.enter("／ｓｅｔ　ｔｅｍｐｅｒａｔｕｒｅ　０．７", "/lang ｅｎ")
+    assert (talk.conversation.config.temperature, talk.conversation.config.lang) == (0.7, "en")
+
+
+@pytest.mark.parametrize(
+    ("line", "question"), [("//help とは？", "/help とは？"), ("／／首都", "／首都"), ("/／x", "／x")]
+)
+def test_two_slashes_send_a_question_that_begins_with_one(talk: Any, line: str, question: str) -> None:
+    assert talk.enter(line) == [""]
+    assert talk.conversation.turns[0].question == question
+
+
+def test_edit_asks_another_question_in_the_place_of_the_last_one(scripted_model: Any, scripted_talk: Any) -> None:
+    model = scripted_model(TOKYO, TOKYO, PARIS)
+    talk = scripted_talk(model)
+    talk.reply("一")
+    talk.reply("二")
+    talk.enter("/edit フランスは？")
+    assert [turn.question for turn in talk.conversation.turns] == ["一", "フランスは？"]
+    assert [len(history) for history, _, _ in model.asked] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("asked", "draft"), [("首都は？\n一言で", "首都は？\n一言で"), ("/help とは", "//help とは")])
+def test_edit_brings_the_last_question_back_and_what_is_sent_takes_its_place(talk: Any, asked: str, draft: str) -> None:
+    talk.reply(asked)
+    assert talk.enter("/edit") == [""]
+    assert talk.draft == draft
+    talk.enter(f"{talk.draft}？")
+    assert [turn.question for turn in talk.conversation.turns] == [f"{asked}？"]
+    assert talk.draft == ""
+
+
+def test_edit_needs_a_question(talk: Any) -> None:
+    assert talk.enter("/edit", "/edit 首都は？") == ["! /edit: nothing was asked yet"] * 2
+
+
 def test_an_unknown_command_is_met_with_the_nearest(talk: Any) -> None:
     assert talk.enter("/rety", "/frobnicate", "/", "/Help") == [
         "! /rety: no such command; did you mean /retry?",
@@ -85,11 +148,6 @@ def test_an_unknown_command_is_met_with_the_nearest(talk: Any) -> None:
         "! /: no such command; see /help",
         "! /Help: no such command; did you mean /help?",
     ]
-
-
-def test_two_slashes_send_a_question_that_begins_with_one(talk: Any) -> None:
-    assert talk.enter("//help とは？") == [""]
-    assert talk.conversation.turns[0].question == "/help とは？"
 
 
 def test_retry_asks_again_with_another_seed_and_drops_the_old_reply(scripted_model: Any, scripted_talk: Any) -> None:
