@@ -19,6 +19,7 @@ from phi2chat.safe_text import escapes, parts
 if TYPE_CHECKING:
     from curation.records import Finding
     from phi2chat.chat import Piece, Turn
+    from phi2chat.probe import Probe
     from phi2chat.watcher import Progress as TrainingProgress
 
 STYLES = {
@@ -177,6 +178,14 @@ class Screen:
         for part in side_by_side(left, right, self.out.width):
             self.out.print(part, soft_wrap=isinstance(part, Text))
         self.out.print()
+
+    def probes(self, probes: "Sequence[Probe]") -> None:
+        """What came of probes, a row each, or a block on a narrow screen."""
+        from phi2chat.columns import probe_table
+
+        self.end_progress()
+        for part in probe_table(probes, self.out.width):
+            self.out.print(part, soft_wrap=isinstance(part, Text))
 
     # -- progress ------------------------------------------------------------------------------------------------
 

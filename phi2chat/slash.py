@@ -11,6 +11,7 @@ from phi2chat import config as configs
 from phi2chat import sessions
 from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
+from phi2chat.probe import probe
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
@@ -157,6 +158,7 @@ COMMANDS = {
     "retry": Command("", "ask the last question again, sampled", _retry),
     "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
     "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
+    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
