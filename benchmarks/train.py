@@ -114,8 +114,15 @@ def make_work(work: Path, on_gpu: bool, records: int) -> None:
 
 def _make_phi2(folder: Path, device: Any) -> None:
     import torch
+
+    make_tokenizer().save_pretrained(folder)
+    make_phi2(device, torch.bfloat16).save_pretrained(folder)
+
+
+def make_tokenizer() -> Any:
+    """A byte-level BPE of 2,000 tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     byte_level = Tokenizer(models.BPE())
     byte_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -124,13 +131,20 @@ def _make_phi2(folder: Path, device: Any) -> None:
     trainer = trainers.BpeTrainer(vocab_size=2000, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
     byte_level.train_from_iterator(DATA.read_text(encoding="utf-8").splitlines(), trainer)
     eos = {"eos_token": "<|endoftext|>", "bos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
-    PreTrainedTokenizerFast(tokenizer_object=byte_level, **eos).save_pretrained(folder)
+    return PreTrainedTokenizerFast(tokenizer_object=byte_level, **eos)
+
+
+def make_phi2(device: Any, dtype: Any, **changes: Any) -> Any:
+    """Phi-2's architecture with random weights."""
+    import torch
+    from transformers import PhiConfig, PhiForCausalLM
+
     torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    with device:
-        model = PhiForCausalLM(PhiConfig(**PHI2))
+    torch.set_default_dtype(dtype)
+    with torch.device(device):
+        model = PhiForCausalLM(PhiConfig(**{**PHI2, **changes}))
     torch.set_default_dtype(torch.float32)
-    model.save_pretrained(folder)
+    return model.eval()
 
 
 def _make_records(path: Path, tokenizer: Any, count: int, median: int, shortest: int, seed: int = 0) -> None:

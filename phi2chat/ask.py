@@ -1,8 +1,9 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
-import dataclasses
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,9 @@ import click
 from phi2chat.config import ChatConfig, ModelConfig, build, with_options
 
 if TYPE_CHECKING:
-    from phi2chat.chat import Conversation
+    from phi2chat.chat import Conversation, TextStream
+    from phi2chat.models import LoadedModel
+    from phi2chat.prompt import Example, PromptStyle
     from phi2chat.screen import Screen
 
 
@@ -19,12 +22,19 @@ if TYPE_CHECKING:
 @with_options(ModelConfig)
 @with_options(ChatConfig)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a reply on stdout: parts, spans, stop reason.")
-def command(question: str | None, as_json: bool, **flags: Any) -> None:
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Questions on stdin that are answered side by side; on a GPU many take hardly longer than one.",
+)
+def command(question: str | None, as_json: bool, batch_size: int, **flags: Any) -> None:
     """Ask one question, or one a line on stdin.
 
     \b
     phi2chat ask "日本の首都はどこですか？" --adapter runs/ja-basics-phi-2
-    phi2chat ask --json < questions.txt > replies.jsonl
+    phi2chat ask --json --batch-size 64 < questions.txt > replies.jsonl
     """
     from phi2chat.chat import Conversation
     from phi2chat.models import load
@@ -38,9 +48,34 @@ def command(question: str | None, as_json: bool, **flags: Any) -> None:
     config = build(ChatConfig, flags)
     model = load(build(ModelConfig, flags), screen.status)
     screen.end_progress()
-    for line in questions:
-        # Every question stands for itself; a conversation is what the REPL is for.
-        answer(Conversation(model, config), line, as_json, screen)
+    for start in range(0, len(questions), batch_size):
+        batch = questions[start : start + batch_size]
+        streams = model.stream_all(batch, config) if batch_size > 1 else [None]
+        for line, stream in zip(batch, streams, strict=True):
+            # Every question stands for itself; a conversation is what the REPL is for.
+            answer(Conversation(Written(model, stream) if stream else model, config), line, as_json, screen)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model whose reply was written ahead, beside others."""
+
+    model: "LoadedModel"
+    reply: "TextStream"
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    @property
+    def style(self) -> "PromptStyle":
+        """The model's."""
+        return self.model.style
+
+    def stream(self, history: "Sequence[Example]", question: str, config: ChatConfig) -> "TextStream":
+        """The reply."""
+        return self.reply
 
 
 def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> None:
@@ -51,11 +86,8 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
             screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
     turn = conversation.turns[-1]
     if as_json:
-        spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
-        found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
-        verdict = {"flagged": any(found.values())}
-        print(json.dumps({**turn.to_json(), **verdict, **found}).replace("\x7f", "\\u007f"), flush=True)
+        print(json.dumps(turn.report()).replace("\x7f", "\\u007f"), flush=True)
         return
     screen.end_reply(turn, screen.err)
 

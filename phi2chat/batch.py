@@ -1,51 +1,41 @@
-"""Many questions answered together: the rows of a batch read and write side by side, each for itself."""
+"""Many questions answered together: the rows of a batch are read and written side by side, each for itself."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from curation.errors import UserError
-from phi2chat.generate import is_loop
+from phi2chat.engine import Engine
+from phi2chat.generate import Chooser, TokenStream, is_loop
 from phi2chat.kept_attention import forget_kept, read_over_kept
 from phi2chat.step_graphs import StepGraphs
 
 _MEMORY_SHARE = 0.6  # of what is free, for keys and values
-_LOOK_EVERY = 8  # steps, at replies that may have come to an end
-
-ChooseRows = Callable[[torch.Tensor], torch.Tensor]  # logits (rows, vocab) -> tokens (rows,)
+_LOOK_EVERY = 8  # steps, for to look whether replies have come to an end is to wait for the GPU
 
 
-@dataclass
-class Row:
-    """A prompt, how many tokens its reply may have, and the reply as far as it came, without the token that ends it."""
+def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Chooser) -> None:
+    """Write the replies of all streams ahead, those of like length side by side, as many at once as fit.
 
-    prompt: Sequence[int]
-    budget: int
-    ids: list[int]
-    ended: bool = False  # by a token that ends replies
-    looped: bool = False
-
-
-def write_together(
-    model: Any, known: int, ends: frozenset[int], rows: Sequence[Row], choose: ChooseRows, rows_at_once: int
-) -> None:
-    """Fill in the replies of all rows, so many at once; those of like length stand together.
-
-    The model must attend over kept keys and values. Raises UserError where the GPU's memory is full.
+    Raises UserError where the GPU's memory is full.
     """
-    waiting = sorted(rows, key=lambda row: len(row.prompt) + row.budget)
+    waiting = sorted(streams, key=_length)
+    engine.forget()  # its keys and values make room
     try:
         while waiting:
-            longest = len(waiting[-1].prompt) + waiting[-1].budget
-            count = min(rows_at_once, _rows_that_fit(model, longest))
+            count = _rows_that_fit(engine.model, _length(waiting[-1]))
             waiting, together = waiting[:-count], waiting[-count:]
-            _write_batch(model, known, ends, together, choose)
+            _write_batch(engine.model, engine.known, together, choose)
     except torch.OutOfMemoryError:
-        raise UserError(f"the GPU's memory is full at {count} questions at once; give a smaller --batch-size") from None
+        raise UserError("the GPU's memory is full; ask fewer questions at once with a smaller --batch-size") from None
     finally:
-        forget_kept(model)
+        forget_kept(engine.model)
+
+
+def _length(stream: TokenStream) -> int:
+    return len(stream.prompt_ids) + stream.budget
 
 
 def _rows_that_fit(model: Any, length: int) -> int:
@@ -59,43 +49,44 @@ def _rows_that_fit(model: Any, length: int) -> int:
     return max(1, int(free * _MEMORY_SHARE / row_bytes))
 
 
-def _write_batch(model: Any, known: int, ends: frozenset[int], rows: Sequence[Row], choose: ChooseRows) -> None:
-    device, length = model.device, max(len(row.prompt) + row.budget for row in rows)
-    lengths = torch.tensor([len(row.prompt) for row in rows], device=device)
-    prompts = torch.nn.utils.rnn.pad_sequence([torch.tensor(row.prompt) for row in rows], batch_first=True).to(device)
-    at = torch.arange(prompts.shape[1], device=device).expand_as(prompts)
-    # What stands behind a shorter prompt is seen by none: its places are written again before they are looked at.
+@torch.inference_mode()
+def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose: Chooser) -> None:
+    start, device, length = time.perf_counter(), model.device, max(map(_length, streams))
+    prompts = [torch.tensor(stream.prompt_ids) for stream in streams]
+    ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True).to(device)  # (rows, longest prompt)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    at = torch.arange(ids.shape[1], device=device).expand_as(ids)
+    # What stands behind a shorter prompt is seen by none: its places are written anew before they are looked at.
     places, place_of = torch.unique(lengths - 1, return_inverse=True)
-    last = read_over_kept(model, prompts, at, prompts.shape[1], length, last=places)
-    tokens = choose(last[torch.arange(len(rows), device=device), place_of, :known])
-    graphs = StepGraphs(model, len(rows), length, compiles=False) if device.type == "cuda" else None
-    written: list[torch.Tensor] = []
-    for number in range(max(row.budget for row in rows)):
-        written.append(tokens)
-        # To look waits for the GPU; the last time there is nothing to be read any more.
-        if (number + 1) % _LOOK_EVERY == 0 and _all_came_to_an_end(rows, written, ends):
-            return
-        highest = min(int(prompts.shape[1]) + number, length - 1)
-        positions = (lengths + number).clamp(max=length - 1)
+    logits = read_over_kept(model, ids, at, ids.shape[1], length, last=places)[range(len(streams)), place_of]
+    graphs = StepGraphs(model, len(streams), length, compiles=False) if device.type == "cuda" else None
+    replies: list[list[int]] = [[] for _ in streams]
+    going, new = set(range(len(streams))), list[torch.Tensor]()
+    for number in range(max(stream.budget for stream in streams)):
+        tokens = choose(logits[:, :known])  # (rows,)
+        new.append(tokens)
+        if len(new) == _LOOK_EVERY:
+            _take(new, streams, replies, going)
+        if not going:
+            break
+        positions, highest = (lengths + number).clamp(max=length - 1), min(ids.shape[1] + number, length - 1)
         if graphs:
             logits = graphs.step(positions, tokens, highest)
         else:
             logits = read_over_kept(model, tokens[:, None], positions[:, None], highest + 1, length)[:, -1]
-        tokens = choose(logits[:, :known])
-    _all_came_to_an_end(rows, written, ends)
+    _take(new, streams, replies, going)
+    seconds = (time.perf_counter() - start) / len(streams)
+    for stream, reply in zip(streams, replies, strict=True):
+        stream.take_written(reply, seconds)
 
 
-def _all_came_to_an_end(rows: Sequence[Row], written: list[torch.Tensor], ends: frozenset[int]) -> bool:
-    """Give the rows what was written since the last time; whether none goes on."""
-    columns = torch.stack(written, 1).tolist()  # (rows, new)
-    written.clear()
-    for row, new in zip(rows, columns, strict=True):
-        for token in new:
-            if row.ended or row.looped or len(row.ids) == row.budget:
+def _take(new: list[torch.Tensor], streams: Sequence[TokenStream], replies: list[list[int]], going: set[int]) -> None:
+    """Give the replies that still go on what was written since the last time."""
+    columns = torch.stack(new, 1).tolist() if new else []  # (rows, new)
+    new.clear()
+    for row in sorted(going) if columns else ():
+        for token in columns[row]:
+            replies[row].append(token)
+            if token in streams[row].ends or len(replies[row]) == streams[row].budget or is_loop(replies[row]):
+                going.discard(row)
                 break
-            if token in ends:
-                row.ended = True
-            else:
-                row.ids.append(token)
-                row.looped = is_loop(row.ids)
-    return all(row.ended or row.looped or len(row.ids) == row.budget for row in rows)

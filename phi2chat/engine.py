@@ -43,7 +43,7 @@ class Engine:
     """Reads tokens and says what follows them; a beginning that it has read before it does not read again."""
 
     def __init__(self, model: Any, known: int) -> None:
-        self._model, self._known = model, known
+        self.model, self.known = model, known
         self._length = FIRST_LENGTH
         self._ids: list[int] = []  # whose keys and values are kept
         self._on_gpu = model.device.type == "cuda"
@@ -52,8 +52,8 @@ class Engine:
             use_row_kernels(model)
 
     def forget(self) -> None:
-        """Take nothing for read any more, as after the weights have changed."""
-        self._ids = []
+        """Take nothing for read any more; the buffers may be given back then."""
+        self._ids, self._graphs = [], None
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
@@ -67,13 +67,13 @@ class Engine:
             if self._on_gpu and start == len(ids) - 1 and start:
                 logits = self._step(start, ids[-1])
             else:
-                new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self._model.device)[:, None]
-                logits = read_over_kept(self._model, new, at, len(ids), self._length)[0, -1]
+                new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self.model.device)[:, None]
+                logits = read_over_kept(self.model, new, at, len(ids), self._length)[0, -1]
         except torch.OutOfMemoryError:
             self.forget()
             raise UserError(full_memory(len(ids))) from None
         self._ids = list(ids)
-        return logits[: self._known]
+        return logits[: self.known]
 
     @torch.inference_mode()
     def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]:
@@ -91,14 +91,14 @@ class Engine:
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
             if not is_last:
-                token = choose(self._step(len(ids) + number, token)[: self._known])
+                token = choose(self._step(len(ids) + number, token)[: self.known])
             arrived.synchronize()
             self._ids.append(int(on_host))
             yield self._ids[-1]
 
     def _step(self, position: int, token: torch.Tensor | int) -> torch.Tensor:
         if self._graphs is None:
-            self._graphs = StepGraphs(self._model, rows=1, length=self._length)
+            self._graphs = StepGraphs(self.model, rows=1, length=self._length)
         return self._graphs.step(position, token, position)[0]
 
     def _make_room(self, tokens: int) -> None:
@@ -106,4 +106,3 @@ class Engine:
             while tokens > self._length:
                 self._length *= 2
             self.forget()
-            self._graphs = None

@@ -54,9 +54,29 @@ class TokenStream:
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
         self._end = end_tokens(model, tokenizer)
         self._guard = make_guard(tokenizer, style, config, self._end, asked) if config.guard == "enforce" else None
+        self._written: tuple[Sequence[int], float] | None = None
         self.ids: list[int] = []
         self.stop = StopReason.INTERRUPTED
         self.seconds = 0.0
+
+    @property
+    def prompt_ids(self) -> Sequence[int]:
+        """The tokens of the prompt."""
+        return self._prompt_ids
+
+    @property
+    def budget(self) -> int:
+        """How many tokens the reply may have."""
+        return self._budget
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end the reply."""
+        return self._end
+
+    def take_written(self, ids: Sequence[int], seconds: float) -> None:
+        """Stream these tokens, which were written ahead and took so long, instead of running the model."""
+        self._written = (ids, seconds)
 
     @property
     def tokens(self) -> int:
@@ -80,7 +100,7 @@ class TokenStream:
         shown = ""
         for token in self._next_tokens():
             self.ids.append(token)
-            self.seconds = time.perf_counter() - start
+            self.seconds = self._written[1] if self._written else time.perf_counter() - start
             piece = decoder.step(self._tokenizer.backend_tokenizer, token)
             if piece:
                 shown += piece
@@ -95,7 +115,8 @@ class TokenStream:
 
     def _next_tokens(self) -> Iterator[int]:
         choose = Chooser(self._config, self._device)
-        for token in self._reader.write(self._prompt_ids, choose, self._budget):
+        written = self._written[0] if self._written else None
+        for token in self._reader.write(self._prompt_ids, choose, self._budget) if written is None else written:
             if token in self._end:
                 self.stop = StopReason.END_OF_TEXT
                 return
@@ -156,7 +177,7 @@ class CachedReader:
         self.forget()
 
     def forget(self) -> None:
-        """Take nothing for read any more, as after the weights have changed."""
+        """Take nothing for read any more."""
         self._cache, self._ids = DynamicCache(config=self._model.config), list[int]()
 
     @torch.inference_mode()

@@ -34,7 +34,7 @@ class StepGraphs:
             for reach in self._reaches():
                 self._graphs[reach] = self._capture(reach)
             self._compiled = _CompiledLayer(model, self._forward)
-        self._is_compiled = False
+        self.is_compiled = False
 
     def step(self, positions: int | torch.Tensor, tokens: int | torch.Tensor, highest: int) -> torch.Tensor:
         """Logits (rows, vocab) after a token in each row, at positions up to `highest`; good until the next step."""
@@ -43,9 +43,9 @@ class StepGraphs:
                 static.fill_(given)
             else:
                 static.copy_(given.reshape(static.shape))
-        if self._compiled is not None and self._compiled.is_ready and not self._is_compiled:
+        if self._compiled is not None and self._compiled.is_ready and not self.is_compiled:
             self._graphs.clear()
-            self._is_compiled = True
+            self.is_compiled = True
         reach = next(reach for reach in self._reaches() if reach > highest)
         if reach not in self._graphs:
             self._graphs[reach] = self._capture(reach)
