@@ -22,6 +22,7 @@ from phi2chat.engine import Engine, make_engine
 from phi2chat.generate import CachedReader, Chooser, Reader, TokenStream
 from phi2chat.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
 from phi2chat.quiet import quiet_transformers
+from phi2chat.step_graphs import import_compiler
 
 # Weights as safetensors only: loading a pickle can run code.
 HUB_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
@@ -71,6 +72,10 @@ class LoadedModel:
         """What reads the conversations with this model; it remembers the last one."""
         known = len(self.tokenizer)
         return make_engine(self.model, known) or CachedReader(self.model, known)
+
+    def prepare(self) -> None:
+        """Make ready now what the first reply would wait for; a compiler then works while the user types."""
+        assert self.reader is not None
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
@@ -164,14 +169,20 @@ def load(config: ModelConfig, progress: Progress) -> LoadedModel:
     if adapter:
         load_style(adapter)  # before the weights are read, which takes a while
     device, dtype = place(config)
+    if device.type == "cuda":
+        import_compiler()
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
-    loaded = LoadedBase(base, model.eval())
+    in_memory = LoadedBase(base, model.eval())
     if adapter:
-        return loaded.adapted(adapter, tokenizer)
-    # A merged model was trained with a style too.
-    style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
-    return LoadedModel(base.name, model, tokenizer, style, loaded)
+        loaded = in_memory.adapted(adapter, tokenizer)
+    else:  # a merged model was trained with a style too
+        style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
+        loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)
+    if device.type == "cuda":
+        progress("preparing to reply")
+        loaded.prepare()
+    return loaded
 
 
 def place(config: DeviceConfig) -> tuple[torch.device, torch.dtype]:

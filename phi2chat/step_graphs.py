@@ -5,6 +5,8 @@ graphs are of the model as it is written; meanwhile one of its layers is compile
 """
 
 import contextlib
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +18,17 @@ from phi2chat.kept_attention import read_over_kept
 from phi2chat.speed import layers_of
 
 _SHORTEST_REACH = 256
+_SWITCH_SECONDS = 0.0002
+
+
+def import_compiler() -> None:
+    """Import in a thread what will compile, which takes seconds, while weights are read."""
+
+    def run() -> None:
+        with contextlib.suppress(ImportError):
+            importlib.import_module("torch._inductor.compile_fx")
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 class StepGraphs:
@@ -87,19 +100,28 @@ class _CompiledLayer:
             step()
         threading.Thread(target=self._compile, args=given[0], daemon=True).start()
 
-    @torch.inference_mode()
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        # The compiler holds Python's lock, which else is given back to whoever writes tokens 5 ms later each time.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        try:
+            # Without a compiler the graphs stay as they are, and right; any library may be what is missing or fails.
+            with contextlib.suppress(Exception), torch.inference_mode():
+                self._compile_layer(args, kwargs)
+        finally:
+            sys.setswitchinterval(before)
+
+    def _compile_layer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # Copies, for the next step changes them, and a place that no conversation comes to.
         args = tuple(value.clone() if isinstance(value, torch.Tensor) else value for value in args)
         kwargs = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in kwargs.items()}
         kwargs["write_at"].fill_(kwargs["kept_size"][1])
-        with contextlib.suppress(Exception):  # without a compiler the graphs stay as they are, and right
-            self._run = torch.compile(_call)
-            torch._dynamo.maybe_mark_dynamic(kwargs["visible"], 3)
-            for layer in self._layers[:2]:
-                self._run(layer, *args, **kwargs)
-            torch.cuda.synchronize()
-            self.is_ready = True
+        self._run = torch.compile(_call)
+        torch._dynamo.maybe_mark_dynamic(kwargs["visible"], 3)
+        for layer in self._layers[:2]:
+            self._run(layer, *args, **kwargs)
+        torch.cuda.synchronize()
+        self.is_ready = True
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
