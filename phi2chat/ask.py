@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+from curation.errors import UserError
+from phi2chat.config import ChatConfig, EndpointConfig, ModelConfig, build, with_options
 
 if TYPE_CHECKING:
-    from phi2chat.chat import Conversation
+    from phi2chat.chat import Conversation, Turn
     from phi2chat.screen import Screen
 
 
 @click.command("ask")
 @click.argument("question", required=False)
 @with_options(ModelConfig)
+@with_options(EndpointConfig)
 @with_options(ChatConfig)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a reply on stdout: parts, spans, stop reason.")
 def command(question: str | None, as_json: bool, **flags: Any) -> None:
@@ -27,7 +29,7 @@ def command(question: str | None, as_json: bool, **flags: Any) -> None:
     phi2chat ask --json < questions.txt > replies.jsonl
     """
     from phi2chat.chat import Conversation
-    from phi2chat.models import load
+    from phi2chat.opening import open_model
     from phi2chat.screen import Screen
 
     questions = [question] if question is not None else _questions_on_stdin()
@@ -36,14 +38,15 @@ def command(question: str | None, as_json: bool, **flags: Any) -> None:
         raise click.UsageError('There is no question: give one as in `phi2chat ask "..."`, or one a line on stdin.')
     screen = Screen()
     config = build(ChatConfig, flags)
-    model = load(build(ModelConfig, flags), screen.status)
+    model = open_model(flags, screen.status)
     screen.end_progress()
-    for line in questions:
-        # Every question stands for itself; a conversation is what the REPL is for.
-        answer(Conversation(model, config), line, as_json, screen)
+    # Every question stands for itself; a conversation is what the REPL is for.
+    cut = sum(answer(Conversation(model, config), line, as_json, screen).stop.is_cut for line in questions)
+    if cut:
+        raise UserError(f"{cut} of {len(questions)} replies broke off and are not whole; see the notes, and ask again")
 
 
-def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> None:
+def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> "Turn":
     """Ask and print one reply."""
     for piece in conversation.ask(question):
         if not as_json:
@@ -56,8 +59,9 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
         verdict = {"flagged": any(found.values())}
         print(json.dumps({**turn.to_json(), **verdict, **found}).replace("\x7f", "\\u007f"), flush=True)
-        return
+        return turn
     screen.end_reply(turn, screen.err)
+    return turn
 
 
 def _questions_on_stdin() -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from curation.errors import UserError
 from curation.records import is_utf8, read_bytes
@@ -21,6 +21,7 @@ from phi2chat.prompt import Example, PromptStyle, render_completion, render_prom
 from phi2chat.recipes import RECIPES, StopReason
 
 RETRY_TEMPERATURE = 0.7
+Unit = Literal["tokens", "pieces"]
 
 
 class TextStream(Protocol):
@@ -29,6 +30,10 @@ class TextStream(Protocol):
     stop: StopReason
     seconds: float
 
+    @property
+    def unit(self) -> Unit: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     @property
     def tokens(self) -> int: ...
     @property
@@ -59,6 +64,8 @@ class Piece:
 class Turn:
     """A question and its reply.
 
+    `unit` is what `tokens` counts: `pieces` are the events of a server that does not count its tokens. `notes` are
+    sentences about the reply, such as where the connection was lost.
     `reasoning_spans` and `answer_spans` are the runs in a wrong script; with the guard off nothing is one.
     """
 
@@ -72,6 +79,8 @@ class Turn:
     lang: str
     reasoning_lang: str
     guard: GuardReport = dataclasses.field(default_factory=GuardReport)
+    unit: Unit = "tokens"
+    notes: tuple[str, ...] = ()
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
@@ -84,7 +93,8 @@ class Turn:
     def to_json(self) -> dict[str, Any]:
         """The turn as plain JSON values."""
         values = dataclasses.asdict(self)
-        return {**values, "stop": self.stop.name.lower(), "seconds": round(self.seconds, 3)}
+        spelled = {"stop": self.stop.name.lower(), "seconds": round(self.seconds, 3), "notes": list(self.notes)}
+        return {**values, **spelled}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
@@ -94,7 +104,10 @@ class Turn:
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
-        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds))
+        if turn.unit not in get_args(Unit):
+            raise ValueError(f"{turn.unit} is nothing that is counted")
+        notes = tuple(map(str, turn.notes))
+        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds), notes=notes)
 
 
 class Conversation:
@@ -153,6 +166,8 @@ class Conversation:
             config.lang,
             config.reasoning_lang or config.lang,
             stream.guard,
+            stream.unit,
+            stream.notes,
         )
         self.turns = [*earlier, turn]
 
@@ -261,10 +276,11 @@ def _load(conversation: Conversation, argument: str) -> Outcome:
 def _stats(conversation: Conversation, argument: str) -> Outcome:
     turns = conversation.turns
     tokens, seconds = sum(turn.tokens for turn in turns), sum(turn.seconds for turn in turns)
+    unit = " and ".join(sorted({turn.unit for turn in turns}, reverse=True)) or "tokens"
     stops = {reason: sum(turn.stop is reason for turn in turns) for reason in StopReason}
     lines = [
         f"model      {conversation.model.name}",
-        f"replies    {len(turns)}, {tokens} tokens" + (f", {tokens / seconds:.1f} tokens/s" if seconds else ""),
+        f"replies    {len(turns)}, {tokens} {unit}" + (f", {tokens / seconds:.1f} {unit}/s" if seconds else ""),
         "stopped    " + (", ".join(f"{count} {reason.value}" for reason, count in stops.items() if count) or "-"),
         f"flagged    {sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script",
     ]
