@@ -6,7 +6,6 @@ trained style and begins with its reasoning; without, it is an answer, after a r
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from curation.errors import UserError
-from curation.records import read_bytes
 from phi2chat.chunks import MESSAGES_STYLE, ReplyReader, ReportedError, UnreadableError
 from phi2chat.config import ChatConfig, EndpointConfig
+from phi2chat.end_of_text import TOKENIZER_FILE, find_end_of_text
 from phi2chat.guard import GuardReport
 from phi2chat.prompt import PROMPT_FILE, Example, PromptStyle, load_style, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
@@ -28,8 +27,8 @@ LONGEST_TOKEN = 64  # characters; a reply of more than so many for each token do
 
 NO_ENFORCE = "enforce is not possible with --endpoint, which gives no probabilities; it is flagged"
 NO_HISTORY = (
-    "earlier turns are left out: --raw needs the end-of-text token to close them,"
-    f" from the tokenizer_config.json of the model beside {PROMPT_FILE}"
+    "earlier turns are left out: --raw needs the model's end-of-text token to close them;"
+    f" name its run with --style, and where its base is not here, put its {TOKENIZER_FILE} there"
 )
 
 Item = TypeVar("Item")
@@ -213,9 +212,10 @@ def connect(config: EndpointConfig, patience: Patience | None = None) -> Endpoin
     """
     assert config.endpoint is not None
     server = Server(config.endpoint, patience)
-    style, end_of_text = _read_style(config.style) if config.style else (None, None)
-    if config.raw and style is None:
-        style = PromptStyle()
+    style, end_of_text = PromptStyle() if config.raw else None, None
+    if config.style is not None:
+        folder = _folder_of_style(config.style)
+        style, end_of_text = load_style(folder), find_end_of_text(folder) if config.raw else None
     model = config.model
     if model is None:
         names = next(names for names in in_slices(server.model_names(), SLICE_SECONDS) if names is not None)
@@ -226,18 +226,12 @@ def connect(config: EndpointConfig, patience: Patience | None = None) -> Endpoin
     return EndpointModel(server, model, style, config.raw, end_of_text)
 
 
-def _read_style(path: Path) -> tuple[PromptStyle, str | None]:
-    """The style in a folder of a run, or its prompt.json, and the end-of-text token if a tokenizer stands beside."""
+def _folder_of_style(path: Path) -> Path:
+    """The folder of a run or a model, from its path or from that of its prompt.json."""
     folder = path.parent if path.name == PROMPT_FILE else path
     if not (folder / PROMPT_FILE).is_file():
         raise UserError(f"{path}: has no {PROMPT_FILE}; give the folder of a run, or of the model that was served")
-    try:
-        token = json.loads(read_bytes(folder / "tokenizer_config.json"))["eos_token"]
-    except (UserError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        token = None
-    if isinstance(token, dict):  # as tokenizers of older versions were saved
-        token = token.get("content")
-    return load_style(folder), token if isinstance(token, str) else None
+    return folder
 
 
 def in_slices(source: AsyncGenerator[Item], seconds: float) -> Iterator[Item | None]:

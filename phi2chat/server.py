@@ -28,6 +28,7 @@ from phi2chat.recipes import StopReason
 KEY_VARIABLE = "OPENAI_API_KEY"
 LONGEST_BODY = 64 * 1024  # bytes of an error or a list of models that are read
 BUSY = (429, 503)
+LATER = "look at the server's log, or ask again later"
 PROXIES = "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
 WANTED_FIELDS = ("stream_options", "seed")  # which a server may refuse, and a reply does without
 _ENDPOINTS = re.compile(r"/(chat/completions|completions|models)$")
@@ -70,7 +71,7 @@ class Server:
         """The names of its models, once. Raises ServerError."""
         with self._failures():
             async with self._client() as client, client.stream("GET", f"{self.address}/models") as response:
-                await self._refuse(response)
+                await self._refuse(response, "look at the server's log, or name a model with --model")
                 body = await _beginning(response)
         try:
             names = [model["id"] for model in json.loads(body)["data"]]
@@ -169,8 +170,8 @@ class Server:
 
     # -- what may go wrong ---------------------------------------------------------------------------------------
 
-    async def _refuse(self, response: httpx2.Response) -> None:
-        """Raise ServerError unless the answer is a good one."""
+    async def _refuse(self, response: httpx2.Response, remedy: str = LATER) -> None:
+        """Raise ServerError unless the answer is a good one; `remedy` is for what has none of its own."""
         status = response.status_code
         if status == 200:
             return
@@ -193,7 +194,7 @@ class Server:
             422: "change what it names, with --model or a setting",
             429: "wait, and ask again",
         }
-        raise self.failure(what, remedies.get(status, "look at the server's log, or ask again later"))
+        raise self.failure(what, remedies.get(status, remedy))
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -460,6 +460,12 @@ def test_without_one_model_they_are_listed(server: Loopback, body: object, sente
     assert str(error.value) == f"{server.url('listing')}/v1: {sentence}"
 
 
+def test_a_server_that_cannot_list_its_models_can_be_told_one(server: Loopback) -> None:
+    server.answers["listing"] = http("no cache", "500 No")
+    with pytest.raises(UserError, match=r"answers 500 No \(no cache\); .* or name a model with --model$"):
+        connect(EndpointConfig(endpoint=server.url("listing")), QUICK)
+
+
 def test_the_only_model_is_taken(server: Loopback) -> None:
     server.answers["listing"] = http('{"data": [{"id": "only"}]}')
     assert connect(EndpointConfig(endpoint=server.url("listing")), QUICK).name == f"only at {server.url('listing')}/v1"
