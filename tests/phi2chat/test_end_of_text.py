@@ -1,6 +1,8 @@
 """The end-of-text token is found beside a model, or in the base that a run was trained on, where that is at hand."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,15 @@ def test_a_run_has_that_of_its_base(tmp_path: Path) -> None:
     assert find_end_of_text(run_of(tmp_path / "run", str(base))) == "<|end|>"
 
 
-def test_a_run_on_a_base_of_the_hub_has_that_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))  # read when the library is imported
+def test_a_run_on_a_base_of_the_hub_has_that_of_the_cache(tmp_path: Path, clean_environment: dict[str, str]) -> None:
     commit = "0" * 40
     write(tmp_path / "models--a--b" / "refs", "main", commit)
     write(tmp_path / "models--a--b" / "snapshots" / commit, "tokenizer_config.json", {"eos_token": "<|end|>"})
-    assert find_end_of_text(run_of(tmp_path / "run", "a/b")) == "<|end|>"
+    run = run_of(tmp_path / "run", "a/b")
+    code = f"from pathlib import Path; from phi2chat.end_of_text import *; print(find_end_of_text(Path({str(run)!r})))"
+    environment = {**clean_environment, "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "<|end|>\n", done.stderr
 
 
 @pytest.mark.parametrize(

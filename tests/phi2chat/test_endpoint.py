@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from loopback import HANG, Loopback, delta, http, piece, serving, stream
 
@@ -318,3 +319,42 @@ def test_a_style_that_is_none_is_refused_before_anything_is_sent(server: Loopbac
     with pytest.raises(UserError, match="is not a prompt style"):
         talk_to(server, style=tmp_path)
     assert server.asked == []
+
+
+@pytest.mark.slow
+def test_the_repl_goes_on_after_an_interrupt_and_a_failure(
+    server: Loopback, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    [begun] = stream(delta("これは東京です。次の"), done=False)
+    answers = [[begun, HANG], http('{"error": "full"}', "500 No"), stream(delta("大阪"), done=False), REPLY]
+    server.answers["talk"] = lambda asked: answers.pop(0)
+    options = ["repl", "--endpoint", server.url("talk"), "--model", "m", "--no-history"]
+    shell = pexpect.spawn(
+        sys.executable,
+        ["-m", "phi2chat", *options],
+        env={**clean_environment, "TERM": "dumb", "NO_COLOR": "1"},
+        cwd=str(tmp_path),
+        encoding="utf-8",
+        dimensions=(40, 200),
+        timeout=60,
+    )
+    shell.expect("m at http://127.0.0.1")
+    shell.send("一\r")
+    shell.expect("東京")
+    shell.sendintr()
+    shell.expect("interrupted; 1 pieces")
+    assert server.asked[0].hung_up.wait(10)
+    shell.send("二\r")
+    shell.expect(r"answers 500 No \(full\); look at the server's log")
+    shell.send("三\r")
+    shell.expect("connection lost; 1 pieces")
+    shell.expect("! the reply is cut: http://127.0.0.1")
+    shell.send("四\r")
+    shell.expect("国会がある。")
+    shell.expect("東京です。")
+    shell.send("/stats\r")
+    shell.expect("1 end of text, 1 interrupted, 1 connection lost")
+    shell.send("/quit\r")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 0
