@@ -144,12 +144,12 @@ class ReplyReader:
 
 
 def error_message(body: str) -> str:
-    """What the body of an error says, on one line of bounded length; "" for a page or an unknown form."""
+    """What the body of an error says, on one line; "" for a page or an unknown form."""
     try:
         said = _message_in(json.loads(body))
     except (ValueError, RecursionError):
         said = "" if body.lstrip().startswith("<") else body
-    return " ".join(said.split())[:300]
+    return " ".join(said.split())
 
 
 def _parse(data: str) -> dict[str, Any]:

@@ -95,10 +95,9 @@ class EndpointModel:
 
     def _prompt(self, history: Sequence[Example], question: str) -> str:
         """The prompt of training, after the earlier turns, as `prompt.encode_prompt` has it in tokens."""
-        earlier = (
-            "" if self.end_of_text is None else self.end_of_text.join(f"{t.prompt}{t.completion}" for t in history)
-        )
-        return earlier + (self.end_of_text or "" if earlier else "") + render_prompt(self.style, question)
+        end = self.end_of_text
+        earlier = "" if end is None else "".join(f"{turn.prompt}{turn.completion}{end}" for turn in history)
+        return earlier + render_prompt(self.style, question)
 
     def _stop_strings(self) -> list[str]:
         """The markers that only a question of the model's own begins with."""
@@ -182,7 +181,8 @@ class EndpointStream:
             remedy = "see whether it is OpenAI-compatible, or look at its log"
             raise self._server.failure(f"the server {error}", remedy) from None
         except ReportedError as error:
-            raise self._server.failure(f"reports an error ({error})", "look at the server's log") from None
+            said = self._server.quote(str(error))
+            raise self._server.failure(f"reports an error ({said})", "look at the server's log") from None
 
     def _end(self) -> None:
         """Say why a reply ended that came whole."""
@@ -200,7 +200,7 @@ class EndpointStream:
                 self.notes += ("the server does not say why the reply ended",)
             case reason:
                 self.stop = StopReason.SERVER_STOP
-                self.notes += (f"the server says why the reply ended: {reason[:100]}",)
+                self.notes += (f"the server says why the reply ended: {self._server.quote(reason)}",)
         if mark := reader.stray_mark:
             self.notes += (f"{mark} stands in the answer: what is before it may be reasoning; see --style",)
 
@@ -220,7 +220,7 @@ def connect(config: EndpointConfig, patience: Patience | None = None) -> Endpoin
     if model is None:
         names = next(names for names in in_slices(server.model_names(), SLICE_SECONDS) if names is not None)
         if len(names) != 1:
-            shown = ", ".join(name[:100] for name in names[:20]) or "none"
+            shown = ", ".join(map(server.quote, names[:20])) or "none"
             raise server.failure(f"has {len(names)} models ({shown})", "name one with --model")
         model = names[0]
     return EndpointModel(server, model, style, config.raw, end_of_text)

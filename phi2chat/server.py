@@ -8,7 +8,6 @@ No redirect is followed, so the key goes to the address that was given and to no
 """
 
 import asyncio
-import ipaddress
 import json
 import os
 import re
@@ -22,17 +21,17 @@ from typing import Any
 import httpx2
 
 from curation.errors import UserError, first_line
+from phi2chat.address import KEY_VARIABLE, find_address, is_loopback
 from phi2chat.chunks import error_message
 from phi2chat.recipes import StopReason
 
-KEY_VARIABLE = "OPENAI_API_KEY"
-LONGEST_BODY = 64 * 1024  # bytes of an error or a list of models that are read
+LONGEST_BODY = 4 * 1024**2  # bytes of an error or a list of models that are read
+LONGEST_QUOTE = 300  # characters
+SHORTEST_SECRET = 4  # characters; what is shorter stands for no key, and for other things in a sentence
 BUSY = (429, 503)
 LATER = "look at the server's log, or ask again later"
 PROXIES = "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
 WANTED_FIELDS = ("stream_options", "seed")  # which a server may refuse, and a reply does without
-_ENDPOINTS = re.compile(r"/(chat/completions|completions|models)$")
-_VERSION = re.compile(r"/v\d+\w*(/|$)")
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,18 @@ class Server:
                 await asyncio.sleep(wait)
 
     def failure(self, what: str, remedy: str, stop: StopReason = StopReason.SERVER_ERROR) -> ServerError:
-        """An error that says where, what and what to do, without the key, which servers like to repeat."""
-        sentence = f"{self.address}: {what}; {remedy}"
-        return ServerError(sentence.replace(self._key, "***") if self._key else sentence, stop)
+        """An error that says where, what and what to do."""
+        return ServerError(f"{self.address}: {what}; {remedy}", stop)
+
+    def quote(self, said: str) -> str:
+        """As much of what a server says as fits a sentence, without the key, which servers like to repeat."""
+        hidden = said.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else said
+        return " ".join(hidden[:LONGEST_QUOTE].split())
+
+    def _reason(self, body: str) -> str:
+        """What the body of an error says, in parentheses, if it says anything."""
+        said = self.quote(error_message(body))
+        return f" ({said})" if said else ""
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -120,7 +128,7 @@ class Server:
             headers["Authorization"] = f"Bearer {self._key}"
         seconds = self._patience
         timeout = httpx2.Timeout(seconds.read_seconds, connect=seconds.connect_seconds)
-        is_here = _is_loopback(self._host)
+        is_here = is_loopback(self._host)
         try:
             # A proxy cannot reach what runs on this machine, and reading the certificates takes 0.1 s.
             verify = httpx2.create_ssl_context() if self.address.startswith("https:") or not is_here else False
@@ -159,13 +167,13 @@ class Server:
         response = source.response
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
-            said = error_message(await _beginning(response)) if kind == "application/json" else ""
-            what = f"answers with {kind or 'no content type'} and no stream" + (f" ({said})" if said else "")
+            reason = self._reason(await _beginning(response)) if kind == "application/json" else ""
+            what = f"answers with {self.quote(kind) or 'no content type'} and no stream{reason}"
             raise self.failure(what, "give the URL of an OpenAI-compatible server, which often ends in /v1")
         response.encoding = "utf-8-sig"  # whatever the header says; a byte order mark is no part of the first line
         async for event in source:
             if event.event == "error":
-                raise self.failure(f"reports an error ({error_message(event.data)})", "look at the server's log")
+                raise self.failure(f"reports an error{self._reason(event.data)}", "look at the server's log")
             yield event.data
 
     # -- what may go wrong ---------------------------------------------------------------------------------------
@@ -175,16 +183,14 @@ class Server:
         status = response.status_code
         if status == 200:
             return
-        said = error_message(await _beginning(response))
-        what = f"answers {status} {response.reason_phrase}".rstrip() + (f" ({said})" if said else "")
+        phrase = self.quote(response.reason_phrase)
+        what = f"answers {status} {phrase}".rstrip() + self._reason(await _beginning(response))
         if 300 <= status < 400:
-            where = response.headers.get("location", "")[:200]
-            raise self.failure(
-                f"{what} and points to {where or 'nowhere'}", "give that with --endpoint if you trust it"
-            )
+            where = self.quote(response.headers.get("location", "")) or "nowhere"
+            raise self.failure(f"{what} and points to {where}", "give that with --endpoint if you trust it")
         if status in (401, 403) and not self._key:
             raise self.failure(what, f"set {KEY_VARIABLE} to a key of this server")
-        if status == 429 and (seconds := response.headers.get("retry-after", "")[:40]):
+        if status == 429 and (seconds := self.quote(response.headers.get("retry-after", ""))):
             raise self.failure(f"{what} and wants to be left alone (Retry-After: {seconds})", "wait, and ask again")
         remedies = {
             400: "change what it names, with --model or a setting",
@@ -196,20 +202,26 @@ class Server:
         }
         raise self.failure(what, remedies.get(status, remedy))
 
+    def _goes_through_a_proxy(self) -> bool:
+        proxies = urllib.request.getproxies().keys() - {"no"}
+        return bool(proxies) and not is_loopback(self._host) and not urllib.request.proxy_bypass(self._host)
+
     @contextmanager
     def _failures(self) -> Iterator[None]:
         try:
             yield
         except httpx2.HTTPError as error:
             raise self._explain(error) from None
+        except UnicodeError:  # of the look-up of a name with a part that is empty or too long
+            raise self.failure("cannot be reached, its host name is none", "check the address") from None
 
     def _explain(self, error: httpx2.HTTPError) -> ServerError:
         seconds, lost = self._patience, StopReason.CONNECTION_LOST
         causes = list(_causes(error))
         of_system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-        said = (of_system.strerror if of_system else None) or first_line(error)
+        said = self.quote((of_system.strerror if of_system else None) or str(error) or type(error).__name__)
         through = ""
-        if not _is_loopback(self._host) and urllib.request.getproxies():
+        if self._goes_through_a_proxy():
             through = " (asked through the proxy of the environment; NO_PROXY names hosts to go to without it)"
         if isinstance(error, httpx2.ConnectTimeout):
             what = f"cannot be reached within {seconds.connect_seconds:g} seconds{through}"
@@ -237,29 +249,6 @@ class Server:
         return self.failure(f"the connection was lost ({said})", "look at the server's log, or ask again", lost)
 
 
-def find_address(url: str) -> str:
-    """The address under which a server's endpoints stand, from a URL with or without /v1, or of an endpoint.
-
-    Raises UserError where it is none, or holds a name, a key or a query.
-    """
-    text = url.strip()
-    remedy = "give one such as http://localhost:8000/v1"
-    if not re.match(r"https?://", text, re.IGNORECASE):
-        hint = f"http://{text}" if re.fullmatch(r"[\w.-]+(:\d+)?(/[\w./-]*)?", text, re.ASCII) else ""
-        raise UserError(f"--endpoint: the URL has no http:// or https://; {f'try {hint}' if hint else remedy}")
-    try:
-        parsed = httpx2.URL(text)
-        port = parsed.port or 80
-    except (httpx2.InvalidURL, ValueError):  # whose message may quote a password
-        raise UserError(f"--endpoint: is no URL; {remedy}") from None
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise UserError(f"--endpoint: holds more than a server and a path; {remedy}, and a key in {KEY_VARIABLE}")
-    if not re.fullmatch(r"[\w.:\-\[\]]+", parsed.host) or not 0 < port < 65536:
-        raise UserError(f"--endpoint: is no URL; {remedy}")
-    path = _ENDPOINTS.sub("", parsed.path.rstrip("/"))
-    return str(parsed.copy_with(path=path if _VERSION.search(path) else f"{path}/v1"))
-
-
 async def _beginning(response: httpx2.Response) -> str:
     """As much of a body as is looked at, also where it breaks off; the second time it is the same."""
     kept = response.extensions.get("beginning")
@@ -284,13 +273,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if isinstance(cause, BaseExceptionGroup):
             yield from cause.exceptions
         cause = cause.__cause__ or cause.__context__
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _never_answered(said: str) -> bool:

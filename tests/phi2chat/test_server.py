@@ -19,7 +19,7 @@ from phi2chat.endpoint import connect
 from phi2chat.recipes import StopReason
 from phi2chat.safe_text import safe
 from phi2chat.screen import SafeConsole, Screen
-from phi2chat.server import Patience, find_address
+from phi2chat.server import Patience
 
 KEY = "sk-canary-5f1d"
 QUICK = Patience(connect_seconds=5, read_seconds=0.3, again_seconds=(0.01, 0.02), longest_again_seconds=1)
@@ -227,7 +227,9 @@ def ask(url: str, **options: Any) -> tuple[Turn | None, str, str]:
     out, err, sentence = io.StringIO(), io.StringIO(), ""
     turn = None
     try:
-        conversation = Conversation(connect(EndpointConfig(endpoint=url, model="m", **options), QUICK), ChatConfig())
+        conversation = Conversation(
+            connect(EndpointConfig(endpoint=url, **{"model": "m", **options}), QUICK), ChatConfig()
+        )
         turn = answer(conversation, "首都は？", False, Screen(SafeConsole(file=out), SafeConsole(file=err)))
     except UserError as error:
         sentence = str(error)
@@ -299,6 +301,8 @@ def test_a_stream_cut_at_any_byte_is_never_taken_for_a_whole_one(server: Loopbac
     [
         ("http://127.0.0.1:9", "http://127.0.0.1:9/v1: refuses the connection; start the server, or check the port"),
         ("http://[::1]:9", "http://[::1]:9/v1: "),
+        ("http://a..b", "http://a..b/v1: cannot be reached, "),
+        (f"http://{'a' * 70}.b", f"http://{'a' * 70}.b/v1: cannot be reached, "),
         ("http://no-such-host.invalid", "http://no-such-host.invalid/v1: cannot be reached, "),
     ],
 )
@@ -309,49 +313,6 @@ def test_a_server_that_is_not_there_is_said(url: str, sentence: str) -> None:
 def test_tls_to_a_plain_port_is_said(server: Loopback) -> None:
     sentence = ask(server.url("right-whole", "https"))[2]
     assert "does not speak TLS" in sentence and sentence.endswith("; try http:// instead of https://")
-
-
-# The address
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("http://h:8000", "http://h:8000/v1"),
-        ("http://h:8000/", "http://h:8000/v1"),
-        ("http://h:8000/v1", "http://h:8000/v1"),
-        (" https://h/v1/ ", "https://h/v1"),
-        ("http://h/v1/chat/completions", "http://h/v1"),
-        ("http://h/v1/completions/", "http://h/v1"),
-        ("http://h/v1/models", "http://h/v1"),
-        ("http://h/openai", "http://h/openai/v1"),
-        ("https://h/v1beta/openai/", "https://h/v1beta/openai"),
-        ("http://[::1]:8000", "http://[::1]:8000/v1"),
-        ("HTTP://H", "http://h/v1"),
-    ],
-)
-def test_a_url_leads_to_the_place_of_the_endpoints(url: str, address: str) -> None:
-    assert find_address(url) == address
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("localhost:8000", "--endpoint: the URL has no http:// or https://; try http://localhost:8000"),
-        ("gpu.local:8000/v1", "--endpoint: the URL has no http:// or https://; try http://gpu.local:8000/v1"),
-        ("ftp://h", "--endpoint: the URL has no http:// or https://; give one such as http://localhost:8000/v1"),
-        ("", "--endpoint: the URL has no http:// or https://; give one such as http://localhost:8000/v1"),
-        ("http://", "--endpoint: is no URL; give one such as http://localhost:8000/v1"),
-        ("http://a b", "--endpoint: is no URL; give one such as http://localhost:8000/v1"),
-        ("http://h:99999", "--endpoint: is no URL; give one such as http://localhost:8000/v1"),
-        ("http://h:x", "--endpoint: is no URL; give one such as http://localhost:8000/v1"),
-        ("http://\x1b[2J", "--endpoint: is no URL; "),
-        (f"http://u:{KEY}@h", "--endpoint: holds more than a server and a path; give one such as"),
-        (f"http://h/v1?key={KEY}", "--endpoint: holds more than a server and a path; give one such as"),
-    ],
-)
-def test_a_url_that_cannot_be_one_is_refused(url: str, sentence: str) -> None:
-    assert ask(url)[2].startswith(sentence)
 
 
 # The key
@@ -374,6 +335,33 @@ def test_without_a_key_none_is_sent_and_a_refusal_says_where_it_goes(
     server.answers["closed"] = http(b"", "401 Unauthorized")
     assert ask(server.url("closed"))[2].endswith("answers 401 Unauthorized; set OPENAI_API_KEY to a key of this server")
     assert "authorization" not in server.asked[-1].headers
+
+
+@pytest.mark.parametrize("before", range(290, 302))
+def test_a_key_is_not_shown_in_part_where_a_long_error_is_cut(server: Loopback, before: int) -> None:
+    server.answers["long"] = http(json.dumps({"error": "x" * before + KEY + "y" * 50}), "500 No")
+    assert KEY[:3] not in ask(server.url("long"))[2]
+
+
+@pytest.mark.parametrize("place", ["phrase", "location", "type", "stream", "finish", "model", "wait"])
+def test_a_key_that_a_server_repeats_is_shown_nowhere(server: Loopback, place: str) -> None:
+    server.answers["echo"] = {
+        "phrase": http(b"", f"500 {KEY}"),
+        "location": http(b"", "302 Found", location=f"http://h/{KEY}"),
+        "type": http(b"", content_type=KEY),
+        "stream": stream(delta("東京"), {"error": {"message": KEY}}),
+        "finish": stream(delta("東京", KEY)),
+        "model": http(json.dumps({"data": [{"id": KEY}, {"id": "b"}]})),
+        "wait": http(b"", "429 Too Many", retry_after=KEY),
+    }[place]
+    turn, _, sentence = ask(server.url("echo"), **({"model": None} if place == "model" else {}))
+    assert "***" in (sentence or str(turn and turn.notes))
+
+
+def test_a_word_that_stands_for_no_key_is_left_in_a_sentence(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    server.answers["exact"] = http('{"error": "x is next"}', "500 No")
+    assert "(x is next)" in ask(server.url("exact"))[2]
 
 
 def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
