@@ -22,7 +22,8 @@ from phi2chat.screen import SafeConsole, Screen
 from phi2chat.server import Patience
 
 KEY = "sk-canary-5f1d"
-QUICK = Patience(connect_seconds=5, read_seconds=0.3, again_seconds=(0.01, 0.02), longest_again_seconds=1)
+PATIENT = Patience(read_seconds=60, again_seconds=(0.01, 0.02), longest_again_seconds=1)
+HURRIED = Patience(read_seconds=1)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 HTML = "<html><h1>\x1b[2J502</h1></html>"
@@ -100,7 +101,7 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
         "",
     ),
     "open-after-the-end": ([HEAD + b"\r\n" + event(delta("東京です。", "stop")) + b"data: [DONE]\n\n", HANG], END, ""),
-    "reset-after-the-reason": ([HEAD + b"\r\n" + event(delta("東京です。", "stop")), 0.05, RESET], END, ""),
+    "reset-after-the-reason": ([HEAD + b"\r\n" + event(delta("東京です。", "stop")), 0.3, RESET], END, ""),
     "line-separator-in-the-text": (stream(delta("東京です。\u2028", "stop")), END, ""),
     "busy-at-first": (
         lambda asked: http(status="503 Service Unavailable") if is_first(asked) else WHOLE, END, ""
@@ -181,8 +182,8 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "another-protocol": ([b"SSH-2.0-OpenSSH_9.6\r\n"], "does not answer in HTTP ("),
     "header-cut": ([b"HTTP/1.1 200 OK\r\nContent-Ty"], "does not answer in HTTP ("),
     "endless-header": ([b"HTTP/1.1 200 OK\r\n", *([b"x: " + b"y" * 1000 + b"\r\n"] * 2000)], "the connection was lost ("),
-    "silent": ([HANG], f"has sent nothing for 0.3 seconds; {LOG_OR_AGAIN}"),
-    "silent-after-the-header": ([HEAD + b"\r\n", HANG], f"has sent nothing for 0.3 seconds; {LOG_OR_AGAIN}"),
+    "silent": ([HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
+    "silent-after-the-header": ([HEAD + b"\r\n", HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
 }  # fmt: skip
 
 # What ends within the reply: what is kept of it, why it stopped, and the note after the address
@@ -197,9 +198,9 @@ CUT: dict[str, tuple[Answer, StopReason, str]] = {
     "in-a-character": ([BEGUN + b'data: {"choices": [{"delta": {"content": "\xe6\x9d'], LOST, f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
     "in-a-character-of-chunks": ([CHUNKED + chunk(BEGUN.partition(b"\r\n\r\n")[2]) + b"5\r\n\xe6\x9d"], LOST, "the connection was lost (peer closed connection without sending complete message body"),
     "short-of-its-length": ([HEAD + b"Content-Length: 9999\r\n\r\n" + BEGUN.partition(b"\r\n\r\n")[2]], LOST, "the connection was lost (peer closed connection without sending complete message body"),
-    "reset": ([BEGUN, 0.05, RESET], LOST, "the connection was lost ("),
+    "reset": ([BEGUN, 0.3, RESET], LOST, "the connection was lost ("),
     "chunks-break": ([CHUNKED + chunk(BEGUN.partition(b"\r\n\r\n")[2]) + b"zz\r\n"], LOST, "the connection was lost (illegal chunk header"),
-    "silence": ([BEGUN, HANG], LOST, f"has sent nothing for 0.3 seconds; {LOG_OR_AGAIN}"),
+    "silence": ([BEGUN, HANG], LOST, f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
     "json-breaks": (stream(delta("東京です。"), '{"choices": [{"delta'), FAILED, f"the server sends what is no JSON; {COMPATIBLE}"),
     "error": (stream(delta("東京です。"), {"error": {"message": "worker died \x1b[2J"}}), FAILED, f"reports an error (worker died \x1b[2J); {LOG}"),
     "large-event": ([BEGUN + event(delta("x" * 10**7))], FAILED, f"sends an event of more than 1 MiB; {LOG}"),
@@ -222,13 +223,13 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def ask(url: str, **options: Any) -> tuple[Turn | None, str, str]:
+def ask(url: str, patience: Patience = PATIENT, **options: Any) -> tuple[Turn | None, str, str]:
     """The turn, what it brought to stdout, and the sentence it ended with; the terminal was sent nothing unsafe."""
     out, err, sentence = io.StringIO(), io.StringIO(), ""
     turn = None
     try:
         conversation = Conversation(
-            connect(EndpointConfig(endpoint=url, **{"model": "m", **options}), QUICK), ChatConfig()
+            connect(EndpointConfig(endpoint=url, **{"model": "m", **options}), patience), ChatConfig()
         )
         turn = answer(conversation, "首都は？", False, Screen(SafeConsole(file=out), SafeConsole(file=err)))
     except UserError as error:
@@ -259,7 +260,7 @@ def test_a_reply_is_right_however_it_is_sent(server: Loopback, name: str) -> Non
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_before_any_text_is_one_sentence(server: Loopback, name: str) -> None:
-    turn, out, sentence = ask(server.url(f"fault-{name}"))
+    turn, out, sentence = ask(server.url(f"fault-{name}"), HURRIED if name.startswith("silent") else PATIENT)
     assert (turn, out) == (None, "")
     wanted = f"{server.url(f'fault-{name}')}/v1: {FAULTS[name][1]}"
     if wanted.endswith("(") or ";" not in wanted:
@@ -270,7 +271,7 @@ def test_a_fault_before_any_text_is_one_sentence(server: Loopback, name: str) ->
 
 @pytest.mark.parametrize("name", CUT)
 def test_what_came_of_a_reply_that_breaks_off_is_kept_and_marked(server: Loopback, name: str) -> None:
-    turn, out, _ = ask(server.url(f"cut-{name}"))
+    turn, out, _ = ask(server.url(f"cut-{name}"), HURRIED if name == "silence" else PATIENT)
     _, stop, note = CUT[name]
     assert turn is not None
     assert (turn.answer, turn.stop, turn.stop.is_cut) == ("東京です。", stop, True)
@@ -444,19 +445,21 @@ def test_a_reply_that_has_begun_is_not_asked_for_again(server: Loopback) -> None
 def test_without_one_model_they_are_listed(server: Loopback, body: object, sentence: str) -> None:
     server.answers["listing"] = http(json.dumps(body))
     with pytest.raises(UserError) as error:
-        connect(EndpointConfig(endpoint=server.url("listing")), QUICK)
+        connect(EndpointConfig(endpoint=server.url("listing")), PATIENT)
     assert str(error.value) == f"{server.url('listing')}/v1: {sentence}"
 
 
 def test_a_server_that_cannot_list_its_models_can_be_told_one(server: Loopback) -> None:
     server.answers["listing"] = http("no cache", "500 No")
     with pytest.raises(UserError, match=r"answers 500 No \(no cache\); .* or name a model with --model$"):
-        connect(EndpointConfig(endpoint=server.url("listing")), QUICK)
+        connect(EndpointConfig(endpoint=server.url("listing")), PATIENT)
 
 
 def test_the_only_model_is_taken(server: Loopback) -> None:
     server.answers["listing"] = http('{"data": [{"id": "only"}]}')
-    assert connect(EndpointConfig(endpoint=server.url("listing")), QUICK).name == f"only at {server.url('listing')}/v1"
+    assert (
+        connect(EndpointConfig(endpoint=server.url("listing")), PATIENT).name == f"only at {server.url('listing')}/v1"
+    )
 
 
 def test_the_raw_way_streams_texts_too(server: Loopback) -> None:
