@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+from curation.errors import UserError
+from phi2chat.config import ChatConfig, EndpointConfig, ModelConfig, build, with_options
 
 if TYPE_CHECKING:
-    from phi2chat.chat import Conversation, TextStream
-    from phi2chat.models import LoadedModel
+    from phi2chat.chat import Conversation, Model, TextStream, Turn
     from phi2chat.prompt import Example, PromptStyle
     from phi2chat.screen import Screen
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("ask")
 @click.argument("question", required=False)
 @with_options(ModelConfig)
+@with_options(EndpointConfig)
 @with_options(ChatConfig)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a reply on stdout: parts, spans, stop reason.")
 @click.option(
@@ -37,7 +38,7 @@ def command(question: str | None, as_json: bool, batch_size: int, **flags: Any) 
     phi2chat ask --json --batch-size 64 < questions.txt > replies.jsonl
     """
     from phi2chat.chat import Conversation
-    from phi2chat.models import load
+    from phi2chat.opening import open_model
     from phi2chat.screen import Screen
 
     questions = [question] if question is not None else _questions_on_stdin()
@@ -46,39 +47,41 @@ def command(question: str | None, as_json: bool, batch_size: int, **flags: Any) 
         raise click.UsageError('There is no question: give one as in `phi2chat ask "..."`, or one a line on stdin.')
     screen = Screen()
     config = build(ChatConfig, flags)
-    model = load(build(ModelConfig, flags), screen.status)
+    model = open_model(flags, screen.status)
     screen.end_progress()
+    cut = 0
     for start in range(0, len(questions), batch_size):
+        # Every question stands for itself; a conversation is what the REPL is for.
         batch = questions[start : start + batch_size]
-        streams = model.stream_all(batch, config) if batch_size > 1 else [None]
-        for line, stream in zip(batch, streams, strict=True):
-            # Every question stands for itself; a conversation is what the REPL is for.
-            answer(Conversation(Written(model, stream) if stream else model, config), line, as_json, screen)
+        models = _written_ahead(model, batch, config) if batch_size > 1 else [model] * len(batch)
+        for line, one in zip(batch, models, strict=True):
+            cut += answer(Conversation(one, config), line, as_json, screen).stop.is_cut
+    if cut:
+        raise UserError(f"{cut} of {len(questions)} replies broke off and are not whole; see the notes, and ask again")
 
 
 @dataclass(frozen=True)
 class Written:
     """A model whose reply was written ahead, beside others."""
 
-    model: "LoadedModel"
+    name: str
+    style: "PromptStyle"
     reply: "TextStream"
-
-    @property
-    def name(self) -> str:
-        """The model's."""
-        return self.model.name
-
-    @property
-    def style(self) -> "PromptStyle":
-        """The model's."""
-        return self.model.style
 
     def stream(self, history: "Sequence[Example]", question: str, config: ChatConfig) -> "TextStream":
         """The reply."""
         return self.reply
 
 
-def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> None:
+def _written_ahead(model: "Model", questions: Sequence[str], config: ChatConfig) -> "list[Model]":
+    from phi2chat.models import LoadedModel
+
+    if not isinstance(model, LoadedModel):
+        raise click.UsageError("--batch-size goes with a model on this machine; leave it out for an endpoint.")
+    return [Written(model.name, model.style, reply) for reply in model.stream_all(questions, config)]
+
+
+def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> "Turn":
     """Ask and print one reply."""
     for piece in conversation.ask(question):
         if not as_json:
@@ -88,8 +91,9 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
     if as_json:
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
         print(json.dumps(turn.report()).replace("\x7f", "\\u007f"), flush=True)
-        return
+        return turn
     screen.end_reply(turn, screen.err)
+    return turn
 
 
 def _questions_on_stdin() -> list[str]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from curation.errors import UserError
 from curation.records import is_utf8
@@ -15,6 +15,8 @@ from phi2chat.interrupts import Interrupt
 from phi2chat.prompt import Example, PromptStyle, render_completion, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
 
+Unit = Literal["tokens", "pieces"]
+
 
 class TextStream(Protocol):
     """A reply on its way; the attributes are final when it has been read to its end."""
@@ -22,6 +24,10 @@ class TextStream(Protocol):
     stop: StopReason
     seconds: float
 
+    @property
+    def unit(self) -> Unit: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     @property
     def tokens(self) -> int: ...
     @property
@@ -52,6 +58,8 @@ class Piece:
 class Turn:
     """A question and its reply.
 
+    `unit` is what `tokens` counts: `pieces` are the events of a server that does not count its tokens. `notes` are
+    sentences about the reply, such as where the connection was lost.
     `reasoning_spans` and `answer_spans` are the runs in a wrong script; with the guard off nothing is one.
     """
 
@@ -65,6 +73,8 @@ class Turn:
     lang: str
     reasoning_lang: str
     guard: GuardReport = dataclasses.field(default_factory=GuardReport)
+    unit: Unit = "tokens"
+    notes: tuple[str, ...] = ()
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
@@ -77,7 +87,8 @@ class Turn:
     def to_json(self) -> dict[str, Any]:
         """The turn as plain JSON values."""
         values = dataclasses.asdict(self)
-        return {**values, "stop": self.stop.name.lower(), "seconds": round(self.seconds, 3)}
+        spelled = {"stop": self.stop.name.lower(), "seconds": round(self.seconds, 3), "notes": list(self.notes)}
+        return {**values, **spelled}
 
     def report(self) -> dict[str, Any]:
         """The turn and what is in a wrong script in it, as plain JSON values."""
@@ -93,7 +104,10 @@ class Turn:
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
-        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds))
+        if turn.unit not in get_args(Unit):
+            raise ValueError(f"{turn.unit} is nothing that is counted")
+        notes = tuple(map(str, turn.notes))
+        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds), notes=notes)
 
 
 class Conversation:
@@ -152,5 +166,7 @@ class Conversation:
             config.lang,
             config.reasoning_lang or config.lang,
             stream.guard,
+            stream.unit,
+            stream.notes,
         )
         self.turns = [*earlier, turn]

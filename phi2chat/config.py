@@ -105,6 +105,20 @@ class ModelConfig(DeviceConfig):
 
 
 @dataclass(frozen=True)
+class EndpointConfig:
+    """A server to talk to instead of a local model."""
+
+    endpoint: str | None = option(
+        None, "Talk to an OpenAI-compatible server at this URL instead; its key is taken from OPENAI_API_KEY."
+    )
+    model: str | None = option(None, "The server's name of the model [default: its only one].")
+    style: Path | None = option(
+        None, "Run whose prompt style the server's model was trained in; its replies begin with the reasoning."
+    )
+    raw: bool = option(False, "Send the server our prompt, as in training, and not messages.")
+
+
+@dataclass(frozen=True)
 class TrainConfig(DeviceConfig):
     """Everything that decides a training run."""
 

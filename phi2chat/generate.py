@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from tokenizers.decoders import DecodeStream
@@ -81,6 +81,14 @@ class TokenStream:
     @property
     def tokens(self) -> int:
         return len(self.ids)
+
+    @property
+    def unit(self) -> Literal["tokens"]:
+        return "tokens"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def guard(self) -> GuardReport:

@@ -14,6 +14,14 @@ class StopReason(Enum):
     REPETITION = "repetition"
     NEXT_QUESTION = "end of text (it went on to a question of its own)"
     INTERRUPTED = "interrupted"
+    CONNECTION_LOST = "connection lost"
+    SERVER_ERROR = "server error"
+    SERVER_STOP = "ended by the server"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply broke off without anybody's will."""
+        return self in (StopReason.CONNECTION_LOST, StopReason.SERVER_ERROR)
 
 
 @dataclass(frozen=True)

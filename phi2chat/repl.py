@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+from phi2chat.config import ChatConfig, EndpointConfig, ModelConfig, build, with_options
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -22,6 +22,7 @@ HISTORY_FILE = "history"
 
 @click.command("repl")
 @with_options(ModelConfig)
+@with_options(EndpointConfig)
 @with_options(ChatConfig)
 @click.option("--no-history", is_flag=True, help="Neither read nor write the history of questions.")
 def command(no_history: bool, **flags: Any) -> None:
@@ -36,12 +37,12 @@ def command(no_history: bool, **flags: Any) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
-    from phi2chat.models import load
+    from phi2chat.opening import open_model
     from phi2chat.screen import Screen
 
     screen = Screen()
     config = build(ChatConfig, flags)
-    model = load(build(ModelConfig, flags), screen.status)
+    model = open_model(flags, screen.status)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
 

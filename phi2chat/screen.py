@@ -256,17 +256,18 @@ class Screen:
 
 def describe_end(turn: "Turn") -> str:
     """Why a reply stopped and what it took."""
-    speed = f", {turn.tokens / turn.seconds:.1f} tokens/s" if turn.seconds > 0 else ""
+    speed = f", {turn.tokens / turn.seconds:.1f} {turn.unit}/s" if turn.seconds > 0 else ""
     no_answer = "" if turn.answer else "; no answer came"
     backs = turn.guard.step_backs
     led = f"; {backs} step{'' if backs == 1 else 's'} back" if backs else ""
     led += ", and no more left" if turn.guard.spent else ""
-    return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}{led}]"
+    return f"[{turn.stop.value}{no_answer}; {turn.tokens} {turn.unit}{speed}; recipe {turn.recipe}{led}]"
 
 
 def footer(turn: "Turn") -> Text:
     """What stands below a reply: how it ended, and what is in a wrong script."""
     lines = [safe_text(describe_end(turn), "note")]
+    lines += [safe_text(f"! {note}", "warning") for note in turn.notes]
     if turn.guard.note:
         lines.append(safe_text(f"! {turn.guard.note}", "warning"))
     for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):

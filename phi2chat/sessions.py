@@ -142,7 +142,7 @@ def to_markdown(conversation: Conversation) -> str:
         for title, text in (("Question", turn.question), ("Reasoning", turn.reasoning), ("Answer", turn.answer)):
             quoted = "\n".join(f"> {line}".rstrip() for line in _inert(text or "(nothing)").splitlines())
             blocks.append(f"**{title}**\n\n{quoted}")
-        blocks.append(f"*{turn.stop.value}; {turn.tokens} tokens; recipe {turn.recipe}*")
+        blocks.append(f"*{turn.stop.value}; {turn.tokens} {turn.unit}; recipe {turn.recipe}*")
     return "\n\n".join(blocks) + "\n"
 
 

@@ -131,10 +131,11 @@ def _reset(talk: Talk, argument: str) -> None:
 def _stats(talk: Talk, argument: str) -> None:
     turns = talk.conversation.turns
     tokens, seconds = sum(turn.tokens for turn in turns), sum(turn.seconds for turn in turns)
+    unit = " and ".join(sorted({turn.unit for turn in turns}, reverse=True)) or "tokens"
     stops = {reason: sum(turn.stop is reason for turn in turns) for reason in StopReason}
     lines = [
         f"model      {talk.conversation.model.name}",
-        f"replies    {len(turns)}, {tokens} tokens" + (f", {tokens / seconds:.1f} tokens/s" if seconds else ""),
+        f"replies    {len(turns)}, {tokens} {unit}" + (f", {tokens / seconds:.1f} {unit}/s" if seconds else ""),
         "stopped    " + (", ".join(f"{count} {reason.value}" for reason, count in stops.items() if count) or "-"),
         f"flagged    {sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script",
     ]

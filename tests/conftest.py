@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -128,6 +128,8 @@ class ScriptedStream:
 
     def __init__(self, pieces: Iterable[str], stop: StopReason, guard: GuardReport) -> None:
         self._pieces, self.stop, self.guard = pieces, stop, guard
+        self.unit: Literal["tokens", "pieces"] = "tokens"
+        self.notes: tuple[str, ...] = ()
         self.tokens, self.seconds = 0, 0.0
 
     def __iter__(self) -> Iterator[str]:

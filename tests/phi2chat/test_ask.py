@@ -75,6 +75,8 @@ def test_json_has_the_parts_the_spans_and_the_reason(scripted_model: Any, capsys
         "lang": "ja",
         "reasoning_lang": "ja",
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
+        "unit": "tokens",
+        "notes": [],
         "flagged": True,
         "reasoning_spans": [SPAN],
         "answer_spans": [],

@@ -55,6 +55,8 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "lang": "ja",
         "reasoning_lang": "ja",
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
+        "unit": "tokens",
+        "notes": [],
     }
 
 
@@ -228,6 +230,8 @@ TURN = {
     "lang": "ja",
     "reasoning_lang": "en",
     "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
+    "unit": "pieces",
+    "notes": ["the reply is cut"],
 }
 
 
@@ -235,6 +239,6 @@ def test_a_turn_that_was_written_is_read_back() -> None:
     assert Turn.from_json(TURN).to_json() == TURN
 
 
-def test_a_turn_from_before_there_were_guards_was_flagged() -> None:
-    turn = Turn.from_json({key: TURN[key] for key in TURN if key != "guard"})
-    assert turn.guard == GuardReport("flag")
+def test_a_turn_from_before_there_were_guards_and_servers_was_flagged_and_counted_in_tokens() -> None:
+    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes")})
+    assert (turn.guard, turn.unit, turn.notes) == (GuardReport("flag"), "tokens", ())

@@ -8,7 +8,16 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets"}
-SLOW_TO_LOAD = HEAVY | {"rich", "prompt_toolkit", "jsonschema", "matplotlib", "yaml", "tokenizers", "huggingface_hub"}
+SLOW_TO_LOAD = HEAVY | {
+    "rich",
+    "prompt_toolkit",
+    "jsonschema",
+    "matplotlib",
+    "yaml",
+    "tokenizers",
+    "huggingface_hub",
+    "httpx2",
+}
 CURATION = sorted((REPOSITORY / "curation").rglob("*.py"))
 
 RECORDS = (
