@@ -14,6 +14,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from curation.script import describe_spans
+from phi2chat.named import name_characters
 from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
@@ -264,14 +265,23 @@ def describe_end(turn: "Turn") -> str:
     return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}{led}]"
 
 
+def describe_wrong(turn: "Turn") -> list[str]:
+    """A line for each part that is in a wrong script: which one, where, and the characters by name."""
+    lines = []
+    parts_ = [("reasoning", turn.reasoning_spans, turn.reasoning_lang), ("answer", turn.answer_spans, turn.lang)]
+    for part, spans, language in parts_:
+        if spans:
+            named = name_characters(spans, language)
+            lines.append(f"! {part}: {describe_spans(spans)}" + (f"; {named}" if named else ""))
+    return lines
+
+
 def footer(turn: "Turn") -> Text:
     """What stands below a reply: how it ended, and what is in a wrong script."""
     lines = [safe_text(describe_end(turn), "note")]
     if turn.guard.note:
         lines.append(safe_text(f"! {turn.guard.note}", "warning"))
-    for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
-        if spans:
-            lines.append(safe_text(f"! {part}: {describe_spans(spans)}", "warning"))
+    lines += [safe_text(line, "warning") for line in describe_wrong(turn)]
     return Text("\n").join(lines)
 
 

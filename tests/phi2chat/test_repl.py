@@ -8,11 +8,13 @@ import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
@@ -151,7 +153,7 @@ def test_a_reply_in_a_wrong_script_is_named_in_the_footer(scripted_model: Any) -
         "[answer]\n"
         "東京です。\n"
         "[budget; 1 tokens, 2.0 tokens/s; recipe chat]\n"
-        "! reasoning: Simplified Chinese: 这是首都\n"
+        "! reasoning: Simplified Chinese: 这是首都; 这 (CJK UNIFIED IDEOGRAPH-8FD9)\n"
         "\n"
     )
 
@@ -266,6 +268,34 @@ def test_what_the_user_typed_comes_back_inert(conversation: Conversation) -> Non
     assert run(conversation, paste("/[bold]\x07") + ENTER) == "/[bold]^G: no such command; see /help\n"
 
 
+# The line below the input
+
+
+class ScriptedSession:
+    """An input line of 60 cells, into which lines are typed; `below` has what stood below it each time."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = list(lines)
+        self.below: list[str] = []
+        self.app = SimpleNamespace(output=SimpleNamespace(get_size=lambda: Size(rows=24, columns=60)))
+
+    def prompt(self, bottom_toolbar: Callable[[], str], **_: Any) -> str:
+        self.below.append(bottom_toolbar())
+        if not self._lines:
+            raise EOFError
+        return self._lines.pop(0)
+
+
+def test_the_line_below_the_input_follows_the_conversation(conversation: Conversation) -> None:
+    session: Any = ScriptedSession("/lang en", "首都は？")
+    talk(conversation, plain_screen()[0], session)
+    assert session.below == [
+        "scripted  ja  recipe chat  guard flag",
+        "scripted  en  recipe chat  guard flag",
+        "scripted  en  recipe chat  guard flag  4 tokens 2.0/s",
+    ]
+
+
 # The screen of a terminal
 
 
@@ -277,6 +307,9 @@ def terminal() -> tuple[Screen, io.StringIO]:
 
 
 REASONING, WRONG, DIM, WARNING = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[2m", "\x1b[1;33m"
+
+
+NAMED = "这 (CJK UNIFIED IDEOGRAPH-8FD9), 们 (CJK UNIFIED IDEOGRAPH-4EEC)"
 
 
 def styled(text: str, style: str) -> str:
@@ -296,7 +329,7 @@ def test_each_part_has_its_style_and_a_wrong_script_stands_out(terminal: Any, sc
         f"\n\n{styled('[answer]', DIM)}\nはい。\n"
         + styled("[end of text; 1 tokens, 2.0 tokens/s; recipe chat]", DIM)
         + "\n"
-        + styled("! reasoning: Simplified Chinese: 这们", WARNING)
+        + styled(f"! reasoning: Simplified Chinese: 这们; {NAMED}", WARNING)
         + "\n\n"
     )
 
