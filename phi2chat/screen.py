@@ -69,6 +69,7 @@ class Screen:
         self._last_part: str | None = None
         self._last_console: Console | None = None  # where the last piece went; `ask` has two
         self._last_char = ""
+        self._folded_characters = 0
         self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
         self._printed_line = ""
@@ -124,6 +125,7 @@ class Screen:
         `label` names each part on a line of its own, for terminals that show no styles.
         """
         self.end_progress()
+        self._end_thinking()
         console = console or self.out
         if piece.part != self._last_part:
             if self._last_console is not None:
@@ -150,13 +152,38 @@ class Screen:
         self.say("stopped at once; this reply is not kept", "warning")
 
     def _end_last_part(self) -> None:
+        self._end_thinking()
         if self._last_console is not None:
             self._last_console.print()
         self._last_part = self._last_console = None
 
-    def folded(self, console: Console | None = None) -> None:
-        """What stands for a reasoning that is not shown."""
-        (console or self.out).print(Text("▸ reasoning folded; /reasoning on shows it", "note"))
+    def thinking(self, characters: int) -> None:
+        """A reasoning that is not shown has grown: a line that counts on a terminal, and nothing elsewhere.
+
+        What comes next puts the line that stands for the reasoning in its place.
+        """
+        self.end_progress()
+        self._folded_characters = characters
+        if self._rewrites_lines:
+            self._erase_line()
+            text = Text(f"▸ thinking, {_characters(characters)}", "note")
+            self.out.print(text, end="", no_wrap=True, overflow="ellipsis")
+            self.out.file.flush()
+
+    def _end_thinking(self) -> None:
+        if self._folded_characters:
+            if self._rewrites_lines:
+                self._erase_line()
+            folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
+            self.out.print(Text(folded, "note"), soft_wrap=True)
+            self._folded_characters = 0
+
+    @property
+    def _rewrites_lines(self) -> bool:
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def _erase_line(self) -> None:
+        self.out.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
@@ -164,7 +191,7 @@ class Screen:
 
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
-        if not self.out.is_terminal or self.out.is_dumb_terminal:
+        if not self._rewrites_lines:
             return False
         coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
         self.out.file.write(f"\x1b]52;c;{coded}\x07")
@@ -253,6 +280,10 @@ class Screen:
             self._task = self._bar.add_task(text, total=total)
         assert self._task is not None
         self._bar.update(self._task, description=text, total=total, completed=completed)
+
+
+def _characters(count: int) -> str:
+    return f"{count} character" + ("" if count == 1 else "s")
 
 
 def describe_end(turn: "Turn") -> str:

@@ -19,6 +19,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from rich.cells import cell_len
 
 from curation.errors import UserError
 from phi2chat.chat import Conversation
@@ -26,6 +27,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.recipes import StopReason
 from phi2chat.repl import make_session, open_history, talk
 from phi2chat.screen import SafeConsole, Screen
+from phi2chat.talk import Talk
 
 BACKSPACE = "\x7f"
 ENTER, ALT_ENTER, CTRL_C, CTRL_D = "\r", "\x1b\r", "\x03", "\x04"
@@ -134,7 +136,7 @@ def test_a_folded_reasoning_is_shown_on_request(conversation: Conversation) -> N
     keys = ENTER.join(["/reasoning off", "首都は？", "/reasoning on", ""])
     assert run(conversation, keys) == (
         "reasoning is folded\n"
-        "▸ reasoning folded; /reasoning on shows it\n"
+        "▸ reasoning folded (10 characters); /reasoning on shows it\n"
         "[answer]\n"
         "東京です。\n"
         f"{FOOTER}\n"
@@ -348,6 +350,41 @@ def test_an_escaped_control_code_is_visible_as_such(terminal: Any, scripted_mode
     for piece in talking.ask("?"):
         screen.piece(piece)
     assert shown.getvalue().endswith("はい" + styled("^[", "\x1b[7;33m") + "[2J")
+
+
+def ask_folded(screen: Screen, model: Any) -> Talk:
+    folding = Talk(Conversation(model, ChatConfig()), screen, lambda question: False)
+    folding.conversation.show_reasoning = False
+    folding.reply("?")
+    return folding
+
+
+def test_a_folded_reasoning_is_counted_in_one_line_that_makes_room(terminal: Any, scripted_model: Any) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(TOKYO))
+    erase = "\r\x1b[2K"
+    folded = "▸ reasoning folded (10 characters); /reasoning on shows it"
+    *counts, last, rest = shown.getvalue().split(erase)
+    assert counts[0] == "" and len(counts) >= 1
+    assert all(re.fullmatch(r"\x1b\[2m▸ thinking, \d+ c.*\x1b\[0m", count) for count in [*counts[1:], last])
+    assert "\n" not in "".join([*counts, last])
+    assert rest.startswith(styled(folded, DIM) + "\n" + styled("[answer]", DIM) + "\n東京です。\n")
+    assert all(cell_len(re.sub(r"\x1b\[\d+m", "", count)) <= 20 for count in [*counts, last])
+
+
+def test_a_folded_reasoning_that_never_becomes_an_answer_is_folded_all_the_same(
+    terminal: Any, scripted_model: Any
+) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(["\n理由だけ"]))
+    rest = shown.getvalue().rpartition("\r\x1b[2K")[2]
+    assert rest.startswith(styled("▸ reasoning folded (4 characters); /reasoning on shows it", DIM) + "\n")
+
+
+def test_a_reply_without_a_reasoning_folds_nothing(terminal: Any, scripted_model: Any) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(["\n\n### Answer:\n東京です。"]))
+    assert "▸" not in shown.getvalue()
 
 
 def test_a_status_bar_is_gone_when_the_reply_comes(terminal: Any, scripted_model: Any) -> None:
