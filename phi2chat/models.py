@@ -88,6 +88,10 @@ class LoadedModel:
             write_together(streams, self.reader, Chooser(config, self.model.device))
         return streams
 
+    def count_tokens(self, history: Sequence[Example]) -> int:
+        """How many tokens the earlier turns take before a question is asked."""
+        return len(encode_prompt(self.tokenizer, history, ""))
+
     def without_adapter(self) -> "LoadedModel":
         """The base alone, of the same weights in memory. Raises UserError where there is no adapter to leave out."""
         if self.base is None or self.adapter is None:

@@ -50,12 +50,18 @@ def command(no_history: bool, **flags: Any) -> None:
 def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession[str]") -> None:
     """Read and reply until the user leaves."""
     from phi2chat.slash import follow
+    from phi2chat.status_line import StatusLine
     from phi2chat.talk import Talk
 
     talking = Talk(conversation, screen, _confirm)
+    status = StatusLine(conversation)
+
+    def toolbar() -> str:
+        return status.render(session.app.output.get_size().columns)
+
     while not talking.leaving:
         try:
-            line = session.prompt(default=talking.draft)
+            line = session.prompt(default=talking.draft, bottom_toolbar=toolbar)
         except KeyboardInterrupt:
             screen.say("the question stays as it was" if talking.draft else "Ctrl-D or /quit leaves", "note")
             talking.draft = ""

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
-from curation.script import describe_spans
+from phi2chat.footer import describe_end, describe_wrong
 from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Screen:
         self._last_part: str | None = None
         self._last_console: Console | None = None  # where the last piece went; `ask` has two
         self._last_char = ""
+        self._folded_characters = 0
         self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
         self._printed_line = ""
@@ -101,6 +102,13 @@ class Screen:
             table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
         self.out.print(table)
 
+    def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """What something is called and what it is, side by side, or one below the other on a narrow screen."""
+        longest = max(len(name) for name, _ in pairs)
+        is_narrow = self.out.width < longest + 2 + max(len(meaning) for _, meaning in pairs)
+        lines = [f"{name}\n    {meaning}" if is_narrow else f"{name:{longest}}  {meaning}" for name, meaning in pairs]
+        self.say("\n".join(lines), "note")
+
     def findings(self, findings: Iterable["Finding"]) -> None:
         """The findings of a check, one a line, as editors and `grep` can read them."""
         for finding in findings:
@@ -123,6 +131,7 @@ class Screen:
         `label` names each part on a line of its own, for terminals that show no styles.
         """
         self.end_progress()
+        self._end_thinking()
         console = console or self.out
         if piece.part != self._last_part:
             if self._last_console is not None:
@@ -149,13 +158,38 @@ class Screen:
         self.say("stopped at once; this reply is not kept", "warning")
 
     def _end_last_part(self) -> None:
+        self._end_thinking()
         if self._last_console is not None:
             self._last_console.print()
         self._last_part = self._last_console = None
 
-    def folded(self, console: Console | None = None) -> None:
-        """What stands for a reasoning that is not shown."""
-        (console or self.out).print(Text("▸ reasoning folded; /reasoning on shows it", "note"))
+    def thinking(self, characters: int) -> None:
+        """A reasoning that is not shown has grown: a line that counts on a terminal, and nothing elsewhere.
+
+        What comes next puts the line that stands for the reasoning in its place.
+        """
+        self.end_progress()
+        self._folded_characters = characters
+        if self._rewrites_lines:
+            self._erase_line()
+            text = Text(f"▸ thinking, {_characters(characters)}", "note")
+            self.out.print(text, end="", no_wrap=True, overflow="ellipsis")
+            self.out.file.flush()
+
+    def _end_thinking(self) -> None:
+        if self._folded_characters:
+            if self._rewrites_lines:
+                self._erase_line()
+            folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
+            self.out.print(Text(folded, "note"), soft_wrap=True)
+            self._folded_characters = 0
+
+    @property
+    def _rewrites_lines(self) -> bool:
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def _erase_line(self) -> None:
+        self.out.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
@@ -163,7 +197,7 @@ class Screen:
 
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
-        if not self.out.is_terminal or self.out.is_dumb_terminal:
+        if not self._rewrites_lines:
             return False
         coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
         self.out.file.write(f"\x1b]52;c;{coded}\x07")
@@ -254,14 +288,8 @@ class Screen:
         self._bar.update(self._task, description=text, total=total, completed=completed)
 
 
-def describe_end(turn: "Turn") -> str:
-    """Why a reply stopped and what it took."""
-    speed = f", {turn.tokens / turn.seconds:.1f} {turn.unit}/s" if turn.seconds > 0 else ""
-    no_answer = "" if turn.answer else "; no answer came"
-    backs = turn.guard.step_backs
-    led = f"; {backs} step{'' if backs == 1 else 's'} back" if backs else ""
-    led += ", and no more left" if turn.guard.spent else ""
-    return f"[{turn.stop.value}{no_answer}; {turn.tokens} {turn.unit}{speed}; recipe {turn.recipe}{led}]"
+def _characters(count: int) -> str:
+    return f"{count} character" + ("" if count == 1 else "s")
 
 
 def footer(turn: "Turn") -> Text:
@@ -270,9 +298,7 @@ def footer(turn: "Turn") -> Text:
     lines += [safe_text(f"! {note}", "warning") for note in turn.notes]
     if turn.guard.note:
         lines.append(safe_text(f"! {turn.guard.note}", "warning"))
-    for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
-        if spans:
-            lines.append(safe_text(f"! {part}: {describe_spans(spans)}", "warning"))
+    lines += [safe_text(line, "warning") for line in describe_wrong(turn)]
     return Text("\n").join(lines)
 
 
