@@ -1,0 +1,130 @@
+"""What a model was trained on, and which side of it a new record would stand on."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.errors import UserError
+from curation.records import Dataset, Line, Record, format_record, parse_dataset, read_dataset
+from curation.split import MANIFEST, read_manifest, split_by_family
+from phi2chat.config import TrainConfig
+from phi2chat.examples import Row
+from phi2chat.run import RUN_FILE, Run, read_run
+
+TRAIN_FILE = "train.jsonl"  # of a folder that `curate split` wrote
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The other records that a training reads beside a new one, and whether the new one would be held out."""
+
+    train: tuple[Row, ...]
+    eval: tuple[Row, ...]
+    held_out: bool = False
+
+
+def run_of(adapter: Path) -> Run | None:
+    """The run that an adapter, or a checkpoint of one, comes from; None where it is somebody else's.
+
+    Raises UserError for a run.json that is damaged.
+    """
+    for folder in (adapter, adapter.resolve().parent.parent):
+        if (folder / RUN_FILE).exists():
+            return read_run(folder)
+    return None
+
+
+def file_to_correct(run: Run) -> Path | None:
+    """The file that the training records of a run are kept in, if it is still there.
+
+    Of a split it is the file that was split: a record that is added to one side is no part of it.
+    """
+    data = Path(run.data)
+    if data.is_dir():
+        source = _source_of_split(data)
+        data = source if source else data / TRAIN_FILE
+    return data if data.is_file() else None
+
+
+def refuse_side_of_split(file: Path) -> None:
+    """Raise UserError for a file that `curate split` wrote, which it would write over."""
+    if file.name in (TRAIN_FILE, "eval.jsonl") and (source := _source_of_split(file.parent)):
+        raise UserError(f"{file}: is a side that `curate split` wrote; give the file that it split, {source}")
+
+
+def train_rows(run: Run) -> tuple[Row, ...]:
+    """The records that a run was trained on, as its files are now. Raises UserError where they cannot be read."""
+    data = Path(run.data)
+    if data.is_dir():
+        return _rows(read_dataset(data / TRAIN_FILE))
+    dataset = read_dataset(data)
+    if run.config.get("eval_file"):
+        return _rows(dataset)
+    whole = dataclasses.replace(dataset, lines=tuple(line for line in dataset.lines if _is_whole(line)))
+    return _rows(whole, split_by_family(whole, *_rule(run)).train)
+
+
+def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: str | None = None) -> Neighbours:
+    """The sides that a training on a file would have with a record added, or put in the place of the id `replaces`.
+
+    They are those of the run's eval file, of the split beside the file, or by the rule of `train`.
+    Raises UserError where a file cannot be read.
+    """
+    dataset = read_dataset(file) if file.exists() else parse_dataset(file, b"")
+    others = [line for line in dataset.lines if _is_whole(line) and (replaces is None or _id_of(line) != replaces)]
+    run = run if run and _is_same(Path(run.data), file) else None
+    eval_file = run.config.get("eval_file") if run else None
+    if eval_file:
+        return Neighbours(_rows(dataset, others), _rows(read_dataset(Path(eval_file))))
+    new = Line(len(dataset.lines) + 1, format_record(data), Record(data))
+    whole = Dataset(file, "", (*others, new), ())
+    percent, seed = _rule(run)
+    pins = None
+    manifest = file.with_suffix("") / MANIFEST
+    if manifest.exists() and _source_of_split(manifest.parent) == file:
+        written = read_manifest(manifest)
+        percent, seed, pins = written["eval_percent"], written["seed"], written["pinned_families"]
+    try:
+        split = split_by_family(whole, percent, seed, pins)
+    except UserError:  # too few families for two sides
+        return Neighbours(_rows(dataset, others), ())
+    sides = [tuple(line for line in side if line is not new) for side in (split.train, split.eval)]
+    return Neighbours(_rows(dataset, sides[0]), _rows(dataset, sides[1]), any(line is new for line in split.eval))
+
+
+def _rule(run: Run | None) -> tuple[float, int]:
+    usual = TrainConfig()
+    config = run.config if run else {}
+    percent, seed = config.get("eval_percent"), config.get("seed")
+    return (
+        percent if isinstance(percent, int | float) else usual.eval_percent,
+        seed if isinstance(seed, int) else usual.seed,
+    )
+
+
+def _source_of_split(folder: Path) -> Path | None:
+    if not (folder / MANIFEST).exists():
+        return None
+    name = read_manifest(folder / MANIFEST).get("input")
+    return folder.parent / str(name)
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return first.resolve() == second.resolve()
+
+
+def _is_whole(line: Line) -> bool:
+    """Whether a line keeps the contract as far as a training reads it; a line that does not is left out of it."""
+    texts = [line.record.data.get(field) for field in ("instruction", "reasoning", "answer")] if line.record else [None]
+    return all(isinstance(text, str) and text.strip() for text in texts)
+
+
+def _id_of(line: Line) -> str | None:
+    return line.record.id if line.record else None
+
+
+def _rows(dataset: Dataset, lines: Sequence[Line] | None = None) -> tuple[Row, ...]:
+    chosen = dataset.lines if lines is None else lines
+    return tuple(Row(dataset.path, line.number, line.record) for line in chosen if line.record and _is_whole(line))
