@@ -1,26 +1,19 @@
-"""The conversation and its slash commands: what is asked, what came back, and what is wrong with it."""
+"""The conversation: what is asked, what came back, and what is wrong with it."""
 
 import dataclasses
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from curation.errors import UserError
-from curation.records import is_utf8, read_bytes
+from curation.records import is_utf8
 from curation.script import Piece as CheckedPiece
 from curation.script import Span, check
-from curation.store import write_atomically
-from phi2chat import config as configs
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport, Part, PartReader
 from phi2chat.interrupts import Interrupt
 from phi2chat.prompt import Example, PromptStyle, render_completion, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
-
-RETRY_TEMPERATURE = 0.7
 
 
 class TextStream(Protocol):
@@ -155,180 +148,3 @@ class Conversation:
             stream.guard,
         )
         self.turns = [*earlier, turn]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a slash command leads to: a notice, a turn's reasoning to show, a question to ask (again), or the end."""
-
-    notice: str = ""
-    reasoning_of: Turn | None = None
-    question: str | None = None
-    again: bool = False
-    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
-    leave: bool = False
-
-
-def run_command(conversation: Conversation, line: str) -> Outcome:
-    """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
-    import difflib
-
-    name, _, argument = line.strip()[1:].partition(" ")
-    command = COMMANDS.get(name)
-    if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
-    return command.run(conversation, argument.strip())
-
-
-def _help(conversation: Conversation, argument: str) -> Outcome:
-    usage = {name: f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()}
-    width = max(map(len, usage.values()))
-    lines = [f"{usage[name]:{width}}  {command.help}" for name, command in COMMANDS.items()]
-    keys = "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves"
-    return Outcome("\n".join([*lines, "", keys]))
-
-
-def _reasoning(conversation: Conversation, argument: str) -> Outcome:
-    if argument not in ("on", "off"):
-        raise UserError("/reasoning: say on or off")
-    conversation.show_reasoning = argument == "on"
-    last = conversation.turns[-1] if conversation.turns and conversation.show_reasoning else None
-    return Outcome(f"reasoning is {'shown' if conversation.show_reasoning else 'folded'}", reasoning_of=last)
-
-
-def _set_one(key: str) -> Callable[[Conversation, str], Outcome]:
-    def run(conversation: Conversation, argument: str) -> Outcome:
-        if argument:
-            conversation.config = configs.change(conversation.config, key, argument, where=f"/{key}")
-        value = getattr(conversation.config, key)
-        return Outcome(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
-
-    return run
-
-
-def _set(conversation: Conversation, argument: str) -> Outcome:
-    key, _, value = argument.partition(" ")
-    if value:
-        conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
-    elif key:
-        raise UserError(f"/set {key}: needs a value, as in /set temperature 0.7")
-    return Outcome("\n".join(f"{key} = {value}" for key, value in configs.to_json(conversation.config).items()))
-
-
-def _retry(conversation: Conversation, argument: str) -> Outcome:
-    last = _last(conversation, "retry")
-    config = conversation.config
-    temperature = config.temperature or RETRY_TEMPERATURE
-    # A greedy reply would come out the same, and so would a sample with the same seed.
-    conversation.config = dataclasses.replace(config, seed=config.seed + 1)
-    notice = f"asking again with temperature {temperature:g} and seed {conversation.config.seed}"
-    return Outcome(notice, question=last.question, again=True, changes={"temperature": temperature})
-
-
-def _undo(conversation: Conversation, argument: str) -> Outcome:
-    last = _last(conversation, "undo")
-    conversation.turns.pop()
-    return Outcome(f"forgot the last question: {last.question.splitlines()[0]}")
-
-
-def _reset(conversation: Conversation, argument: str) -> Outcome:
-    notice = f"forgot {_count(conversation.turns)}"
-    conversation.turns.clear()
-    return Outcome(notice)
-
-
-def _save(conversation: Conversation, argument: str) -> Outcome:
-    path = _path(argument, "save")
-    if path.exists():
-        _read_conversation(path)  # over a saved conversation we write, over anything else we do not
-    content = {
-        "model": conversation.model.name,
-        "config": configs.to_json(conversation.config),
-        "turns": [turn.to_json() for turn in conversation.turns],
-    }
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
-    return Outcome(f"saved {_count(conversation.turns)} to {path}")
-
-
-def _load(conversation: Conversation, argument: str) -> Outcome:
-    path = _path(argument, "load")
-    config, turns = _read_conversation(path)
-    conversation.config, conversation.turns = config, turns
-    return Outcome(f"loaded {_count(turns)} from {path}; the next question goes on from there")
-
-
-def _stats(conversation: Conversation, argument: str) -> Outcome:
-    turns = conversation.turns
-    tokens, seconds = sum(turn.tokens for turn in turns), sum(turn.seconds for turn in turns)
-    stops = {reason: sum(turn.stop is reason for turn in turns) for reason in StopReason}
-    lines = [
-        f"model      {conversation.model.name}",
-        f"replies    {len(turns)}, {tokens} tokens" + (f", {tokens / seconds:.1f} tokens/s" if seconds else ""),
-        "stopped    " + (", ".join(f"{count} {reason.value}" for reason, count in stops.items() if count) or "-"),
-        f"flagged    {sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script",
-    ]
-    return Outcome("\n".join(lines))
-
-
-def _quit(conversation: Conversation, argument: str) -> Outcome:
-    return Outcome(leave=True)
-
-
-def _last(conversation: Conversation, command: str) -> Turn:
-    if not conversation.turns:
-        raise UserError(f"/{command}: nothing was asked yet")
-    return conversation.turns[-1]
-
-
-def _count(turns: Sequence[Turn]) -> str:
-    return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
-
-
-def _path(argument: str, command: str) -> Path:
-    if not argument:
-        raise UserError(f"/{command}: needs a file name, as in /{command} talk.json")
-    if "\0" in argument:
-        raise UserError(f"/{command}: a file name holds no NUL")
-    return Path(os.path.expanduser(argument))
-
-
-def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
-    try:
-        content = json.loads(read_bytes(path))
-        config = configs.from_json(ChatConfig, content["config"], where=str(path))
-        turns = [Turn.from_json(turn) for turn in content["turns"]]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
-    return config, turns
-
-
-@dataclass(frozen=True)
-class Command:
-    """A slash command: what it takes, what it does, and what its argument can be completed to."""
-
-    argument: str
-    help: str
-    run: Callable[[Conversation, str], Outcome]
-    choices: tuple[str, ...] = ()
-
-
-_LANGUAGES = ("ja", "en", "zh-Hans", "zh-Hant", "ko")
-_GUARDS = ("flag", "enforce", "off")
-_SETTINGS = tuple(field.name for field in dataclasses.fields(ChatConfig))
-
-COMMANDS = {
-    "help": Command("", "this list", _help),
-    "reasoning": Command("on|off", "show the reasoning or fold it away", _reasoning, ("on", "off")),
-    "lang": Command("TAG", "the language of replies; other scripts are flagged", _set_one("lang"), _LANGUAGES),
-    "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
-    "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
-    "retry": Command("", "ask the last question again, sampled", _retry),
-    "undo": Command("", "forget the last question and its reply", _undo),
-    "reset": Command("", "forget the conversation", _reset),
-    "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
-    "save": Command("FILE", "write the conversation to a file", _save),
-    "load": Command("FILE", "go on with a saved conversation", _load),
-    "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
-    "quit": Command("", "leave", _quit),
-}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import History
 
-    from phi2chat.chat import Conversation, Outcome
+    from phi2chat.chat import Conversation
     from phi2chat.screen import Screen
 
 HISTORY_FILE = "history"
@@ -48,7 +48,11 @@ def command(no_history: bool, **flags: Any) -> None:
 
 def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession[str]") -> None:
     """Read and reply until the user leaves."""
-    while True:
+    from phi2chat.slash import follow
+    from phi2chat.talk import Talk
+
+    talking = Talk(conversation, screen, _confirm)
+    while not talking.leaving:
         try:
             line = session.prompt()
         except KeyboardInterrupt:
@@ -59,11 +63,7 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
         if not line.strip():
             continue
         try:
-            if line.startswith("/"):
-                if _follow(conversation, screen, line):
-                    return
-            else:
-                reply(conversation, screen, line)
+            follow(talking, line)
         except UserError as error:
             screen.say(str(error), "error")
         except OSError as error:
@@ -73,36 +73,16 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
             traceback.print_exc()
 
 
-def reply(conversation: "Conversation", screen: "Screen", question: str, **changes: Any) -> None:
-    """Ask, show the reply while it streams, and keep what came when Ctrl-C stops it."""
-    from phi2chat.interrupts import noting_interrupts
+def _confirm(question: str) -> bool:
+    """Whether the user says y to a question; Ctrl-C and Ctrl-D are a no."""
+    from prompt_toolkit.shortcuts import confirm
 
-    folded = False
+    from phi2chat.safe_text import safe
+
     try:
-        with noting_interrupts() as interrupt:
-            for piece in conversation.ask(question, interrupt, **changes):
-                if piece.part == "answer" or conversation.show_reasoning:
-                    screen.piece(piece)
-                elif not folded:
-                    folded = True
-                    screen.folded()
-    except KeyboardInterrupt:
-        screen.drop_reply()
-        return
-    screen.end_reply(conversation.turns[-1])
-
-
-def _follow(conversation: "Conversation", screen: "Screen", line: str) -> bool:
-    from phi2chat.chat import run_command
-
-    outcome: Outcome = run_command(conversation, line)
-    if outcome.notice:
-        screen.say(outcome.notice, "note")
-    if outcome.reasoning_of:
-        screen.reasoning(outcome.reasoning_of)
-    if outcome.question is not None:
-        reply(conversation, screen, outcome.question, again=outcome.again, **outcome.changes)
-    return outcome.leave
+        return confirm(safe(question))
+    except (KeyboardInterrupt, EOFError):
+        return False
 
 
 def make_session(history: "History", **options: Any) -> "PromptSession[str]":
@@ -113,8 +93,8 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
     from prompt_toolkit.filters import is_searching
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-    from phi2chat.chat import COMMANDS
     from phi2chat.safe_input import VisibleEscapes
+    from phi2chat.slash import COMMANDS
 
     class SlashCompleter(Completer):
         def get_completions(self, document: Document, complete_event: object) -> Iterator[Completion]:

@@ -92,6 +92,9 @@ def test_only_the_screen_makes_a_console() -> None:
 def test_the_conversation_knows_neither_torch_nor_the_screen() -> None:
     (chat,) = [path for path in PHI2CHAT if path.stem == "chat"]
     assert imports(chat) & (HUGGING_FACE | {"torch", "rich", "prompt_toolkit", "click"}) == set()
+    for path in PHI2CHAT:
+        if path.stem in ("slash", "talk"):
+            assert imports(path) & (HUGGING_FACE | {"torch", "rich", "prompt_toolkit", "click"}) == set()
     text = chat.read_text(encoding="utf-8")
     assert "phi2chat.screen" not in text and "phi2chat.models" not in text
 

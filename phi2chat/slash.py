@@ -1,0 +1,199 @@
+"""The slash commands: each is a function of the talk and of what stands behind its name."""
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.errors import UserError
+from curation.records import read_bytes
+from curation.store import write_atomically
+from phi2chat import config as configs
+from phi2chat.chat import Turn
+from phi2chat.config import ChatConfig
+from phi2chat.recipes import RECIPES, StopReason
+from phi2chat.talk import Talk
+
+RETRY_TEMPERATURE = 0.7
+KEYS = (
+    "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
+    "a question that begins with a slash is written with two: //"
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A slash command: what it takes, what it does, and what its argument can be completed to.
+
+    `run` says on the screen what came of it. It raises UserError, and changes nothing, where it is asked for what it
+    cannot do.
+    """
+
+    argument: str
+    help: str
+    run: Callable[[Talk, str], None]
+    choices: tuple[str, ...] = ()
+
+
+def follow(talk: Talk, line: str) -> None:
+    """Do what a line says: a command behind one slash, or else a question, of which two slashes are one.
+
+    Raises UserError for a command or a value that does not exist, and for a question that cannot be asked.
+    """
+    if line.startswith("/") and not line.startswith("//"):
+        run_command(talk, line)
+    else:
+        talk.reply(line.removeprefix("/"))
+
+
+def run_command(talk: Talk, line: str) -> None:
+    """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
+    name, _, argument = line.strip()[1:].partition(" ")
+    command = COMMANDS.get(name)
+    if command is None:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
+    command.run(talk, argument.strip())
+
+
+def _help(talk: Talk, argument: str) -> None:
+    usage = {name: f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()}
+    width = max(map(len, usage.values()))
+    lines = [f"{usage[name]:{width}}  {command.help}" for name, command in COMMANDS.items()]
+    talk.say("\n".join([*lines, "", KEYS]))
+
+
+def _reasoning(talk: Talk, argument: str) -> None:
+    if argument not in ("on", "off"):
+        raise UserError("/reasoning: say on or off")
+    conversation = talk.conversation
+    conversation.show_reasoning = argument == "on"
+    talk.say(f"reasoning is {'shown' if conversation.show_reasoning else 'folded'}")
+    if conversation.show_reasoning and conversation.turns:
+        talk.screen.reasoning(conversation.turns[-1])
+
+
+def _set_one(key: str) -> Callable[[Talk, str], None]:
+    def run(talk: Talk, argument: str) -> None:
+        conversation = talk.conversation
+        if argument:
+            conversation.config = configs.change(conversation.config, key, argument, where=f"/{key}")
+        value = getattr(conversation.config, key)
+        talk.say(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
+
+    return run
+
+
+def _set(talk: Talk, argument: str) -> None:
+    conversation = talk.conversation
+    key, _, value = argument.partition(" ")
+    if value:
+        conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
+    elif key:
+        raise UserError(f"/set {key}: needs a value, as in /set temperature 0.7")
+    talk.say("\n".join(f"{key} = {value}" for key, value in configs.to_json(conversation.config).items()))
+
+
+def _retry(talk: Talk, argument: str) -> None:
+    last, conversation = talk.last_turn("retry"), talk.conversation
+    config = conversation.config
+    temperature = config.temperature or RETRY_TEMPERATURE
+    # A greedy reply would come out the same, and so would a sample with the same seed.
+    conversation.config = dataclasses.replace(config, seed=config.seed + 1)
+    talk.say(f"asking again with temperature {temperature:g} and seed {conversation.config.seed}")
+    talk.reply(last.question, again=True, temperature=temperature)
+
+
+def _undo(talk: Talk, argument: str) -> None:
+    last = talk.last_turn("undo")
+    talk.conversation.turns.pop()
+    talk.say(f"forgot the last question: {last.question.splitlines()[0]}")
+
+
+def _reset(talk: Talk, argument: str) -> None:
+    forgotten = _count(talk.conversation.turns)
+    talk.conversation.turns.clear()
+    talk.say(f"forgot {forgotten}")
+
+
+def _save(talk: Talk, argument: str) -> None:
+    conversation, path = talk.conversation, _path(argument, "save")
+    if path.exists():
+        _read_conversation(path)  # over a saved conversation we write, over anything else we do not
+    content = {
+        "model": conversation.model.name,
+        "config": configs.to_json(conversation.config),
+        "turns": [turn.to_json() for turn in conversation.turns],
+    }
+    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
+    talk.say(f"saved {_count(conversation.turns)} to {path}")
+
+
+def _load(talk: Talk, argument: str) -> None:
+    path = _path(argument, "load")
+    config, turns = _read_conversation(path)
+    talk.conversation.config, talk.conversation.turns = config, turns
+    talk.say(f"loaded {_count(turns)} from {path}; the next question goes on from there")
+
+
+def _stats(talk: Talk, argument: str) -> None:
+    turns = talk.conversation.turns
+    tokens, seconds = sum(turn.tokens for turn in turns), sum(turn.seconds for turn in turns)
+    stops = {reason: sum(turn.stop is reason for turn in turns) for reason in StopReason}
+    lines = [
+        f"model      {talk.conversation.model.name}",
+        f"replies    {len(turns)}, {tokens} tokens" + (f", {tokens / seconds:.1f} tokens/s" if seconds else ""),
+        "stopped    " + (", ".join(f"{count} {reason.value}" for reason, count in stops.items() if count) or "-"),
+        f"flagged    {sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script",
+    ]
+    talk.say("\n".join(lines))
+
+
+def _quit(talk: Talk, argument: str) -> None:
+    talk.leaving = True
+
+
+def _count(turns: Sequence[Turn]) -> str:
+    return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
+
+
+def _path(argument: str, command: str) -> Path:
+    if not argument:
+        raise UserError(f"/{command}: needs a file name, as in /{command} talk.json")
+    if "\0" in argument:
+        raise UserError(f"/{command}: a file name holds no NUL")
+    return Path(os.path.expanduser(argument))
+
+
+def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
+    try:
+        content = json.loads(read_bytes(path))
+        config = configs.from_json(ChatConfig, content["config"], where=str(path))
+        turns = [Turn.from_json(turn) for turn in content["turns"]]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
+    return config, turns
+
+
+_LANGUAGES = ("ja", "en", "zh-Hans", "zh-Hant", "ko")
+_GUARDS = ("flag", "enforce", "off")
+_SETTINGS = tuple(field.name for field in dataclasses.fields(ChatConfig))
+
+COMMANDS = {
+    "help": Command("", "this list", _help),
+    "reasoning": Command("on|off", "show the reasoning or fold it away", _reasoning, ("on", "off")),
+    "lang": Command("TAG", "the language of replies; other scripts are flagged", _set_one("lang"), _LANGUAGES),
+    "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
+    "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
+    "retry": Command("", "ask the last question again, sampled", _retry),
+    "undo": Command("", "forget the last question and its reply", _undo),
+    "reset": Command("", "forget the conversation", _reset),
+    "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
+    "save": Command("FILE", "write the conversation to a file", _save),
+    "load": Command("FILE", "go on with a saved conversation", _load),
+    "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
+    "quit": Command("", "leave", _quit),
+}

@@ -1,0 +1,55 @@
+"""A conversation at a terminal: what a slash command works on, and how a reply is shown while it comes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from curation.errors import UserError
+from phi2chat.interrupts import noting_interrupts
+
+if TYPE_CHECKING:
+    from phi2chat.chat import Conversation, Turn
+    from phi2chat.screen import Screen
+
+
+@dataclass
+class Talk:
+    """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
+
+    A command that sets `leaving` ends the talk.
+    """
+
+    conversation: "Conversation"
+    screen: "Screen"
+    confirm: Callable[[str], bool]
+    leaving: bool = False
+
+    def say(self, text: str) -> None:
+        """A line of a command about what it did."""
+        self.screen.say(text, "note")
+
+    def last_turn(self, command: str) -> "Turn":
+        """The last question and its reply. Raises UserError, in the name of a command, before there is one."""
+        if not self.conversation.turns:
+            raise UserError(f"/{command}: nothing was asked yet")
+        return self.conversation.turns[-1]
+
+    def reply(self, question: str, **changes: Any) -> None:
+        """Ask, show the reply while it streams, and keep what came when Ctrl-C stops it.
+
+        `changes` are those of `Conversation.ask`. Raises UserError where the question cannot be asked.
+        """
+        conversation, screen = self.conversation, self.screen
+        folded = False
+        try:
+            with noting_interrupts() as interrupt:
+                for piece in conversation.ask(question, interrupt, **changes):
+                    if piece.part == "answer" or conversation.show_reasoning:
+                        screen.piece(piece)
+                    elif not folded:
+                        folded = True
+                        screen.folded()
+        except KeyboardInterrupt:
+            screen.drop_reply()
+            return
+        screen.end_reply(conversation.turns[-1])
