@@ -1,7 +1,6 @@
 """From a reply to a record: the draft with where it came from, what speaks against it, and what was saved of it."""
 
 import dataclasses
-import difflib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,18 @@ from typing import Any
 
 from curation.errors import UserError
 from curation.near import NEAR, likeness
-from curation.records import Finding, Line, Record, format_record, is_utf8, read_dataset
+from curation.records import Dataset, Finding, Line, Record, is_utf8, parse_dataset, read_dataset
 from curation.rules import OPINIONS, check_record
 from curation.split import family_of
 from curation.store import append_record, new_id, remove_record, replace_record
 from phi2chat import __version__
 from phi2chat.chat import Conversation, Turn
+from phi2chat.config import DEFAULT_BASE, ModelConfig
 from phi2chat.examples import Row
 from phi2chat.prompt import PromptStyle, markers_in, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.run import ADAPTER_FILE, Run
-from phi2chat.training_data import Neighbours, neighbours
+from phi2chat.training_data import Neighbours, neighbours, run_of
 
 PROMPTED = ("instruction", "input", "reasoning", "answer")  # the fields that a prompt or a completion is made of
 TEXTS = ("instruction", "input", "reasoning", "answer", "language", "reasoning_language")
@@ -61,6 +61,15 @@ class Faults:
     remarks: tuple[str, ...] = ()
 
 
+def source_of(config: ModelConfig) -> Source:
+    """What the replies of a model come from, as far as it is told."""
+    try:
+        run = run_of(config.adapter) if config.adapter else None
+    except UserError:  # a damaged run.json is no reason not to talk
+        run = None
+    return Source(config.base or (run.base if run else DEFAULT_BASE), config.adapter, run)
+
+
 class Corrections:
     """The records that a conversation has added to a dataset, the latest last; `file` is None until it is known.
 
@@ -76,15 +85,28 @@ class Corrections:
         """What was saved of a reply, if anything."""
         return next((one for one in reversed(self.saved) if one.turn == turn), None)
 
+    def latest(self, turn: Turn) -> Saved | None:
+        """What was saved of a reply, if it still is in its file. Raises UserError where somebody has changed it."""
+        saved = self.of(turn)
+        return saved if saved and _find(saved) else None
+
+    def keep(self, turn: Turn, text: str) -> None:
+        """Remember the text of a record that was not saved."""
+        self.kept = [*((of, other) for of, other in self.kept if of != turn), (turn, text)]
+
+    def kept_of(self, turn: Turn) -> str | None:
+        """The text that was kept of a reply, if any."""
+        return next((text for of, text in self.kept if of == turn), None)
+
     def save(self, turn: Turn, file: Path, data: Mapping[str, Any], changed: Sequence[str]) -> Saved:
         """Add the record of a reply to a file, or write it over the one that was saved of it before.
 
         Raises UserError where that is not possible, or where somebody else has changed that record meanwhile.
         """
         before = self.of(turn)
-        if before and (line := _find(before)):
-            # The path is the one of then: another file may have been named since.
-            replace_record(read_dataset(before.file), line, data)
+        found = _find(before) if before else None
+        if before and found:
+            replace_record(*found, data)  # in the file of then: another may have been named since
             new = dataclasses.replace(before, data=dict(data), changed=tuple(changed))
         else:
             record_id = append_record(file, data)
@@ -98,25 +120,25 @@ class Corrections:
         if not self.saved:
             raise UserError("/fixes undo: nothing was added in this conversation")
         last = self.saved[-1]
-        line = _find(last)
-        if line is None:
+        found = _find(last)
+        if found is None:
             self.saved.pop()
             raise UserError(f"{last.file}: {last.record_id} is not there any more, so there is nothing to undo")
-        remove_record(read_dataset(last.file), line)
+        remove_record(*found)
         return self.saved.pop()
 
 
-def _find(saved: Saved) -> Line | None:
-    """The line of a record, None where it is gone. Raises UserError where it is not what was written."""
-    dataset = read_dataset(saved.file)
+def _find(saved: Saved) -> tuple[Dataset, Line] | None:
+    """Where a record stands, None where it is gone. Raises UserError where it is not what was written."""
+    dataset = read_dataset(saved.file) if saved.file.exists() else parse_dataset(saved.file, b"")
     for line, record in dataset.records():
         if record.id == saved.record_id:
             if dict(record.data) != saved.data:
                 raise UserError(
                     f"{saved.file}:{line.number}: {saved.record_id} was changed since it was saved;"
-                    f" `phi2chat curate edit` goes on from there"
+                    f" `phi2chat curate edit {saved.file} {saved.record_id}` goes on from there"
                 )
-            return line
+            return dataset, line
     return None
 
 
@@ -177,13 +199,10 @@ def _describe_adapter(adapter: Path | None) -> dict[str, str]:
         return {"adapter": str(adapter)}
 
 
-def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The fields that differ, in the order of a record."""
-    return [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
-
-
-def name_it(file: Path, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with the id that it will have, on which its side depends."""
+def name_it(file: Path, data: Mapping[str, Any], before: Saved | None = None) -> dict[str, Any]:
+    """The record with the id that it has, or will have: its side of the split depends on it."""
+    if before:
+        return {**data, "id": before.record_id}
     if "id" in data or not all(is_utf8(data.get(field, "")) for field in TEXTS):
         return dict(data)
     records = [record for _, record in read_dataset(file).records()] if file.exists() else []
@@ -191,9 +210,9 @@ def name_it(file: Path, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_faults(
-    file: Path, data: Mapping[str, Any], turn: Turn, style: PromptStyle, run: Run | None, replaces: str | None = None
+    file: Path, data: Mapping[str, Any], turn: Turn, style: PromptStyle, run: Run | None, replaces: bool = False
 ) -> Faults:
-    """All that is wrong with a record, which has its id, before it is written to a file."""
+    """All that is wrong with a record, which has its id, before it is added to a file, or `replaces` that of its id."""
     found = check_record(file, dict(data))
     errors = [one for one in found if one.severity == "error" and one.rule not in OPINIONS]
     for field in PROMPTED:
@@ -208,7 +227,7 @@ def find_faults(
             doubts.append(_fault(file, field, f"was not finished ({turn.stop.value})", "unfinished"))
     remarks = []
     try:
-        beside = neighbours(file, data, run, replaces)
+        beside = neighbours(file, data, run, data["id"] if replaces else None)
     except UserError as error:
         doubts.append(_fault(file, "", f"duplicates and leaks were not looked for: {error}", "not-compared"))
     else:

@@ -14,6 +14,7 @@ from curation.store import write_atomically
 from phi2chat import config as configs
 from phi2chat.chat import Turn
 from phi2chat.config import ChatConfig
+from phi2chat.fix import dataset, fix, fixes, good, why
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
@@ -189,6 +190,11 @@ COMMANDS = {
     "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
+    "fix": Command("", "write what the last reply should have been, and save it as a record", fix),
+    "good": Command("", "save the last reply as a record", good),
+    "fixes": Command("[undo]", "what was saved in this conversation; undo takes the last back", fixes, ("undo",)),
+    "data": Command("FILE", "the dataset that records go to; without one, say which it is", dataset),
+    "why": Command("[N]", "the training records nearest to the last question", why),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),

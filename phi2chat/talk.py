@@ -1,10 +1,11 @@
 """A conversation at a terminal: what a slash command works on, and how a reply is shown while it comes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
+from phi2chat.corrections import Corrections
 from phi2chat.interrupts import noting_interrupts
 
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 class Talk:
     """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
 
-    A command that sets `leaving` ends the talk.
+    `corrections` is what was made of the replies. A command that sets `leaving` ends the talk.
     """
 
     conversation: "Conversation"
     screen: "Screen"
     confirm: Callable[[str], bool]
+    corrections: Corrections = field(default_factory=Corrections)
     leaving: bool = False
 
     def say(self, text: str) -> None:

@@ -54,16 +54,18 @@ def refuse_side_of_split(file: Path) -> None:
         raise UserError(f"{file}: is a side that `curate split` wrote; give the file that it split, {source}")
 
 
-def train_rows(run: Run) -> tuple[Row, ...]:
-    """The records that a run was trained on, as its files are now. Raises UserError where they cannot be read."""
+def read_train_side(run: Run) -> tuple[tuple[Row, ...], bool]:
+    """The records that a run was trained on, as its file is now, and whether that has changed since.
+
+    Raises UserError where it cannot be read.
+    """
     data = Path(run.data)
-    if data.is_dir():
-        return _rows(read_dataset(data / TRAIN_FILE))
-    dataset = read_dataset(data)
-    if run.config.get("eval_file"):
-        return _rows(dataset)
+    dataset = read_dataset(data / TRAIN_FILE if data.is_dir() else data)
+    changed = run.sha256.get(str(dataset.path), dataset.sha256) != dataset.sha256
+    if data.is_dir() or run.config.get("eval_file"):
+        return rows_of(dataset), changed
     whole = dataclasses.replace(dataset, lines=tuple(line for line in dataset.lines if _is_whole(line)))
-    return _rows(whole, split_by_family(whole, *_rule(run)).train)
+    return rows_of(whole, split_by_family(whole, *_rule(run)).train), changed
 
 
 def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: str | None = None) -> Neighbours:
@@ -77,7 +79,7 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
     run = run if run and _is_same(Path(run.data), file) else None
     eval_file = run.config.get("eval_file") if run else None
     if eval_file:
-        return Neighbours(_rows(dataset, others), _rows(read_dataset(Path(eval_file))))
+        return Neighbours(rows_of(dataset, others), rows_of(read_dataset(Path(eval_file))))
     new = Line(len(dataset.lines) + 1, format_record(data), Record(data))
     whole = Dataset(file, "", (*others, new), ())
     percent, seed = _rule(run)
@@ -89,9 +91,9 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
     try:
         split = split_by_family(whole, percent, seed, pins)
     except UserError:  # too few families for two sides
-        return Neighbours(_rows(dataset, others), ())
+        return Neighbours(rows_of(dataset, others), ())
     sides = [tuple(line for line in side if line is not new) for side in (split.train, split.eval)]
-    return Neighbours(_rows(dataset, sides[0]), _rows(dataset, sides[1]), any(line is new for line in split.eval))
+    return Neighbours(rows_of(dataset, sides[0]), rows_of(dataset, sides[1]), any(line is new for line in split.eval))
 
 
 def _rule(run: Run | None) -> tuple[float, int]:
@@ -125,6 +127,7 @@ def _id_of(line: Line) -> str | None:
     return line.record.id if line.record else None
 
 
-def _rows(dataset: Dataset, lines: Sequence[Line] | None = None) -> tuple[Row, ...]:
+def rows_of(dataset: Dataset, lines: Sequence[Line] | None = None) -> tuple[Row, ...]:
+    """The records of a file, or of some of its lines, that a training could read."""
     chosen = dataset.lines if lines is None else lines
     return tuple(Row(dataset.path, line.number, line.record) for line in chosen if line.record and _is_whole(line))
