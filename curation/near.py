@@ -26,6 +26,11 @@ class NearPair:
     likeness: float
 
 
+def grams_of(key: str) -> frozenset[str]:
+    """The character 2- and 3-grams of a comparison key, or the key itself where it is shorter."""
+    return _grams(key)
+
+
 @dataclass(frozen=True)
 class _Text:
     key: str
@@ -47,6 +52,11 @@ def likeness(first: str, second: str) -> float:
     return _compare(_read(first), _read(second))
 
 
+def comparison_key(text: str) -> str:
+    """What is equal where two texts differ in width, case, blanks and punctuation alone."""
+    return _key(unicodedata.normalize("NFKC", text).casefold())
+
+
 def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
     """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
 
@@ -59,14 +69,14 @@ def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
     first_place: dict[str, int] = {}
     for place, text in enumerate(read):
         first_place.setdefault(text.key, place)
-    counts = Counter(gram for place in first_place.values() for gram in grams_of(read[place].key[:_SEARCHED_CHARS]))
+    counts = Counter(gram for place in first_place.values() for gram in _grams(read[place].key[:_SEARCHED_CHARS]))
     places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram that two have and one of them is rare by
     found = []
     for place, text in enumerate(read):
         if (same := first_place[text.key]) < place:
             found.append(NearPair(same, place, 1.0))
             continue
-        by_rarity = sorted(sorted(grams_of(text.key[:_SEARCHED_CHARS])), key=counts.__getitem__)
+        by_rarity = sorted(sorted(_grams(text.key[:_SEARCHED_CHARS])), key=counts.__getitem__)
         prefix = by_rarity[: int((1 - threshold) * len(by_rarity)) + 2]  # one more, for the product may be rounded down
         rare = [gram for gram in prefix if counts[gram] > 1]
         alike = [(_compare(read[other], text), -other) for other in _candidates(rare, places)]
@@ -89,27 +99,26 @@ def _candidates(rare: Sequence[str], places: dict[str, list[int]]) -> set[int]:
     return found
 
 
-def key_of(text: str) -> str:
-    """The text as it is compared: in NFKC and lower case, without blanks and punctuation."""
-    return _key(unicodedata.normalize("NFKC", text).casefold())
-
-
-@lru_cache(maxsize=1000)  # a text is compared with many, one after the other
-def grams_of(key: str) -> frozenset[str]:
-    """The character 2- and 3-grams of a key, or the key itself where it is shorter."""
-    grams = (key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1))
-    return frozenset(grams) or frozenset([key])
-
-
 def _read(text: str) -> _Text:
-    normal = unicodedata.normalize("NFKC", text).casefold()
+    return _read_normal(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _read_normal(normal: str) -> _Text:
     key = _key(normal)
     return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)))
 
 
 def _key(normal: str) -> str:
     dense = "".join(normal.split())
+    if dense.isalnum():
+        return dense
     return "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
+
+
+@lru_cache(maxsize=1000)  # a text is compared with many, one after the other
+def _grams(key: str) -> frozenset[str]:
+    grams = (key[start : start + size] for size in _GRAM_SIZES for start in range(len(key) - size + 1))
+    return frozenset(grams) or frozenset([key])
 
 
 def _number(words: list[str]) -> frozenset[tuple[str, int]]:
@@ -121,7 +130,7 @@ def _compare(first: _Text, second: _Text) -> float:
         return 1.0
     if first.figures != second.figures or not (first.subjects <= second.subjects or first.subjects >= second.subjects):
         return 0.0
-    grams, others = grams_of(first.key), grams_of(second.key)
+    grams, others = _grams(first.key), _grams(second.key)
     shared = len(grams & others)
     return shared / (len(grams) + len(others) - shared)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from curation.near import grams_of, key_of
+from curation.near import comparison_key, grams_of
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ def find_nearest(text: str, texts: Iterable[str], count: int) -> list[Nearest]:
     It is the Jaccard index of their character 2- and 3-grams, as in `near`, but of whatever they are about: a question
     about another country is near here, and no duplicate there.
     """
-    wanted = grams_of(key_of(text))
+    wanted = grams_of(comparison_key(text))
     best: list[Nearest] = []
     for place, other in enumerate(texts):
-        likeness = _likeness(wanted, key_of(other), at_least=best[-1].likeness if len(best) == count else 0.0)
+        likeness = _likeness(wanted, comparison_key(other), at_least=best[-1].likeness if len(best) == count else 0.0)
         if likeness > (best[-1].likeness if len(best) == count else 0.0):
             best = _insert(best, Nearest(place, likeness))[:count]
     return best

@@ -1,6 +1,7 @@
 """What was said and what was written instead, line by line: readable without colours, and short where it is long."""
 
 import difflib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,12 +82,12 @@ def _compare(name: str, before: str, after: str, wrong: Sequence[Span], still_wr
 
 def _lines(sign: str, text: str, spans: Sequence[Span]) -> list[ChangedLine]:
     lines, start = [], 0
+    starts, ends = [span.start for span in spans], [span.end for span in spans]
     for line in text.split("\n") if text else []:
         end = start + min(len(line), SHOWN_CHARS)
         runs = [
             Run(max(span.start, start) - start, min(span.end, end) - start)
-            for span in spans
-            if span.start < end and span.end > start
+            for span in spans[bisect_right(ends, start) : bisect_left(starts, end)]
         ]
         lines.append(ChangedLine(sign, text[start:end], tuple(runs), len(line) - (end - start)))
         start += len(line) + 1

@@ -237,6 +237,8 @@ def find_faults(
                 f'its family "{family_of(Record(data))}" is on the eval side: it will be asked, and not trained on;'
                 " a family that is trained on takes it along"
             )
+        if beside.split:
+            remarks.append(f"split again with `phi2chat curate split`, so that {beside.split} has it too")
     return Faults((), tuple(doubts), tuple(remarks))
 
 

@@ -18,11 +18,15 @@ TRAIN_FILE = "train.jsonl"  # of a folder that `curate split` wrote
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The other records that a training reads beside a new one, and whether the new one would be held out."""
+    """The other records that a training reads beside a new one, and whether the new one would be held out.
+
+    `split` is the folder that `curate split` wrote of the file, which does not have the new one yet.
+    """
 
     train: tuple[Row, ...]
     eval: tuple[Row, ...]
     held_out: bool = False
+    split: Path | None = None
 
 
 def run_of(adapter: Path) -> Run | None:
@@ -76,7 +80,8 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
     """
     dataset = read_dataset(file) if file.exists() else parse_dataset(file, b"")
     others = [line for line in dataset.lines if _is_whole(line) and (replaces is None or _id_of(line) != replaces)]
-    run = run if run and _is_same(Path(run.data), file) else None
+    trained_on = Path(run.data) if run else None
+    run = run if trained_on and _is_same(trained_on, file) else None
     eval_file = run.config.get("eval_file") if run else None
     if eval_file:
         return Neighbours(rows_of(dataset, others), rows_of(read_dataset(Path(eval_file))))
@@ -84,16 +89,17 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
     whole = Dataset(file, "", (*others, new), ())
     percent, seed = _rule(run)
     pins = None
-    manifest = file.with_suffix("") / MANIFEST
-    if manifest.exists() and _source_of_split(manifest.parent) == file:
-        written = read_manifest(manifest)
-        percent, seed, pins = written["eval_percent"], written["seed"], written["pinned_families"]
+    if folder := _split_of(file, trained_on):
+        manifest = read_manifest(folder / MANIFEST)
+        percent, seed, pins = manifest["eval_percent"], manifest["seed"], manifest["pinned_families"]
     try:
         split = split_by_family(whole, percent, seed, pins)
     except UserError:  # too few families for two sides
         return Neighbours(rows_of(dataset, others), ())
-    sides = [tuple(line for line in side if line is not new) for side in (split.train, split.eval)]
-    return Neighbours(rows_of(dataset, sides[0]), rows_of(dataset, sides[1]), any(line is new for line in split.eval))
+    train, eval_ = (
+        rows_of(dataset, [line for line in side if line is not new]) for side in (split.train, split.eval)
+    )
+    return Neighbours(train, eval_, any(line is new for line in split.eval), folder)
 
 
 def _rule(run: Run | None) -> tuple[float, int]:
@@ -111,6 +117,14 @@ def _source_of_split(folder: Path) -> Path | None:
         return None
     name = read_manifest(folder / MANIFEST).get("input")
     return folder.parent / str(name)
+
+
+def _split_of(file: Path, trained_on: Path | None) -> Path | None:
+    for folder in (trained_on, file.with_suffix("")):
+        source = _source_of_split(folder) if folder else None
+        if source and _is_same(source, file):
+            return folder
+    return None
 
 
 def _is_same(first: Path, second: Path) -> bool:
