@@ -99,6 +99,7 @@ def _candidates(rare: Sequence[str], places: dict[str, list[int]]) -> set[int]:
     return found
 
 
+@lru_cache(maxsize=2)  # a text that is compared with many is read once
 def _read(text: str) -> _Text:
     return _read_normal(unicodedata.normalize("NFKC", text).casefold())
 

@@ -32,8 +32,7 @@ def find_nearest(text: str, texts: Iterable[str], count: int) -> list[Nearest]:
 
 def _likeness(wanted: frozenset[str], key: str, at_least: float) -> float:
     """The Jaccard index, or 0 where it cannot be more than `at_least`: few of ten thousand texts need their grams."""
-    shared = sum(gram in key for gram in wanted)
-    if shared <= at_least * len(wanted):
+    if len(wanted) < len(key) and sum(gram in key for gram in wanted) <= at_least * len(wanted):
         return 0.0
     grams = grams_of(key)
     shared = len(wanted & grams)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phi2chat.talk import Talk
 
 FORM_FIELDS = ("instruction", "input", "reasoning", "answer")
+SHOWN_FINDINGS = 8
 SHOWN_RECORDS = 3
 MOST_RECORDS = 50
 NO_DATASET = "no dataset is named that records go to; name one with /data FILE, or begin with repl --data FILE"
@@ -184,9 +185,12 @@ def _settle(talk: "Talk", turn: "Turn", file: Path, data: dict[str, Any], before
     changes = [] if faults.errors else find_changes(turn, data)
     for change in changes:
         talk.screen.change(change)
-    for finding in faults.errors + faults.doubts:
+    found, style = faults.errors + faults.doubts, "error" if faults.errors else "warning"
+    for finding in found[:SHOWN_FINDINGS]:
         field = f"{finding.field}: " if finding.field else ""
-        talk.screen.say(f"! {field}{finding.message} [{finding.rule}]", "error" if faults.errors else "warning")
+        talk.screen.say(f"! {field}{finding.message} [{finding.rule}]", style)
+    if len(found) > SHOWN_FINDINGS:
+        talk.screen.say(f"! ... and {len(found) - SHOWN_FINDINGS:,} more", style)
     for remark in faults.remarks:
         talk.say(remark)
     if faults.errors or (faults.doubts and not talk.confirm("save it all the same?")):
