@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phi2chat.examples import Row
     from phi2chat.talk import Talk
 
-FORM_FIELDS = ("instruction", "input", "reasoning", "answer")
+FIELDS = ("instruction", "input", "reasoning", "answer")
 SHOWN_FINDINGS = 8
 SHOWN_RECORDS = 3
 MOST_RECORDS = 50
@@ -137,7 +137,7 @@ class Writing:
     def __init__(self, start: Mapping[str, Any], text: str | None) -> None:
         from phi2chat.editor import to_text
 
-        self._start, self._untouched = start, to_text(start)
+        self._start, self._untouched = start, to_text(start, FIELDS)
         self.text = self._untouched if text is None else text
 
     @property
@@ -172,9 +172,9 @@ class Writing:
 
         talk.say(HELP)
         data = from_text(self._start, self.text)
-        for field in FORM_FIELDS:  # one at a time: Ctrl-C drops the one that is being typed, and no other
+        for field in FIELDS:  # one at a time: Ctrl-C drops the one that is being typed, and no other
             data = fill_form(data, [field])
-            self.text = to_text(data)
+            self.text = to_text(data, FIELDS)
 
 
 def _settle(talk: "Talk", turn: "Turn", file: Path, data: dict[str, Any], before: "Saved | None") -> bool:

@@ -96,9 +96,7 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
         split = split_by_family(whole, percent, seed, pins)
     except UserError:  # too few families for two sides
         return Neighbours(rows_of(dataset, others), ())
-    train, eval_ = (
-        rows_of(dataset, [line for line in side if line is not new]) for side in (split.train, split.eval)
-    )
+    train, eval_ = (rows_of(dataset, [line for line in side if line is not new]) for side in (split.train, split.eval))
     return Neighbours(train, eval_, any(line is new for line in split.eval), folder)
 
 

@@ -10,7 +10,13 @@ from phi2chat.recipes import StopReason
 from phi2chat.screen import SafeConsole, Screen
 
 TURN = Turn("首都は？", "一つ目。\n二つ目。", "这是东京。", StopReason.END_OF_TEXT, 4, 2.0, "chat", "ja", "ja")
-SAME = {"id": "a", "instruction": "首都は？", "reasoning": "一つ目。\n二つ目。", "answer": "这是东京。", "language": "ja"}
+SAME = {
+    "id": "a",
+    "instruction": "首都は？",
+    "reasoning": "一つ目。\n二つ目。",
+    "answer": "这是东京。",
+    "language": "ja",
+}
 
 
 def shown(*changes: ChangedField) -> str:
