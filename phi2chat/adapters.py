@@ -1,5 +1,7 @@
 """An adapter's folder: the base it was trained on, and its weights on that base, with nothing else that it asks for."""
 
+import copy
+import itertools
 import json
 import warnings
 from pathlib import Path
@@ -31,6 +33,16 @@ def base_of(adapter: Path) -> str:
     An adapter of somebody else says in its adapter_config.json which model to load, and could name any: what it claims
     is shown in the UserError, and the user decides with --base.
     """
+    base = recorded_base_of(adapter)
+    if base is not None:
+        return base
+    claimed = _read_peft_config(adapter).get("base_model_name_or_path")
+    claim = f'its {PEFT_CONFIG} claims "{claimed}"' if claimed else "it names none"
+    raise UserError(f"{adapter}: has no {RUN_FILE} that says its base ({claim}); name the base with --base")
+
+
+def recorded_base_of(adapter: Path) -> str | None:
+    """The base as in `base_of`; None for an adapter of somebody else, which is believed nothing."""
     _require_adapter(adapter)
     run_of_checkpoint = adapter.resolve().parent.parent / RUN_FILE
     for path in (adapter / RUN_FILE, run_of_checkpoint):
@@ -39,9 +51,7 @@ def base_of(adapter: Path) -> str:
                 return str(json.loads(read_bytes(path))["base"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
-    claimed = _read_peft_config(adapter).get("base_model_name_or_path")
-    claim = f'its {PEFT_CONFIG} claims "{claimed}"' if claimed else "it names none"
-    raise UserError(f"{adapter}: has no {RUN_FILE} that says its base ({claim}); name the base with --base")
+    return None
 
 
 def add_adapter(model: Any, adapter: Path) -> Any:
@@ -66,6 +76,35 @@ def add_adapter(model: Any, adapter: Path) -> Any:
         raise UserError(
             f"{adapter}: does not fit its base or is damaged ({first_line(error)}); train it again"
         ) from error
+
+
+def with_adapter(model: Any, adapter: Path) -> Any:
+    """A model with an adapter on it, made of the tensors of this one, which stays as it is; faults as `add_adapter`.
+
+    Its modules are its own. So are the tensors that the adapter brings along, which would be written over.
+    """
+    brought = _tensor_names(adapter / ADAPTER_FILE)
+    named = itertools.chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
+    own, shared = set(), {}
+    for name, tensor in named:
+        shared[id(tensor)] = tensor
+        if name in brought:
+            own.add(id(tensor))
+    return add_adapter(copy.deepcopy(model, {key: tensor for key, tensor in shared.items() if key not in own}), adapter)
+
+
+def _tensor_names(file: Path) -> set[str]:
+    """The tensors of an adapter's file by the names that its base has for them; none where it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as content:
+            names = " ".join(content.keys())
+    except (OSError, SafetensorError):  # `add_adapter` says what is wrong
+        return set()
+    for added_by_peft in ("base_model.model.", ".base_layer", ".original_module"):
+        names = names.replace(added_by_peft, "")
+    return set(names.split())
 
 
 def _require_adapter(adapter: Path) -> None:

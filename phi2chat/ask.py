@@ -1,6 +1,5 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
-import dataclasses
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -51,11 +50,8 @@ def answer(conversation: "Conversation", question: str, as_json: bool, screen: "
             screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
     turn = conversation.turns[-1]
     if as_json:
-        spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
-        found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
         # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
-        verdict = {"flagged": any(found.values())}
-        print(json.dumps({**turn.to_json(), **verdict, **found}).replace("\x7f", "\\u007f"), flush=True)
+        print(json.dumps(turn.report()).replace("\x7f", "\\u007f"), flush=True)
         return
     screen.end_reply(turn, screen.err)
 

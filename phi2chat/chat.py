@@ -79,6 +79,12 @@ class Turn:
         values = dataclasses.asdict(self)
         return {**values, "stop": self.stop.name.lower(), "seconds": round(self.seconds, 3)}
 
+    def report(self) -> dict[str, Any]:
+        """The turn and what is in a wrong script in it, as plain JSON values."""
+        spans = {"reasoning_spans": self.reasoning_spans, "answer_spans": self.answer_spans}
+        found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
+        return {**self.to_json(), "flagged": any(found.values()), **found}
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""

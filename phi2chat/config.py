@@ -26,6 +26,8 @@ LARGEST_SEED = 2**32 - 1  # of numpy, which Trainer seeds too
 class SaneIntRange(click.IntRange):
     """A whole number in a range, which no library it goes to finds too large."""
 
+    name = "integer"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         number = int(super().convert(value, param, ctx))
         if self.max is None and number > LARGEST_INT:
@@ -35,6 +37,8 @@ class SaneIntRange(click.IntRange):
 
 class FiniteRange(click.FloatRange):
     """A number in a range; NaN, which no range keeps out by itself, is in none."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))

@@ -13,7 +13,7 @@ import transformers
 from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
 from curation.errors import UserError, first_line
-from phi2chat.adapters import add_adapter, base_of
+from phi2chat.adapters import base_of, recorded_base_of, with_adapter
 from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
 from phi2chat.generate import TokenStream
@@ -39,12 +39,17 @@ class Base:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that replies, with the format it was trained in."""
+    """A model that replies, with the format it was trained in.
+
+    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants.
+    """
 
     name: str
     model: Any
     tokenizer: Any
     style: PromptStyle
+    base: "LoadedBase | None" = None
+    adapter: Path | None = None
 
     @property
     def context_tokens(self) -> int:
@@ -55,6 +60,42 @@ class LoadedModel:
         """A reply to a question after the earlier turns. Raises UserError where the prompt leaves no room."""
         ids = encode_prompt(self.tokenizer, history, render_prompt(self.style, question))
         return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens, self.style, question)
+
+    def without_adapter(self) -> "LoadedModel":
+        """The base alone, of the same weights in memory. Raises UserError where there is no adapter to leave out."""
+        if self.base is None or self.adapter is None:
+            raise UserError(f"{self.name}: there is no adapter to leave out; give one with --adapter")
+        files, model = self.base.files, self.base.model
+        style = load_style(files.folder) if (files.folder / PROMPT_FILE).exists() else self.style
+        return LoadedModel(files.name, model, self.tokenizer, style, self.base)
+
+    def with_adapter(self, adapter: Path) -> "LoadedModel":
+        """Another adapter on the same base, of the same weights in memory.
+
+        Raises UserError where the adapter is missing or damaged, or was trained on another base.
+        """
+        if self.base is None:
+            raise UserError(f"{self.name}: no adapter can be put on it; load its base with --base")
+        trained_on = recorded_base_of(adapter)
+        # The base may have been named by its folder, and an adapter in use is one that the user says fits.
+        known = {self.base.files.name, recorded_base_of(self.adapter) if self.adapter else None, None}
+        if trained_on not in known:
+            here = self.base.files.name
+            raise UserError(f"{adapter}: was trained on {trained_on}, and this is {here}; give an adapter of this one")
+        return self.base.adapted(adapter, self.tokenizer)
+
+
+@dataclass(frozen=True)
+class LoadedBase:
+    """A base in memory; its weights are those of every model that is made from it."""
+
+    files: Base
+    model: Any
+
+    def adapted(self, adapter: Path, tokenizer: Any) -> LoadedModel:
+        """The base with an adapter on it. Raises UserError where that is missing or damaged, or does not fit."""
+        model = with_adapter(self.model, adapter).eval()
+        return LoadedModel(f"{self.files.name} + {adapter}", model, tokenizer, load_style(adapter), self, adapter)
 
 
 def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:
@@ -98,17 +139,17 @@ def load(config: ModelConfig, progress: Progress) -> LoadedModel:
     """The model of the settings, ready to reply. Raises UserError where a part of it is missing or broken."""
     adapter = config.adapter
     base = find_base(config.base or (base_of(adapter) if adapter else DEFAULT_BASE), progress)
-    if adapter or (base.folder / PROMPT_FILE).exists():  # a merged model was trained with one too
-        style = load_style(adapter or base.folder)
-    else:
-        style = PromptStyle()
+    if adapter:
+        load_style(adapter)  # before the weights are read, which takes a while
     device, dtype = place(config)
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
+    loaded = LoadedBase(base, model.eval())
     if adapter:
-        model = add_adapter(model, adapter)
-    model.eval()
-    return LoadedModel(f"{base.name} + {adapter}" if adapter else base.name, model, tokenizer, style)
+        return loaded.adapted(adapter, tokenizer)
+    # A merged model was trained with a style too.
+    style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
+    return LoadedModel(base.name, model, tokenizer, style, loaded)
 
 
 def place(config: DeviceConfig) -> tuple[torch.device, torch.dtype]:

@@ -66,13 +66,15 @@ def talk(
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
     while not talking.leaving:
         try:
-            line = session.prompt()
+            line = session.prompt(default=talking.draft)
         except KeyboardInterrupt:
-            screen.say("Ctrl-D or /quit leaves", "note")
+            screen.say("the question stays as it was" if talking.draft else "Ctrl-D or /quit leaves", "note")
+            talking.draft = ""
             continue
         except EOFError:
             return
         if not line.strip():
+            talking.draft = ""
             continue
         try:
             follow(talking, line)
@@ -139,6 +141,7 @@ def make_session(history: "History", **options: Any) -> "PromptSession[str]":
         enable_history_search=True,
         completer=SlashCompleter(),
         complete_while_typing=True,
+        enable_open_in_editor=True,
         key_bindings=keys,
         input_processors=[VisibleEscapes()],
         **options,

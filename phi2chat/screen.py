@@ -1,5 +1,6 @@
 """All looks. Whatever is shown passes through here, and every foreign character is made safe to print."""
 
+import base64
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ STYLES = {
     "answer": "none",
     "wrong_language": "bold reverse red",  # reverse and bold remain where NO_COLOR takes the red away
     "trained": "bold green",
+    "different": "bold",
     "escaped": "reverse yellow",
     "note": "dim",
     "warning": "bold yellow",
@@ -138,12 +140,7 @@ class Screen:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
         self._end_last_part()
-        console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
-        if turn.guard.note:
-            console.print(safe_text(f"! {turn.guard.note}", "warning"), soft_wrap=True)
-        for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
-            if spans:
-                console.print(safe_text(f"! {part}: {describe_spans(spans)}", "warning"), soft_wrap=True)
+        console.print(footer(turn), soft_wrap=True)
         console.print()
 
     def drop_reply(self) -> None:
@@ -175,6 +172,24 @@ class Screen:
             self.out.print(Text(f"{line.sign} ", "good" if line.sign == "+" else "note") + text, soft_wrap=True)
         if change.left_out:
             self.out.print(Text(f"… and {change.left_out:,} lines more", "note"), soft_wrap=True)
+
+    def copy(self, text: str) -> bool:
+        """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
+        if not self.out.is_terminal or self.out.is_dumb_terminal:
+            return False
+        coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
+        self.out.file.write(f"\x1b]52;c;{coded}\x07")
+        self.out.file.flush()
+        return True
+
+    def side_by_side(self, left: "tuple[str, Turn]", right: "tuple[str, Turn]") -> None:
+        """Two titled replies in two columns, or one below the other on a narrow screen, differences marked."""
+        from phi2chat.columns import side_by_side
+
+        self.end_progress()
+        for part in side_by_side(left, right, self.out.width):
+            self.out.print(part, soft_wrap=isinstance(part, Text))
+        self.out.print()
 
     # -- progress ------------------------------------------------------------------------------------------------
 
@@ -251,6 +266,17 @@ def describe_end(turn: "Turn") -> str:
     led = f"; {backs} step{'' if backs == 1 else 's'} back" if backs else ""
     led += ", and no more left" if turn.guard.spent else ""
     return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}{led}]"
+
+
+def footer(turn: "Turn") -> Text:
+    """What stands below a reply: how it ended, and what is in a wrong script."""
+    lines = [safe_text(describe_end(turn), "note")]
+    if turn.guard.note:
+        lines.append(safe_text(f"! {turn.guard.note}", "warning"))
+    for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
+        if spans:
+            lines.append(safe_text(f"! {part}: {describe_spans(spans)}", "warning"))
+    return Text("\n").join(lines)
 
 
 def marked(text: str, spans: Sequence[Any], style: str, brackets: tuple[str, str] = ("", "")) -> Text:

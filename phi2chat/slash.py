@@ -2,25 +2,24 @@
 
 import dataclasses
 import difflib
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from unicodedata import normalize
 
 from curation.errors import UserError
-from curation.records import read_bytes
-from curation.store import write_atomically
 from phi2chat import config as configs
-from phi2chat.chat import Turn
+from phi2chat import sessions
+from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
 from phi2chat.fix import dataset, fix, fixes, good, why
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
 RETRY_TEMPERATURE = 0.7
+SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
 KEYS = (
-    "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
+    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, Ctrl-C stops a reply,\n"
+    "Ctrl-R searches, Ctrl-D leaves; "
     "a question that begins with a slash is written with two: //"
 )
 
@@ -44,20 +43,21 @@ def follow(talk: Talk, line: str) -> None:
 
     Raises UserError for a command or a value that does not exist, and for a question that cannot be asked.
     """
-    if line.startswith("/") and not line.startswith("//"):
+    edited, talk.draft = bool(talk.draft), ""
+    if line.startswith(SLASHES) and not line[1:].startswith(SLASHES):
         run_command(talk, line)
     else:
-        talk.reply(line.removeprefix("/"))
+        talk.reply(line[1:] if line.startswith(SLASHES) else line, again=edited)
 
 
 def run_command(talk: Talk, line: str) -> None:
     """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
-    name, _, argument = line.strip()[1:].partition(" ")
-    command = COMMANDS.get(name)
+    name, *rest = line.strip()[1:].split(maxsplit=1) or [""]
+    command = COMMANDS.get(normalize("NFKC", name))
     if command is None:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
-    command.run(talk, argument.strip())
+    command.run(talk, rest[0] if rest else "")
 
 
 def _help(talk: Talk, argument: str) -> None:
@@ -81,7 +81,7 @@ def _set_one(key: str) -> Callable[[Talk, str], None]:
     def run(talk: Talk, argument: str) -> None:
         conversation = talk.conversation
         if argument:
-            conversation.config = configs.change(conversation.config, key, argument, where=f"/{key}")
+            conversation.config = configs.change(conversation.config, key, normalize("NFKC", argument), where=f"/{key}")
         value = getattr(conversation.config, key)
         talk.say(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
 
@@ -90,7 +90,7 @@ def _set_one(key: str) -> Callable[[Talk, str], None]:
 
 def _set(talk: Talk, argument: str) -> None:
     conversation = talk.conversation
-    key, _, value = argument.partition(" ")
+    key, _, value = normalize("NFKC", argument).partition(" ")
     if value:
         conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
     elif key:
@@ -108,6 +108,14 @@ def _retry(talk: Talk, argument: str) -> None:
     talk.reply(last.question, again=True, temperature=temperature)
 
 
+def _edit(talk: Talk, argument: str) -> None:
+    last = talk.last_turn("edit").question
+    if argument:
+        talk.reply(argument, again=True)
+    else:
+        talk.draft = last[0] + last if last.startswith(SLASHES) else last
+
+
 def _undo(talk: Talk, argument: str) -> None:
     last = talk.last_turn("undo")
     talk.conversation.turns.pop()
@@ -115,29 +123,9 @@ def _undo(talk: Talk, argument: str) -> None:
 
 
 def _reset(talk: Talk, argument: str) -> None:
-    forgotten = _count(talk.conversation.turns)
+    forgotten = sessions.count(talk.conversation.turns)
     talk.conversation.turns.clear()
     talk.say(f"forgot {forgotten}")
-
-
-def _save(talk: Talk, argument: str) -> None:
-    conversation, path = talk.conversation, _path(argument, "save")
-    if path.exists():
-        _read_conversation(path)  # over a saved conversation we write, over anything else we do not
-    content = {
-        "model": conversation.model.name,
-        "config": configs.to_json(conversation.config),
-        "turns": [turn.to_json() for turn in conversation.turns],
-    }
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
-    talk.say(f"saved {_count(conversation.turns)} to {path}")
-
-
-def _load(talk: Talk, argument: str) -> None:
-    path = _path(argument, "load")
-    config, turns = _read_conversation(path)
-    talk.conversation.config, talk.conversation.turns = config, turns
-    talk.say(f"loaded {_count(turns)} from {path}; the next question goes on from there")
 
 
 def _stats(talk: Talk, argument: str) -> None:
@@ -157,28 +145,6 @@ def _quit(talk: Talk, argument: str) -> None:
     talk.leaving = True
 
 
-def _count(turns: Sequence[Turn]) -> str:
-    return f"{len(turns)} question" + ("" if len(turns) == 1 else "s")
-
-
-def _path(argument: str, command: str) -> Path:
-    if not argument:
-        raise UserError(f"/{command}: needs a file name, as in /{command} talk.json")
-    if "\0" in argument:
-        raise UserError(f"/{command}: a file name holds no NUL")
-    return Path(os.path.expanduser(argument))
-
-
-def _read_conversation(path: Path) -> tuple[ChatConfig, list[Turn]]:
-    try:
-        content = json.loads(read_bytes(path))
-        config = configs.from_json(ChatConfig, content["config"], where=str(path))
-        turns = [Turn.from_json(turn) for turn in content["turns"]]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
-    return config, turns
-
-
 _LANGUAGES = ("ja", "en", "zh-Hans", "zh-Hant", "ko")
 _GUARDS = ("flag", "enforce", "off")
 _SETTINGS = tuple(field.name for field in dataclasses.fields(ChatConfig))
@@ -190,16 +156,20 @@ COMMANDS = {
     "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
-    "fix": Command("", "write what the last reply should have been, and save it as a record", fix),
+    "fix": Command("", "correct the last reply and save it as a record", fix),
     "good": Command("", "save the last reply as a record", good),
-    "fixes": Command("[undo]", "what was saved in this conversation; undo takes the last back", fixes, ("undo",)),
-    "data": Command("FILE", "the dataset that records go to; without one, say which it is", dataset),
+    "fixes": Command("[undo]", "the records that were saved; take the last back", fixes, ("undo",)),
+    "data": Command("FILE", "the dataset that records go to", dataset),
     "why": Command("[N]", "the training records nearest to the last question", why),
+    "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
+    "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
-    "save": Command("FILE", "write the conversation to a file", _save),
-    "load": Command("FILE", "go on with a saved conversation", _load),
+    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save),
+    "load": Command("FILE", "go on with a saved conversation", sessions.load),
+    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export),
+    "copy": Command("", "the last answer into the clipboard", sessions.copy),
     "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
     "quit": Command("", "leave", _quit),
 }

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class Talk:
     """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
 
-    `corrections` is what was made of the replies. A command that sets `leaving` ends the talk.
+    A command that sets `leaving` ends the talk. What is in `draft` stands in the input line next, and what is sent
+    then takes the place of the last question. `comparison` has the replies of the last /compare,
+    `corrections` the records that were made of replies.
     """
 
     conversation: "Conversation"
@@ -25,6 +27,8 @@ class Talk:
     confirm: Callable[[str], bool]
     corrections: Corrections = field(default_factory=Corrections)
     leaving: bool = False
+    draft: str = ""
+    comparison: tuple[dict[str, Any], ...] | None = None
 
     def say(self, text: str) -> None:
         """A line of a command about what it did."""

@@ -1,5 +1,6 @@
 """What several tests share: an environment without network or colours, a tiny Phi, and a model that follows a script."""
 
+import io
 import os
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 
 from curation.errors import UserError
+from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport
 from phi2chat.prompt import Example, PromptStyle
 from phi2chat.recipes import StopReason
+from phi2chat.screen import SafeConsole, Screen
+from phi2chat.slash import follow
+from phi2chat.talk import Talk
 
 # Before anything of Hugging Face is imported.
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
@@ -154,6 +159,47 @@ class ScriptedModel:
 def scripted_model() -> type[ScriptedModel]:
     """Make one with `scripted_model(["a piece", "another"], ["pieces", "of", "a", "second", "reply"])`."""
     return ScriptedModel
+
+
+class ScriptedTalk(Talk):
+    """A talk on a screen without colours; `enter` gives what is shown. Replies are asked for and not shown.
+
+    What it is asked yes or no is in `questions`; it says `yes`.
+    """
+
+    def __init__(self, model: Any, config: ChatConfig | None = None, width: int = 200, yes: bool = False) -> None:
+        self.shown = io.StringIO()
+        console = SafeConsole(file=self.shown, width=width)
+        self.questions: list[str] = []
+        self.yes = yes
+        super().__init__(Conversation(model, config or ChatConfig()), Screen(console, console), self._answer)
+
+    def _answer(self, question: str) -> bool:
+        self.questions.append(question)
+        return self.yes
+
+    def reply(self, question: str, **changes: Any) -> None:
+        for _ in self.conversation.ask(question, **changes):
+            pass
+
+    def enter(self, *lines: str) -> list[str]:
+        """What is shown after each line; a refusal begins with "! "."""
+        said = []
+        for line in lines:
+            before = len(self.shown.getvalue())
+            try:
+                follow(self, line)
+            except UserError as error:
+                said.append(f"! {error}")
+                continue
+            said.append(self.shown.getvalue()[before:].removesuffix("\n"))
+        return said
+
+
+@pytest.fixture
+def scripted_talk() -> type[ScriptedTalk]:
+    """Make one with `scripted_talk(scripted_model(["a reply"]))`."""
+    return ScriptedTalk
 
 
 class ScriptedLogits:

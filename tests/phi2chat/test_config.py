@@ -69,11 +69,11 @@ def test_every_field_is_a_flag_with_its_default_and_help() -> None:
         "\n"
         "Options:\n"
         "  --sort [green|black]    Leaves. [default: green]\n"
-        "  --cups INTEGER RANGE    How many. [default: 2]  [1<=x<=9]\n"
-        "  --minutes FLOAT RANGE   How long. [default: 2.5]  [x>=0]\n"
+        "  --cups INTEGER          How many. [default: 2]  [1<=x<=9]\n"
+        "  --minutes NUMBER        How long. [default: 2.5]  [x>=0]\n"
         "  --pot PATH              Which pot.\n"
         "  --is-hot / --no-is-hot  Hot. [default: True]\n"
-        "  --guests INTEGER RANGE  Who comes.  [x>=1]\n"
+        "  --guests INTEGER        Who comes.  [x>=1]\n"
         "  --name TEXT             Name. [default: 煎茶]\n"
         "  --help                  Show this message and exit.\n"
     )
@@ -134,7 +134,7 @@ def test_null_is_the_default_of_a_setting_that_has_none(tmp_path: Path) -> None:
     [
         ("cupz: 3", "cupz is not a setting; did you mean cups?"),
         ("xyz: 3", "xyz is not a setting; there are sort, cups, minutes, pot, is_hot, guests, name"),
-        ("cups: many", "cups: 'many' is not a valid integer range"),
+        ("cups: many", "cups: 'many' is not a valid integer"),
         ("cups: 10", "cups: 10 is not in the range 1<=x<=9"),
         ("minutes: -1", "minutes: -1.0 is not in the range x>=0"),
         ("sort: white", "sort: 'white' is not one of 'green', 'black'"),

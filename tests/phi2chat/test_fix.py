@@ -34,7 +34,7 @@ GOOD = ["\n国会がある都市です。\n\n### Answer:\n東京です。"]
 REASONING = "国会がある都市です。"
 
 
-class ScriptedTalk(Talk):
+class CorrectingTalk(Talk):
     """A talk on a screen without colours, whose user answers questions in turn; the replies are not shown."""
 
     def __init__(self, conversation: Conversation, corrections: Corrections, *answers: bool) -> None:
@@ -67,10 +67,10 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def talk(scripted_model: Any, data: Path) -> ScriptedTalk:
+def talk(scripted_model: Any, data: Path) -> CorrectingTalk:
     """A talk whose last reply slipped into Chinese, and two more to come."""
     conversation = Conversation(scripted_model(SLIP, GOOD, GOOD), ChatConfig(recipe="a"))
-    talk = ScriptedTalk(conversation, Corrections(Source("tiny"), data))
+    talk = CorrectingTalk(conversation, Corrections(Source("tiny"), data))
     talk.reply("日本の首都は？")
     return talk
 
@@ -111,7 +111,7 @@ SAVED = "answer\n- ⟦这是东京⟧。\n+ 東京です。\nsaved afb780fa48 to
 # /fix
 
 
-def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor(MEND)
     assert talk.run("/fix") == SAVED.format(file=data)
     (record,) = records(data)
@@ -127,7 +127,7 @@ def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: ScriptedTal
     assert check_dataset(read_dataset(data)) == []
 
 
-def test_what_is_opened_is_the_reply_as_it_came(talk: ScriptedTalk, data: Path, editor: Edit, tmp_path: Path) -> None:
+def test_what_is_opened_is_the_reply_as_it_came(talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path) -> None:
     editor(f"open({str(tmp_path / 'seen')!r}, 'w', encoding='utf-8').write(t)")
     talk.run("/fix")
     lines = (tmp_path / "seen").read_text("utf-8").splitlines()[1:]
@@ -149,7 +149,7 @@ NOTHING = "! /fix: nothing was changed, so nothing was saved; /good saves a repl
     ],
 )
 def test_an_editor_that_is_left_as_it_was_saves_nothing(
-    talk: ScriptedTalk, data: Path, editor: Edit, line: str, said: str
+    talk: CorrectingTalk, data: Path, editor: Edit, line: str, said: str
 ) -> None:
     editor(line)
     assert talk.run("/fix") == said
@@ -157,7 +157,7 @@ def test_an_editor_that_is_left_as_it_was_saves_nothing(
 
 
 def test_an_editor_that_fails_saves_nothing_and_its_text_is_where_it_says(
-    talk: ScriptedTalk, data: Path, editor: Edit
+    talk: CorrectingTalk, data: Path, editor: Edit
 ) -> None:
     editor(MEND + "; open(sys.argv[1], 'w', encoding='utf-8').write(t); sys.exit(3)")
     said = talk.run("/fix")
@@ -166,7 +166,9 @@ def test_an_editor_that_fails_saves_nothing_and_its_text_is_where_it_says(
     assert not data.exists()
 
 
-def test_ctrl_c_in_the_editor_saves_nothing_and_the_talk_goes_on(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_ctrl_c_in_the_editor_saves_nothing_and_the_talk_goes_on(
+    talk: CorrectingTalk, data: Path, editor: Edit
+) -> None:
     editor("import signal; os.kill(os.getppid(), signal.SIGINT); import time; time.sleep(0.05)")
     assert talk.run("/fix").startswith("! interrupted; nothing was changed, your text is in ")
     editor(MEND)
@@ -185,7 +187,7 @@ def test_ctrl_c_in_the_editor_saves_nothing_and_the_talk_goes_on(talk: ScriptedT
     ],
 )
 def test_what_breaks_the_contract_is_never_saved_and_opens_again(
-    talk: ScriptedTalk, data: Path, editor: Edit, line: str, error: str
+    talk: CorrectingTalk, data: Path, editor: Edit, line: str, error: str
 ) -> None:
     editor(line)
     talk.answers = [False]
@@ -196,7 +198,7 @@ def test_what_breaks_the_contract_is_never_saved_and_opens_again(
     assert not data.exists()
 
 
-def test_a_text_that_was_not_saved_is_shown_and_opens_again(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_a_text_that_was_not_saved_is_shown_and_opens_again(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor(MEND.replace("です。", "です。### Answer:"))
     talk.answers = [False]
     assert "answer: |-\n  東京です。### Answer:\n" in talk.run("/fix")
@@ -204,7 +206,7 @@ def test_a_text_that_was_not_saved_is_shown_and_opens_again(talk: ScriptedTalk, 
     assert talk.run("/fix") == SAVED.format(file=data)
 
 
-def test_a_record_can_be_edited_until_nothing_speaks_against_it(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_a_record_can_be_edited_until_nothing_speaks_against_it(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor("t = t.replace('这是', '這是', 1) if '这是' in t else t.replace('這是东京', '東京です')")
     talk.answers = [False, True]
     said = talk.run("/fix")
@@ -212,7 +214,7 @@ def test_a_record_can_be_edited_until_nothing_speaks_against_it(talk: ScriptedTa
     assert said.endswith(SAVED.format(file=data))
 
 
-def test_what_is_doubted_is_saved_if_the_user_says_so(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_what_is_doubted_is_saved_if_the_user_says_so(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor("t = t.replace('这是东京', '东京です')")
     talk.answers = [True]
     said = talk.run("/fix")
@@ -220,7 +222,7 @@ def test_what_is_doubted_is_saved_if_the_user_says_so(talk: ScriptedTalk, data: 
     assert [record["answer"] for record in records(data)] == ["东京です。"]
 
 
-def test_a_second_fix_edits_the_record_of_the_first(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_a_second_fix_edits_the_record_of_the_first(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor(MEND)
     talk.run("/fix")
     editor("t = t.replace('東京です', '東京都です')")
@@ -229,7 +231,7 @@ def test_a_second_fix_edits_the_record_of_the_first(talk: ScriptedTalk, data: Pa
     assert (record["answer"], record["provenance"]["bad_answer"]) == ("東京都です。", "这是东京。")
 
 
-def test_each_reply_has_a_record_of_its_own(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_each_reply_has_a_record_of_its_own(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor(MEND)
     talk.run("/fix")
     talk.reply("1+1は？")
@@ -238,7 +240,7 @@ def test_each_reply_has_a_record_of_its_own(talk: ScriptedTalk, data: Path, edit
     assert [record["answer"] for record in records(data)] == ["東京です。", "2です。"]
 
 
-def test_a_disk_that_refuses_loses_nothing(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_a_disk_that_refuses_loses_nothing(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor(MEND)
     data.symlink_to("nowhere/data.jsonl")
     assert "its folder cannot be written, or does not exist" in talk.run("/fix")
@@ -248,7 +250,7 @@ def test_a_disk_that_refuses_loses_nothing(talk: ScriptedTalk, data: Path, edito
 
 
 def test_a_reply_that_followed_others_is_said_to(scripted_model: Any, data: Path, editor: Edit) -> None:
-    talk = ScriptedTalk(Conversation(scripted_model(GOOD, SLIP), ChatConfig()), Corrections(file=data))
+    talk = CorrectingTalk(Conversation(scripted_model(GOOD, SLIP), ChatConfig()), Corrections(file=data))
     talk.reply("フランスは？")
     talk.reply("日本は？")
     editor(MEND)
@@ -258,7 +260,7 @@ def test_a_reply_that_followed_others_is_said_to(scripted_model: Any, data: Path
 
 
 def test_without_a_reply_there_is_nothing_to_fix(scripted_model: Any, data: Path) -> None:
-    talk = ScriptedTalk(Conversation(scripted_model(), ChatConfig()), Corrections(file=data))
+    talk = CorrectingTalk(Conversation(scripted_model(), ChatConfig()), Corrections(file=data))
     assert [talk.run(line) for line in ("/fix", "/good", "/why", "/fix x", "/good x", "/fixes x")] == [
         "! /fix: nothing was asked yet\n",
         "! /good: nothing was asked yet\n",
@@ -276,7 +278,7 @@ ENTER_FIELD, CTRL_C, CTRL_U = "\x1b\r", "\x03", "\x15"
 
 
 def test_where_no_editor_is_set_the_form_takes_its_place(
-    talk: ScriptedTalk, data: Path, monkeypatch: pytest.MonkeyPatch
+    talk: CorrectingTalk, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
@@ -294,7 +296,7 @@ def test_where_no_editor_is_set_the_form_takes_its_place(
 
 
 def test_a_good_reply_is_saved_as_it_is_and_once(scripted_model: Any, data: Path) -> None:
-    talk = ScriptedTalk(Conversation(scripted_model(GOOD), ChatConfig()), Corrections(file=data))
+    talk = CorrectingTalk(Conversation(scripted_model(GOOD), ChatConfig()), Corrections(file=data))
     talk.reply("日本の首都は？")
     assert talk.run("/good", "/good") == (
         f"saved afb780fa48 to {data}, a new file\n! /good: this reply was saved as afb780fa48; /fix edits the record\n"
@@ -305,7 +307,7 @@ def test_a_good_reply_is_saved_as_it_is_and_once(scripted_model: Any, data: Path
 
 @pytest.mark.parametrize(("agreed", "count"), [(False, 0), (True, 1)])
 def test_a_reply_that_is_not_so_good_is_saved_only_if_the_user_insists(
-    talk: ScriptedTalk, data: Path, agreed: bool, count: int
+    talk: CorrectingTalk, data: Path, agreed: bool, count: int
 ) -> None:
     data.touch()
     talk.answers = [agreed]
@@ -316,7 +318,7 @@ def test_a_reply_that_is_not_so_good_is_saved_only_if_the_user_insists(
 
 def test_a_reply_that_has_no_answer_is_never_good(scripted_model: Any, data: Path) -> None:
     model = scripted_model(["\n理由だけ"], stop=StopReason.BUDGET)
-    talk = ScriptedTalk(Conversation(model, ChatConfig()), Corrections(file=data))
+    talk = CorrectingTalk(Conversation(model, ChatConfig()), Corrections(file=data))
     talk.reply("？")
     assert talk.run("/good") == (
         "! answer: is blank [blank]\n! /good: nothing was saved; /fix opens the reply, so that you can mend it\n"
@@ -324,7 +326,7 @@ def test_a_reply_that_has_no_answer_is_never_good(scripted_model: Any, data: Pat
     assert not data.exists()
 
 
-def test_fixes_are_listed_and_taken_back(talk: ScriptedTalk, data: Path, editor: Edit) -> None:
+def test_fixes_are_listed_and_taken_back(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     assert talk.run("/fixes").startswith("nothing was added in this conversation;")
     editor(MEND)
     talk.run("/fix")
@@ -354,7 +356,7 @@ def trained_on(path: Path, folder: Path, **config: Any) -> Source:
     return Source("tiny", folder, run)
 
 
-def test_without_a_dataset_one_sentence_says_what_to_do(talk: ScriptedTalk) -> None:
+def test_without_a_dataset_one_sentence_says_what_to_do(talk: CorrectingTalk) -> None:
     talk.corrections.file = None
     wanted = "no dataset is named that records go to; name one with /data FILE, or begin with repl --data FILE\n"
     assert [talk.run(line) for line in ("/fix", "/good", "/data")] == [
@@ -367,7 +369,7 @@ def test_without_a_dataset_one_sentence_says_what_to_do(talk: ScriptedTalk) -> N
 
 @pytest.mark.parametrize("agreed", [False, True])
 def test_the_file_of_the_training_is_proposed(
-    talk: ScriptedTalk, data: Path, editor: Edit, tmp_path: Path, agreed: bool
+    talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path, agreed: bool
 ) -> None:
     data.touch()
     talk.corrections.file, talk.corrections.source = None, trained_on(data, tmp_path)
@@ -378,7 +380,7 @@ def test_the_file_of_the_training_is_proposed(
     assert (len(records(data)), talk.corrections.file) == ((1, data) if agreed else (0, None))
 
 
-def test_of_a_split_it_is_the_file_that_was_split(talk: ScriptedTalk, ja_basics: Path, tmp_path: Path) -> None:
+def test_of_a_split_it_is_the_file_that_was_split(talk: CorrectingTalk, ja_basics: Path, tmp_path: Path) -> None:
     data = tmp_path / "basics.jsonl"
     data.write_bytes(ja_basics.read_bytes())
     write_split(read_dataset(data), tmp_path / "basics", 10.0, 42)
@@ -392,7 +394,9 @@ def test_of_a_split_it_is_the_file_that_was_split(talk: ScriptedTalk, ja_basics:
     assert talk.run(f"/data {side}") == wanted
 
 
-def test_data_names_the_file_and_refuses_what_can_be_none(talk: ScriptedTalk, ja_basics: Path, tmp_path: Path) -> None:
+def test_data_names_the_file_and_refuses_what_can_be_none(
+    talk: CorrectingTalk, ja_basics: Path, tmp_path: Path
+) -> None:
     new = tmp_path / "new.jsonl"
     count = len(ja_basics.read_bytes().splitlines())
     assert [talk.run(f"/data {argument}") for argument in (ja_basics, new, tmp_path, tmp_path / "no" / "x", "a\0")] == [
@@ -408,7 +412,7 @@ def test_data_names_the_file_and_refuses_what_can_be_none(talk: ScriptedTalk, ja
 # /why
 
 
-def test_why_shows_the_records_that_are_nearest(talk: ScriptedTalk, ja_basics: Path) -> None:
+def test_why_shows_the_records_that_are_nearest(talk: CorrectingTalk, ja_basics: Path) -> None:
     talk.corrections.file = ja_basics
     lines = talk.run("/why 1").splitlines()
     assert re.fullmatch(rf"0\.\d\d  capital-japan-\w+  {re.escape(str(ja_basics))}:\d+", lines[0])
@@ -417,7 +421,7 @@ def test_why_shows_the_records_that_are_nearest(talk: ScriptedTalk, ja_basics: P
 
 
 def test_why_asks_what_was_trained_and_not_what_was_held_out_or_added_since(
-    talk: ScriptedTalk, ja_basics: Path, tmp_path: Path
+    talk: CorrectingTalk, ja_basics: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "basics.jsonl"
     data.write_bytes(ja_basics.read_bytes())
@@ -436,11 +440,11 @@ def test_why_asks_what_was_trained_and_not_what_was_held_out_or_added_since(
 
 
 @pytest.mark.parametrize("argument", ["0", "51", "x", "-1", "1.5", "9" * 5000])
-def test_why_takes_a_count(talk: ScriptedTalk, argument: str) -> None:
+def test_why_takes_a_count(talk: CorrectingTalk, argument: str) -> None:
     assert talk.run(f"/why {argument}") == "! /why: give how many records to show, from 1 to 50, as in /why 5\n"
 
 
-def test_where_nothing_is_near_that_is_said(talk: ScriptedTalk, data: Path) -> None:
+def test_where_nothing_is_near_that_is_said(talk: CorrectingTalk, data: Path) -> None:
     data.write_text('{"instruction": "x", "reasoning": "y", "answer": "z"}\n[]\n')
     assert talk.run("/why") == "nothing in 1 record is like the question\n"
 
@@ -466,7 +470,7 @@ def test_a_hostile_reply_is_stored_exactly_and_shown_safely(
 ) -> None:
     reply = f"\nx{text}x\n\n### Answer:\nx{text}x"
     conversation = Conversation(scripted_model([reply]), ChatConfig(guard="off"))
-    talk = ScriptedTalk(conversation, Corrections(file=data), True)
+    talk = CorrectingTalk(conversation, Corrections(file=data), True)
     talk.reply("？")
     turn = conversation.turns[0]
     assert turn.answer == f"x{text}x"
@@ -483,7 +487,7 @@ def test_half_a_surrogate_pair_of_a_reply_is_never_saved_and_can_be_taken_out(
     scripted_model: Any, data: Path, editor: Edit
 ) -> None:
     conversation = Conversation(scripted_model(["\n理由です。\n\n### Answer:\n東京\ud83dです。"]), ChatConfig())
-    talk = ScriptedTalk(conversation, Corrections(file=data), False)
+    talk = CorrectingTalk(conversation, Corrections(file=data), False)
     talk.reply("？")
     assert talk.run("/good").startswith("! answer: holds a byte that is not UTF-8")
     editor("t += 'category: odd\\n'")
@@ -513,7 +517,7 @@ def test_what_a_model_said_is_fixed_validated_and_trained_on(
     data.write_bytes(b"".join(ja_basics.read_bytes().splitlines(keepends=True)[-12:]))
     model_config = ModelConfig(base=str(tiny_phi), device="cpu")
     conversation = Conversation(load(model_config, lambda _: None), ChatConfig(max_new_tokens=8))
-    talk = ScriptedTalk(conversation, Corrections(source_of(model_config), data))
+    talk = CorrectingTalk(conversation, Corrections(source_of(model_config), data))
     talk.reply("日本の首都は？")
     texts = {"instruction": "日本の首都は？", "reasoning": REASONING, "answer": "東京です。", "language": "ja"}
     editor(f"t = {to_text(texts)!r}")

@@ -25,6 +25,7 @@ from phi2chat.recipes import StopReason
 from phi2chat.repl import make_session, open_history, talk
 from phi2chat.screen import SafeConsole, Screen
 
+BACKSPACE = "\x7f"
 ENTER, ALT_ENTER, CTRL_C, CTRL_D = "\r", "\x1b\r", "\x03", "\x04"
 TOKYO = ["\n国会がある", "都市です。", "\n\n### Answer:\n", "東京です。"]
 FOOTER = "[end of text; 4 tokens, 2.0 tokens/s; recipe chat]"
@@ -170,6 +171,20 @@ def test_a_refusal_is_shown_and_the_conversation_goes_on(scripted_model: Any) ->
 def test_retry_says_what_it_does_and_asks(conversation: Conversation) -> None:
     shown = run(conversation, ENTER.join(["首都は？", "/retry", ""]))
     assert shown == f"{REPLY}asking again with temperature 0.7 and seed 1\n{REPLY}"
+
+
+def test_edit_brings_the_question_back_to_be_changed(conversation: Conversation) -> None:
+    shown = run(conversation, ENTER.join(["首都は", "/edit", "？", ""]))
+    assert questions(conversation) == ["首都は", "首都は？"]
+    assert [turn.question for turn in conversation.turns] == ["首都は？"]
+    assert shown == REPLY + REPLY
+
+
+@pytest.mark.parametrize("keys", [CTRL_C, 9 * BACKSPACE + ENTER])
+def test_an_edit_that_is_left_changes_nothing(conversation: Conversation, keys: str) -> None:
+    run(conversation, ENTER.join(["首都は", "/edit", keys + "次", ""]))
+    assert questions(conversation) == ["首都は", "次"]
+    assert [turn.question for turn in conversation.turns] == ["首都は", "次"]
 
 
 def pressing_ctrl_c(times: int) -> Iterator[str]:

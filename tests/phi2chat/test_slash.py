@@ -1,105 +1,50 @@
 """The slash commands, as transcripts; the model follows a script."""
 
-import io
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from curation.errors import UserError
-from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
-from phi2chat.screen import SafeConsole, Screen
-from phi2chat.slash import COMMANDS, follow
-from phi2chat.talk import Talk
+from phi2chat.slash import COMMANDS, KEYS
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
 PARIS = ["\nフランスの話です。\n\n### Answer:\nパリです。"]
 
 
-class QuietTalk(Talk):
-    """A talk on a screen without colours, which shows what commands say and not what the model replies."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.shown = io.StringIO()
-        console = SafeConsole(file=self.shown, width=200)
-        super().__init__(conversation, Screen(console, console), lambda question: False)
-
-    def reply(self, question: str, **changes: Any) -> None:
-        for _ in self.conversation.ask(question, **changes):
-            pass
-
-
-def say(talk: Talk, *lines: str) -> list[str]:
-    """What is shown after each line; a refusal begins with "! "."""
-    assert isinstance(talk, QuietTalk)
-    said = []
-    for line in lines:
-        before = len(talk.shown.getvalue())
-        try:
-            follow(talk, line)
-        except UserError as error:
-            said.append(f"! {error}")
-            continue
-        said.append(talk.shown.getvalue()[before:].removesuffix("\n"))
-    return said
-
-
-def ask(talk: Talk, question: str, **changes: Any) -> None:
-    talk.reply(question, **changes)
-
-
 @pytest.fixture
-def talk(scripted_model: Any) -> QuietTalk:
+def talk(scripted_model: Any, scripted_talk: Any) -> Any:
     """A talk with two replies to come."""
-    return QuietTalk(Conversation(scripted_model(TOKYO, PARIS), ChatConfig()))
+    return scripted_talk(scripted_model(TOKYO, PARIS))
 
 
-def test_help_lists_every_command_and_the_keys(talk: QuietTalk) -> None:
-    assert say(talk, "/help") == [
-        "/help                    this list\n"
-        "/reasoning on|off        show the reasoning or fold it away\n"
-        "/lang TAG                the language of replies; other scripts are flagged\n"
-        "/guard flag|enforce|off  mark a wrong script, keep it out, or neither\n"
-        "/recipe a|b|chat         the way of inference\n"
-        "/retry                   ask the last question again, sampled\n"
-        "/fix                     write what the last reply should have been, and save it as a record\n"
-        "/good                    save the last reply as a record\n"
-        "/fixes [undo]            what was saved in this conversation; undo takes the last back\n"
-        "/data FILE               the dataset that records go to; without one, say which it is\n"
-        "/why [N]                 the training records nearest to the last question\n"
-        "/undo                    forget the last question and its reply\n"
-        "/reset                   forget the conversation\n"
-        "/set KEY VALUE           change a setting; without one, list them\n"
-        "/save FILE               write the conversation to a file\n"
-        "/load FILE               go on with a saved conversation\n"
-        "/stats                   model, tokens, speed, why replies stopped\n"
-        "/quit                    leave\n"
-        "\n"
-        "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
-        "a question that begins with a slash is written with two: //"
-    ]
+def test_help_lists_every_command_and_the_keys(talk: Any) -> None:
+    commands, keys = talk.enter("/help")[0].split("\n\n")
+    lines = [line.split("  ", 1) for line in commands.splitlines()]
+    assert [usage for usage, _ in lines] == [f"/{name} {one.argument}".rstrip() for name, one in COMMANDS.items()]
+    assert [help_.strip() for _, help_ in lines] == [command.help for command in COMMANDS.values()]
+    assert max(map(len, commands.splitlines())) <= 80
+    assert keys == KEYS
 
 
-def test_reasoning_is_folded_and_the_last_one_shown_again(talk: QuietTalk) -> None:
-    assert say(talk, "/reasoning off", "/reasoning", "/reasoning maybe") == [
+def test_reasoning_is_folded_and_the_last_one_shown_again(talk: Any) -> None:
+    assert talk.enter("/reasoning off", "/reasoning", "/reasoning maybe") == [
         "reasoning is folded",
         "! /reasoning: say on or off",
         "! /reasoning: say on or off",
     ]
     assert talk.conversation.show_reasoning is False
-    ask(talk, "首都は？")
-    assert say(talk, "/reasoning on") == ["reasoning is shown\n国会がある都市です。"]
+    talk.reply("首都は？")
+    assert talk.enter("/reasoning on") == ["reasoning is shown\n国会がある都市です。"]
     assert talk.conversation.show_reasoning is True
 
 
-def test_reasoning_on_before_any_reply_shows_none(talk: QuietTalk) -> None:
-    assert say(talk, "/reasoning on") == ["reasoning is shown"]
+def test_reasoning_on_before_any_reply_shows_none(talk: Any) -> None:
+    assert talk.enter("/reasoning on") == ["reasoning is shown"]
 
 
-def test_the_language_and_the_recipe_are_said_and_set(talk: QuietTalk) -> None:
-    assert say(talk, "/lang", "/lang zh-Hans", "/lang 日本語", "/recipe b", "/recipe", "/recipe c") == [
+def test_the_language_and_the_recipe_are_said_and_set(talk: Any) -> None:
+    assert talk.enter("/lang", "/lang zh-Hans", "/lang 日本語", "/recipe b", "/recipe", "/recipe c") == [
         "lang is ja",
         "lang is zh-Hans",
         "! /lang: lang: '日本語' is not a language tag such as ja, en or zh-Hans",
@@ -110,8 +55,8 @@ def test_the_language_and_the_recipe_are_said_and_set(talk: QuietTalk) -> None:
     assert (talk.conversation.config.lang, talk.conversation.config.recipe) == ("zh-Hans", "b")
 
 
-def test_the_guard_is_said_and_set(talk: QuietTalk) -> None:
-    assert say(talk, "/guard", "/guard enforce", "/guard never") == [
+def test_the_guard_is_said_and_set(talk: Any) -> None:
+    assert talk.enter("/guard", "/guard enforce", "/guard never") == [
         "guard is flag",
         "guard is enforce",
         "! /guard: guard: 'never' is not one of 'flag', 'enforce', 'off'",
@@ -119,12 +64,12 @@ def test_the_guard_is_said_and_set(talk: QuietTalk) -> None:
     assert talk.conversation.config.guard == "enforce"
 
 
-def test_settings_are_listed_and_set(talk: QuietTalk) -> None:
+def test_settings_are_listed_and_set(talk: Any) -> None:
     settings = (
         "recipe = chat\nlang = ja\nreasoning_lang = None\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0\n"
         "guard = flag"
     )
-    assert say(talk, "/set", "/set temperature 0.7", "/set temperature", "/set temprature 1", "/set top_p 2") == [
+    assert talk.enter("/set", "/set temperature 0.7", "/set temperature", "/set temprature 1", "/set top_p 2") == [
         settings.format(0.0),
         settings.format(0.7),
         "! /set temperature: needs a value, as in /set temperature 0.7",
@@ -133,8 +78,71 @@ def test_settings_are_listed_and_set(talk: QuietTalk) -> None:
     ]
 
 
-def test_an_unknown_command_is_met_with_the_nearest(talk: QuietTalk) -> None:
-    assert say(talk, "/rety", "/frobnicate", "/", "/Help") == [
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("temperature hot", "temperature: 'hot' is not a valid number"),
+        ("temperature -1", "temperature: -1.0 is not in the range 0<=x<=5"),
+        ("temperature 9", "temperature: 9.0 is not in the range 0<=x<=5"),
+        ("temperature nan", "temperature: 'nan' is not a number"),
+        ("temperature 0.7 0.8", "temperature: '0.7 0.8' is not a valid number"),
+        ("top_p 0", "top_p: 0.0 is not in the range 0.01<=x<=1"),
+        ("seed -1", "seed: -1 is not in the range 0<=x<=4294967295"),
+        ("seed 1.5", "seed: '1.5' is not a valid integer"),
+        ("seed 99999999999", "seed: 99999999999 is not in the range 0<=x<=4294967295"),
+        ("max_new_tokens 0", "max_new_tokens: 0 is not in the range x>=1"),
+        ("max_new_tokens 99999999999", "max_new_tokens: 99999999999 is too large"),
+        ("guard none", "guard: 'none' is not one of 'flag', 'enforce', 'off'"),
+        ("recipe d", "recipe: 'd' is not one of 'a', 'b', 'chat'"),
+        ("reasoning_lang 日本語", "reasoning_lang: '日本語' is not a language tag such as ja, en or zh-Hans"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_said_in_a_sentence_and_nothing_changes(
+    talk: Any, setting: str, reason: str
+) -> None:
+    assert talk.enter(f"/set {setting}") == [f"! /set: {reason}"]
+    assert talk.conversation.config == ChatConfig()
+
+
+def test_what_a_japanese_keyboard_sends_is_a_command_all_the_same(talk: Any) -> None:
+    talk.enter("／ｓｅｔ　ｔｅｍｐｅｒａｔｕｒｅ　０．７", "/lang ｅｎ")
+    assert (talk.conversation.config.temperature, talk.conversation.config.lang) == (0.7, "en")
+
+
+@pytest.mark.parametrize(
+    ("line", "question"), [("//help とは？", "/help とは？"), ("／／首都", "／首都"), ("/／x", "／x")]
+)
+def test_two_slashes_send_a_question_that_begins_with_one(talk: Any, line: str, question: str) -> None:
+    assert talk.enter(line) == [""]
+    assert talk.conversation.turns[0].question == question
+
+
+def test_edit_asks_another_question_in_the_place_of_the_last_one(scripted_model: Any, scripted_talk: Any) -> None:
+    model = scripted_model(TOKYO, TOKYO, PARIS)
+    talk = scripted_talk(model)
+    talk.reply("一")
+    talk.reply("二")
+    talk.enter("/edit フランスは？")
+    assert [turn.question for turn in talk.conversation.turns] == ["一", "フランスは？"]
+    assert [len(history) for history, _, _ in model.asked] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("asked", "draft"), [("首都は？\n一言で", "首都は？\n一言で"), ("/help とは", "//help とは")])
+def test_edit_brings_the_last_question_back_and_what_is_sent_takes_its_place(talk: Any, asked: str, draft: str) -> None:
+    talk.reply(asked)
+    assert talk.enter("/edit") == [""]
+    assert talk.draft == draft
+    talk.enter(f"{talk.draft}？")
+    assert [turn.question for turn in talk.conversation.turns] == [f"{asked}？"]
+    assert talk.draft == ""
+
+
+def test_edit_needs_a_question(talk: Any) -> None:
+    assert talk.enter("/edit", "/edit 首都は？") == ["! /edit: nothing was asked yet"] * 2
+
+
+def test_an_unknown_command_is_met_with_the_nearest(talk: Any) -> None:
+    assert talk.enter("/rety", "/frobnicate", "/", "/Help") == [
         "! /rety: no such command; did you mean /retry?",
         "! /frobnicate: no such command; see /help",
         "! /: no such command; see /help",
@@ -142,16 +150,11 @@ def test_an_unknown_command_is_met_with_the_nearest(talk: QuietTalk) -> None:
     ]
 
 
-def test_two_slashes_send_a_question_that_begins_with_one(talk: QuietTalk) -> None:
-    assert say(talk, "//help とは？") == [""]
-    assert talk.conversation.turns[0].question == "/help とは？"
-
-
-def test_retry_asks_again_with_another_seed_and_drops_the_old_reply(scripted_model: Any) -> None:
+def test_retry_asks_again_with_another_seed_and_drops_the_old_reply(scripted_model: Any, scripted_talk: Any) -> None:
     model = scripted_model(TOKYO, PARIS, TOKYO)
-    talk = QuietTalk(Conversation(model, ChatConfig()))
-    ask(talk, "首都は？")
-    assert say(talk, "/retry", "/retry") == [
+    talk = scripted_talk(model)
+    talk.reply("首都は？")
+    assert talk.enter("/retry", "/retry") == [
         "asking again with temperature 0.7 and seed 1",
         "asking again with temperature 0.7 and seed 2",
     ]
@@ -165,12 +168,12 @@ def test_retry_asks_again_with_another_seed_and_drops_the_old_reply(scripted_mod
     assert talk.conversation.config.temperature == 0.0
 
 
-def test_retry_replaces_the_last_turn_and_no_other(scripted_model: Any) -> None:
+def test_retry_replaces_the_last_turn_and_no_other(scripted_model: Any, scripted_talk: Any) -> None:
     model = scripted_model(TOKYO, TOKYO, PARIS)
-    talk = QuietTalk(Conversation(model, ChatConfig()))
-    ask(talk, "一")
-    ask(talk, "二")
-    say(talk, "/retry")
+    talk = scripted_talk(model)
+    talk.reply("一")
+    talk.reply("二")
+    talk.enter("/retry")
     assert [(turn.question, turn.answer) for turn in talk.conversation.turns] == [
         ("一", "東京です。"),
         ("二", "パリです。"),
@@ -182,23 +185,23 @@ def test_retry_replaces_the_last_turn_and_no_other(scripted_model: Any) -> None:
     ]  # the reply that is asked for again is no history
 
 
-def test_a_retry_that_is_refused_keeps_the_old_turn(scripted_model: Any) -> None:
-    talk = QuietTalk(Conversation(scripted_model(TOKYO, UserError("too long")), ChatConfig()))
-    ask(talk, "首都は？")
+def test_a_retry_that_is_refused_keeps_the_old_turn(scripted_model: Any, scripted_talk: Any) -> None:
+    talk = scripted_talk(scripted_model(TOKYO, UserError("too long")))
+    talk.reply("首都は？")
     before = list(talk.conversation.turns)
-    assert say(talk, "/retry") == ["! too long"]
+    assert talk.enter("/retry") == ["! too long"]
     assert talk.conversation.turns == before
 
 
-def test_retry_keeps_a_temperature_that_was_set(talk: QuietTalk) -> None:
-    ask(talk, "首都は？")
-    assert say(talk, "/set temperature 1.5", "/retry")[1] == "asking again with temperature 1.5 and seed 1"
+def test_retry_keeps_a_temperature_that_was_set(talk: Any) -> None:
+    talk.reply("首都は？")
+    assert talk.enter("/set temperature 1.5", "/retry")[1] == "asking again with temperature 1.5 and seed 1"
 
 
-def test_undo_and_reset_forget(talk: QuietTalk) -> None:
-    ask(talk, "首都は？\n二行目")
-    ask(talk, "フランスは？")
-    assert say(talk, "/undo", "/undo", "/undo", "/retry", "/reset") == [
+def test_undo_and_reset_forget(talk: Any) -> None:
+    talk.reply("首都は？\n二行目")
+    talk.reply("フランスは？")
+    assert talk.enter("/undo", "/undo", "/undo", "/retry", "/reset") == [
         "forgot the last question: フランスは？",
         "forgot the last question: 首都は？",
         "! /undo: nothing was asked yet",
@@ -208,21 +211,19 @@ def test_undo_and_reset_forget(talk: QuietTalk) -> None:
     assert talk.conversation.turns == []
 
 
-def test_reset_forgets_all(talk: QuietTalk) -> None:
-    ask(talk, "首都は？")
-    assert say(talk, "/reset", "/stats") == [
+def test_reset_forgets_all(talk: Any) -> None:
+    talk.reply("首都は？")
+    assert talk.enter("/reset", "/stats") == [
         "forgot 1 question",
         "model      scripted\nreplies    0, 0 tokens\nstopped    -\nflagged    0 in a wrong script",
     ]
 
 
-def test_stats_count_tokens_reasons_and_flags(scripted_model: Any) -> None:
-    talk = QuietTalk(
-        Conversation(scripted_model(TOKYO, ["\n理由\n\n### Answer:\n这是正确的。\n\n### Input:"]), ChatConfig())
-    )
-    ask(talk, "一")
-    ask(talk, "二")
-    assert say(talk, "/stats") == [
+def test_stats_count_tokens_reasons_and_flags(scripted_model: Any, scripted_talk: Any) -> None:
+    talk = scripted_talk(scripted_model(TOKYO, ["\n理由\n\n### Answer:\n这是正确的。\n\n### Input:"]))
+    talk.reply("一")
+    talk.reply("二")
+    assert talk.enter("/stats") == [
         "model      scripted\n"
         "replies    2, 8 tokens, 2.0 tokens/s\n"
         "stopped    1 end of text, 1 end of text (it went on to a question of its own)\n"
@@ -230,127 +231,19 @@ def test_stats_count_tokens_reasons_and_flags(scripted_model: Any) -> None:
     ]
 
 
-def test_quit_leaves(talk: QuietTalk) -> None:
-    assert say(talk, "/quit") == [""]
+def test_quit_leaves(talk: Any) -> None:
+    assert talk.enter("/quit") == [""]
     assert talk.leaving
 
 
-def test_every_choice_of_a_command_is_one_that_it_takes(talk: QuietTalk) -> None:
+def test_every_choice_of_a_command_is_one_that_it_takes(talk: Any) -> None:
     for name in ("reasoning", "lang", "recipe"):
         for choice in COMMANDS[name].choices:
-            assert not say(talk, f"/{name} {choice}")[0].startswith("!")
+            assert not talk.enter(f"/{name} {choice}")[0].startswith("!")
 
 
-# Saving
-
-
-def test_a_saved_conversation_goes_on_where_it_was(scripted_model: Any, tmp_path: Path) -> None:
-    talk = QuietTalk(Conversation(scripted_model(TOKYO), ChatConfig()))
-    path = tmp_path / "会話 1.json"
-    ask(talk, "首都は？\n二行目")
-    assert say(talk, "/lang en", f"/save {path}") == ["lang is en", f"saved 1 question to {path}"]
-    model = scripted_model(PARIS)
-    later = QuietTalk(Conversation(model, ChatConfig()))
-    assert say(later, f"/load {path}") == [f"loaded 1 question from {path}; the next question goes on from there"]
-    assert (later.conversation.turns, later.conversation.config) == (talk.conversation.turns, talk.conversation.config)
-    ask(later, "フランスは？")
-    assert [turn.prompt for turn in model.asked[0][0]] == ["### Instruction:\n首都は？\n二行目\n\n### Reasoning:"]
-
-
-@pytest.mark.parametrize(("asked", "count"), [(0, "0 questions"), (1, "1 question"), (2, "2 questions")])
-def test_questions_are_counted_as_people_count(talk: QuietTalk, tmp_path: Path, asked: int, count: str) -> None:
-    path = tmp_path / "talk.json"
-    for number in range(asked):
-        ask(talk, str(number))
-    assert say(talk, f"/save {path}", f"/load {path}", "/reset") == [
-        f"saved {count} to {path}",
-        f"loaded {count} from {path}; the next question goes on from there",
-        f"forgot {count}",
-    ]
-
-
-def test_a_saved_conversation_is_json_that_people_can_read(talk: QuietTalk, tmp_path: Path) -> None:
-    ask(talk, "首都は？")
-    say(talk, f"/save {tmp_path / 'talk.json'}")
-    text = (tmp_path / "talk.json").read_text("utf-8")
-    assert "国会がある都市です。" in text
-    assert list(json.loads(text)) == ["model", "config", "turns"]
-
-
-def test_save_writes_over_a_conversation_and_over_nothing_else(talk: QuietTalk, tmp_path: Path) -> None:
-    saved, other = tmp_path / "talk.json", tmp_path / "thesis.txt"
-    other.write_text("five years of work")
-    assert say(talk, f"/save {saved}", f"/save {saved}", f"/save {other}", "/save") == [
-        f"saved 0 questions to {saved}",
-        f"saved 0 questions to {saved}",
-        f"! {other}: is not a conversation that /save wrote; give another file name",
-        "! /save: needs a file name, as in /save talk.json",
-    ]
-    assert other.read_text() == "five years of work"
-
-
-def test_save_into_a_folder_that_is_not_there_is_refused(talk: QuietTalk, tmp_path: Path) -> None:
-    (said,) = say(talk, f"/save {tmp_path / 'no' / 'talk.json'}")
-    assert said.startswith(f"! {tmp_path / 'no' / 'talk.json'}: cannot be written")
-
-
-TURN = {
-    "question": "?",
-    "reasoning": "",
-    "answer": "",
-    "stop": "budget",
-    "tokens": 1,
-    "seconds": 1.0,
-    "recipe": "a",
-    "lang": "ja",
-    "reasoning_lang": "en",
-    "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
-}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "3",
-        '{"turns": []}',
-        '{"config": {}}',
-        '{"config": [], "turns": []}',
-        '{"config": {}, "turns": [{"question": "?"}]}',
-        json.dumps({"config": {}, "turns": [{**TURN, "stop": "boredom"}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "question": 3}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "question": ""}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "answer": None}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "tokens": "many"}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "reasoning_lang": None}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "guard": None}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "guard": {"mode": "never"}}]}),
-        json.dumps({"config": {}, "turns": [{**TURN, "guard": {"step_backs": "many"}}]}),
-        json.dumps({"config": {}, "turns": [{key: TURN[key] for key in TURN if key != "reasoning_lang"}]}),
-    ],
-)
-def test_a_file_that_is_no_conversation_is_refused_and_nothing_lost(
-    talk: QuietTalk, tmp_path: Path, content: str
-) -> None:
-    path = tmp_path / "talk.json"
-    path.write_text(content)
-    ask(talk, "首都は？")
-    wanted = f"! {path}: is not a conversation that /save wrote; give another file name"
-    assert say(talk, f"/load {path}") == [wanted]
-    assert len(talk.conversation.turns) == 1
-
-
-def test_load_of_a_missing_file_is_said(talk: QuietTalk, tmp_path: Path) -> None:
-    assert say(talk, f"/load {tmp_path / 'no.json'}", "/load") == [
-        f"! {tmp_path / 'no.json'}: no such file; check the path",
-        "! /load: needs a file name, as in /load talk.json",
-    ]
-
-
-def test_a_setting_that_may_have_no_value_can_be_taken_back(talk: QuietTalk) -> None:
-    say(talk, "/set reasoning_lang en")
+def test_a_setting_that_may_have_no_value_can_be_taken_back(talk: Any) -> None:
+    talk.enter("/set reasoning_lang en")
     assert talk.conversation.config.reasoning_lang == "en"
-    say(talk, "/set reasoning_lang None")
+    talk.enter("/set reasoning_lang None")
     assert talk.conversation.config == ChatConfig()

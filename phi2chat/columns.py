@@ -1,0 +1,68 @@
+"""Two replies side by side, with what only one of them has marked, with or without colours."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from curation.script import Span
+from phi2chat.chat import Turn
+from phi2chat.differences import Run, differences
+from phi2chat.screen import footer, safe_text
+
+NARROW = 60  # cells; below, two columns would be too narrow to read
+MARKS = (("[-", "-]"), ("{+", "+}"))  # as wdiff has them
+
+Titled = tuple[str, Turn]
+
+
+def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[RenderableType]:
+    """Two titled replies in two columns, or where these were too narrow, one below the other."""
+    titles = [safe_text(title, "heading") for title, _ in (left, right)]
+    rows = list(zip(*_parts(left[1], right[1]), strict=True))
+    if width < NARROW:
+        for side, title in enumerate(titles):
+            yield Rule(title, align="left", characters="─")
+            yield from (row[side] for row in rows)
+        return
+    table = Table(box=box.SQUARE, show_edge=False, show_lines=True, expand=True)
+    for title in titles:
+        table.add_column(title, ratio=1, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    yield table
+
+
+def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:
+    """The reasoning, the answer and the end of each side."""
+    turns = left, right
+    sides: tuple[list[Text], list[Text]] = [], []
+    for part in ("reasoning", "answer"):
+        texts: list[str] = [getattr(turn, part) for turn in turns]
+        both = differences(*texts) or [[(text, False)] for text in texts]
+        for side, (turn, runs, marks) in enumerate(zip(turns, both, MARKS, strict=True)):
+            content = _marked(runs, getattr(turn, f"{part}_spans"), part, marks)
+            sides[side].append(Text(f"[{part}]\n", "note") + (content or Text("(nothing)", "note")))
+    for side, turn in enumerate(turns):
+        sides[side].append(footer(turn))
+    return sides
+
+
+def _marked(runs: Sequence[Run], spans: Sequence[Span], style: str, marks: tuple[str, str]) -> Text:
+    """A text with its differing runs between marks and its runs in a wrong script highlighted."""
+    wrong = {place for span in spans for place in range(span.start, span.end)}
+    shown, position, before = Text(), 0, ""
+    for text, differs in runs:
+        begin, end = marks if differs else ("", "")
+        shown.append(begin, "different")
+        for is_wrong, pairs in groupby(enumerate(text, position), key=lambda pair: pair[0] in wrong):
+            piece = "".join(char for _, char in pairs)
+            shown += safe_text(piece, "wrong_language" if is_wrong else "different" if differs else style, before)
+            before = piece[-1]
+        shown.append(end, "different")
+        position += len(text)
+    return shown

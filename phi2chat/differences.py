@@ -1,0 +1,36 @@
+"""What differs between two texts, to the character, or to the word where words are written apart."""
+
+import itertools
+import re
+from difflib import SequenceMatcher
+
+Run = tuple[str, bool]  # a piece of a text, and whether the other text lacks it
+
+_UNITS = re.compile(r"[A-Za-z0-9\u00C0-\u024F]+|.", re.DOTALL)
+SHORTEST_COMMON = 2  # units; a single one between two differences is chance
+LEAST_ALIKE = 0.3  # below, what is common is chance, and marks would be confetti
+LONGEST = 4000  # units; the comparison takes the square of it
+
+
+def differences(left: str, right: str) -> tuple[list[Run], list[Run]] | None:
+    """Both texts in runs, or None where they have too little in common, or are too long, for marks to say anything."""
+    units = _UNITS.findall(left), _UNITS.findall(right)
+    if max(map(len, units)) > LONGEST:
+        return None
+    matcher = SequenceMatcher(None, *units, autojunk=False)
+    if matcher.ratio() < LEAST_ALIKE:
+        return None
+    runs: tuple[list[Run], list[Run]] = [], []
+    ends = len(units[0]), len(units[1])
+    for kind, *places in matcher.get_opcodes():
+        spans = (places[0], places[1]), (places[2], places[3])
+        at_an_edge = spans[0][0] == spans[1][0] == 0 or (spans[0][1], spans[1][1]) == ends
+        is_common = kind == "equal" and (at_an_edge or places[1] - places[0] >= SHORTEST_COMMON)
+        for side, (start, end) in enumerate(spans):
+            runs[side].append(("".join(units[side][start:end]), not is_common))
+    return _joined(runs[0]), _joined(runs[1])
+
+
+def _joined(runs: list[Run]) -> list[Run]:
+    grouped = itertools.groupby((run for run in runs if run[0]), key=lambda run: run[1])
+    return [("".join(text for text, _ in group), differs) for differs, group in grouped]
