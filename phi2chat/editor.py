@@ -15,6 +15,7 @@ from curation.errors import UserError
 
 HEADER = (
     "# Save and leave to keep the changes; leave without saving to drop them. Lists and objects stay as they are.\n"
+    "# Below `|-` every line of the text begins with two blanks.\n"
 )
 
 

@@ -130,8 +130,8 @@ def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: CorrectingT
 def test_what_is_opened_is_the_reply_as_it_came(talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path) -> None:
     editor(f"open({str(tmp_path / 'seen')!r}, 'w', encoding='utf-8').write(t)")
     talk.run("/fix")
-    lines = (tmp_path / "seen").read_text("utf-8").splitlines()[1:]
-    assert "\n".join(lines) == (
+    lines = (tmp_path / "seen").read_text("utf-8").splitlines()
+    assert "\n".join(line for line in lines if not line.startswith("#")) == (
         f"instruction: |-\n  日本の首都は？\nreasoning: |-\n  {REASONING}\nanswer: |-\n  这是东京。\nlanguage: ja"
     )
 
