@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Saved:
-    """A record as it was written: of which reply, where, and the bytes of its line."""
+    """A record as it was written: of which reply, where, and which fields the user changed."""
 
     turn: Turn
     file: Path
@@ -53,8 +53,10 @@ class Saved:
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with a record: `errors`, with which it is never saved, `doubts`, with which it is saved only if
-    the user says so, and `remarks`, which are only said."""
+    """What speaks against a record.
+
+    With `errors` it is never saved, with `doubts` only if the user says so; `remarks` are only said.
+    """
 
     errors: tuple[Finding, ...] = ()
     doubts: tuple[Finding, ...] = ()
@@ -234,8 +236,8 @@ def find_faults(
         doubts += _find_near(file, Record(data), beside)
         if beside.held_out:
             remarks.append(
-                f'its family "{family_of(Record(data))}" is on the eval side: it will be asked, and not trained on;'
-                " a family that is trained on takes it along"
+                f'its family "{family_of(Record(data))}" is on the eval side, so it is evaluated on and not trained on;'
+                " to train on it, give it another family"
             )
         if beside.split:
             remarks.append(f"split again with `phi2chat curate split`, so that {beside.split} has it too")

@@ -83,7 +83,7 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
     trained_on = Path(run.data) if run else None
     run = run if trained_on and _is_same(trained_on, file) else None
     eval_file = run.config.get("eval_file") if run else None
-    if eval_file:
+    if isinstance(eval_file, str):
         return Neighbours(rows_of(dataset, others), rows_of(read_dataset(Path(eval_file))))
     new = Line(len(dataset.lines) + 1, format_record(data), Record(data))
     whole = Dataset(file, "", (*others, new), ())
@@ -111,10 +111,11 @@ def _rule(run: Run | None) -> tuple[float, int]:
 
 
 def _source_of_split(folder: Path) -> Path | None:
-    if not (folder / MANIFEST).exists():
+    """The file that a folder is the split of; None where it is none."""
+    try:
+        return folder.parent / str(read_manifest(folder / MANIFEST)["input"])
+    except (UserError, KeyError):  # no manifest, or that of something else
         return None
-    name = read_manifest(folder / MANIFEST).get("input")
-    return folder.parent / str(name)
 
 
 def _split_of(file: Path, trained_on: Path | None) -> Path | None:

@@ -20,6 +20,7 @@ from phi2chat.examples import read_sides
 from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import StopReason
 from phi2chat.run import ADAPTER_FILE, Run
+from phi2chat.training_data import file_to_correct, refuse_side_of_split
 
 NOW = datetime(2026, 11, 23, 18, 30, 5, 999, timezone(timedelta(hours=9)))
 TOKYO = ["\n国会がある都市です。\n\n### Answer:\n这是东京。"]
@@ -247,6 +248,30 @@ def test_the_split_beside_a_file_decides_which_side_a_record_is_on(tmp_path: Pat
     assert sum(held) > 15
     without = [held_out(write(tmp_path / "y.jsonl", *FRUIT), f"family-{place}") for place in range(20)]
     assert sum(without) < 5
+
+
+def test_a_folder_beside_a_file_that_is_no_split_of_it_decides_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.jsonl", *FRUIT)
+    (tmp_path / "x").mkdir()
+    for content in ("{", "{}", "[]"):
+        (tmp_path / "x" / "manifest.json").write_text(content)
+        assert not held_out(file, TRAINED)
+
+
+def test_a_side_of_a_split_is_no_file_to_correct_but_what_was_split_is(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.jsonl", *FRUIT)
+    write_split(read_dataset(file), tmp_path / "x", 10.0, 42)
+    run = run_on(tmp_path / "x")
+    assert file_to_correct(run) == file
+    assert find_faults(file, name_it(file, GOOD), TURN, PromptStyle(), run).remarks[-1] == (
+        f"split again with `phi2chat curate split`, so that {tmp_path / 'x'} has it too"
+    )
+    for side in ("train", "eval"):
+        with pytest.raises(UserError, match="is a side that `curate split` wrote; give the file that it split"):
+            refuse_side_of_split(tmp_path / "x" / f"{side}.jsonl")
+    (tmp_path / "x" / "manifest.json").unlink()
+    assert file_to_correct(run) == tmp_path / "x" / "train.jsonl"
+    refuse_side_of_split(tmp_path / "x" / "train.jsonl")
 
 
 def test_broken_lines_of_a_file_are_passed_over(tmp_path: Path) -> None:
