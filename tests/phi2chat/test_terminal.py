@@ -26,7 +26,19 @@ def terminal(
     editor = {"VISUAL": f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'editor.py'))}"}
     shell = pexpect.spawn(
         sys.executable,
-        ["-m", "phi2chat", "repl", "--base", "smollm2-135m", "--device", "cpu", "--max-new-tokens", "200"],
+        [
+            "-m",
+            "phi2chat",
+            "repl",
+            "--base",
+            "smollm2-135m",
+            "--data",
+            "mine.jsonl",
+            "--device",
+            "cpu",
+            "--max-new-tokens",
+            "200",
+        ],
         # A real terminal tells its cursor's position when it is asked; pexpect does not.
         env={**clean_environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **editor},
         cwd=str(tmp_path),
@@ -106,7 +118,7 @@ def test_a_reply_is_fixed_in_the_editor_and_taken_back(terminal: pexpect.spawn, 
     )
     for sent, shown in (
         ("/set max_new_tokens 5", "seed = 0"),
-        ("/data mine.jsonl", "records go to mine.jsonl, a new file"),
+        ("/data", "records go to mine.jsonl, a new file"),
         ("日本の首都は？", r"recipe chat\]"),
         ("/fix", r"answer.*\+ 東京です。.*saved afb780fa48 to mine.jsonl"),
         ("/fixes", "afb780fa48"),
