@@ -104,6 +104,18 @@ class Conversation:
         self.turns: list[Turn] = []
         self.show_reasoning = True
 
+    def history(self) -> list[Example]:
+        """What the next question comes after, as the model reads it."""
+        return self._history(self.turns, self.config)
+
+    def _history(self, turns: Sequence[Turn], config: ChatConfig) -> list[Example]:
+        style = self.model.style
+        return [
+            Example(render_prompt(style, turn.question), render_completion(style, turn.reasoning, turn.answer))
+            for turn in (turns if RECIPES[config.recipe].history else [])
+            if turn.answer
+        ]
+
     def ask(
         self, question: str, interrupt: Interrupt | None = None, again: bool = False, **changes: Any
     ) -> Iterator[Piece]:
@@ -116,12 +128,7 @@ class Conversation:
             raise UserError("the question holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again")
         earlier = self.turns[:-1] if again else list(self.turns)
         config = dataclasses.replace(self.config, **changes)
-        style = self.model.style
-        history = [
-            Example(render_prompt(style, turn.question), render_completion(style, turn.reasoning, turn.answer))
-            for turn in (earlier if RECIPES[config.recipe].history else [])
-            if turn.answer
-        ]
+        style, history = self.model.style, self._history(earlier, config)
         stream = self.model.stream(history, question, config)
         reader = PartReader(style, config, question)
         texts: dict[Part, str] = {"reasoning": "", "answer": ""}

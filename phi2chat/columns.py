@@ -1,4 +1,4 @@
-"""Two replies side by side, with what only one of them has marked, with or without colours."""
+"""Replies side by side: two with what only one of them has marked, and those to probes beside what was expected."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -9,10 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from curation.script import Span
+from curation.script import Span, describe_spans
 from phi2chat.chat import Turn
 from phi2chat.differences import Run, differences
-from phi2chat.screen import footer, safe_text
+from phi2chat.probe import Probe
+from phi2chat.screen import footer, marked, safe_text
 
 NARROW = 60  # cells; below, two columns would be too narrow to read
 MARKS = (("[-", "-]"), ("{+", "+}"))  # as wdiff has them
@@ -35,6 +36,44 @@ def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[Renderable
     for row in rows:
         table.add_row(*row)
     yield table
+
+
+def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]:
+    """A row for each probe, or on a narrow screen a block: question, answer, what was expected, and the verdict."""
+    rows = [_probe_row(probe) for probe in probes]
+    if width < NARROW:
+        for row in rows:
+            yield from (cell for cell in row if cell)
+            yield Text()
+        return
+    table = Table(header_style="heading", show_lines=True)
+    for name in ("question", "answer", "expected", ""):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    yield table
+
+
+def _probe_row(probe: Probe) -> list[Text]:
+    question, turn, expected = safe_text(probe.record.instruction, "heading"), probe.turn, probe.expected
+    shown = safe_text(expected or "", "note")
+    if turn is None:
+        return [
+            question,
+            safe_text(probe.refusal, "error"),
+            safe_text(expected or "", "note"),
+            Text("not asked", "error"),
+        ]
+    answer = marked(turn.answer, turn.answer_spans, "answer") if turn.answer else Text("(nothing)", "note")
+    verdict = [safe_text(turn.stop.value, "note")]
+    if expected is not None:
+        verdict.insert(0, Text("same", "good") if probe.is_same else Text("not the same", "warning"))
+    verdict += [
+        safe_text(f"! {part}: {describe_spans(spans)}", "warning")
+        for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans))
+        if spans
+    ]
+    return [question, answer, shown, Text("\n").join(verdict)]
 
 
 def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:

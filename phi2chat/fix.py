@@ -1,6 +1,5 @@
 """/fix, /good, /fixes, /data and /why: a reply becomes a training record without leaving the conversation."""
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from curation.nearest import find_nearest
 from curation.records import read_dataset
 from phi2chat.changes import find_changes
 from phi2chat.corrections import as_it_is, draft, find_faults, name_it, read_before
+from phi2chat.files import path_of
 from phi2chat.training_data import file_to_correct, read_train_side, refuse_side_of_split, rows_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def fixes(talk: "Talk", argument: str) -> None:
 def dataset(talk: "Talk", argument: str) -> None:
     """Name the file that records go to, or say which it is."""
     if argument:
-        talk.corrections.file = dataset_file(argument, "/data")
+        talk.corrections.file = dataset_file(path_of(argument, "data", "datasets/my.jsonl"))
     file = talk.corrections.file
     if file is None:
         raise UserError(f"/data: {NO_DATASET}")
@@ -116,11 +116,8 @@ def why(talk: "Talk", argument: str) -> None:
                 talk.screen.say(f"{field}: {value}", "reasoning" if field == "reasoning" else "")
 
 
-def dataset_file(argument: str, where: str) -> Path:
-    """The JSONL file that a user names for records. Raises UserError for what can be none."""
-    if "\0" in argument:
-        raise UserError(f"{where}: a file name holds no NUL")
-    file = Path(os.path.expanduser(argument))
+def dataset_file(file: Path) -> Path:
+    """The JSONL file that a user names for records, there or not. Raises UserError for what can be none."""
     if file.is_dir():
         raise UserError(f"{file}: is a folder; name a file in it, such as {file / 'records.jsonl'}")
     if not file.absolute().parent.is_dir():
@@ -209,7 +206,7 @@ def _file(talk: "Talk", command: str) -> Path:
         trained_on = file_to_correct(corrections.source.run) if corrections.source.run else None
         if trained_on is None or not talk.confirm(f"add records to {trained_on}, which the adapter was trained on?"):
             raise UserError(f"/{command}: {NO_DATASET}")
-        corrections.file = dataset_file(str(trained_on), f"/{command}")
+        corrections.file = dataset_file(trained_on)
     return corrections.file
 
 

@@ -61,6 +61,10 @@ class LoadedModel:
         ids = encode_prompt(self.tokenizer, history, render_prompt(self.style, question))
         return TokenStream(self.model, self.tokenizer, ids, config, self.context_tokens, self.style, question)
 
+    def count_tokens(self, history: Sequence[Example]) -> int:
+        """How many tokens the earlier turns take before a question is asked."""
+        return len(encode_prompt(self.tokenizer, history, ""))
+
     def without_adapter(self) -> "LoadedModel":
         """The base alone, of the same weights in memory. Raises UserError where there is no adapter to leave out."""
         if self.base is None or self.adapter is None:

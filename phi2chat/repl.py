@@ -45,7 +45,7 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
 
     screen = Screen()
     config, model_config = build(ChatConfig, flags), build(ModelConfig, flags)
-    file = dataset_file(str(data), "--data") if data else None
+    file = dataset_file(data.expanduser()) if data else None
     model = load(model_config, screen.status)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     corrections = Corrections(source_of(model_config), file)
@@ -61,12 +61,18 @@ def talk(
     """Read and reply until the user leaves."""
     from phi2chat.corrections import Corrections
     from phi2chat.slash import follow
+    from phi2chat.status_line import StatusLine
     from phi2chat.talk import Talk
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
+    status = StatusLine(conversation)
+
+    def toolbar() -> str:
+        return status.render(session.app.output.get_size().columns)
+
     while not talking.leaving:
         try:
-            line = session.prompt(default=talking.draft)
+            line = session.prompt(default=talking.draft, bottom_toolbar=toolbar)
         except KeyboardInterrupt:
             screen.say("the question stays as it was" if talking.draft else "Ctrl-D or /quit leaves", "note")
             talking.draft = ""

@@ -14,12 +14,14 @@ from rich.text import Text
 from rich.theme import Theme
 
 from curation.script import describe_spans
+from phi2chat.named import name_characters
 from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
     from curation.records import Finding
     from phi2chat.changes import ChangedField
     from phi2chat.chat import Piece, Turn
+    from phi2chat.probe import Probe
     from phi2chat.watcher import Progress as TrainingProgress
 
 STYLES = {
@@ -68,6 +70,7 @@ class Screen:
         self._last_part: str | None = None
         self._last_console: Console | None = None  # where the last piece went; `ask` has two
         self._last_char = ""
+        self._folded_characters = 0
         self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
         self._printed_line = ""
@@ -123,6 +126,7 @@ class Screen:
         `label` names each part on a line of its own, for terminals that show no styles.
         """
         self.end_progress()
+        self._end_thinking()
         console = console or self.out
         if piece.part != self._last_part:
             if self._last_console is not None:
@@ -149,13 +153,38 @@ class Screen:
         self.say("stopped at once; this reply is not kept", "warning")
 
     def _end_last_part(self) -> None:
+        self._end_thinking()
         if self._last_console is not None:
             self._last_console.print()
         self._last_part = self._last_console = None
 
-    def folded(self, console: Console | None = None) -> None:
-        """What stands for a reasoning that is not shown."""
-        (console or self.out).print(Text("▸ reasoning folded; /reasoning on shows it", "note"))
+    def thinking(self, characters: int) -> None:
+        """A reasoning that is not shown has grown: a line that counts on a terminal, and nothing elsewhere.
+
+        What comes next puts the line that stands for the reasoning in its place.
+        """
+        self.end_progress()
+        self._folded_characters = characters
+        if self._rewrites_lines:
+            self._erase_line()
+            text = Text(f"▸ thinking, {_characters(characters)}", "note")
+            self.out.print(text, end="", no_wrap=True, overflow="ellipsis")
+            self.out.file.flush()
+
+    def _end_thinking(self) -> None:
+        if self._folded_characters:
+            if self._rewrites_lines:
+                self._erase_line()
+            folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
+            self.out.print(Text(folded, "note"), soft_wrap=True)
+            self._folded_characters = 0
+
+    @property
+    def _rewrites_lines(self) -> bool:
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def _erase_line(self) -> None:
+        self.out.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
@@ -175,7 +204,7 @@ class Screen:
 
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
-        if not self.out.is_terminal or self.out.is_dumb_terminal:
+        if not self._rewrites_lines:
             return False
         coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
         self.out.file.write(f"\x1b]52;c;{coded}\x07")
@@ -190,6 +219,14 @@ class Screen:
         for part in side_by_side(left, right, self.out.width):
             self.out.print(part, soft_wrap=isinstance(part, Text))
         self.out.print()
+
+    def probes(self, probes: "Sequence[Probe]") -> None:
+        """What came of probes, a row each, or a block on a narrow screen."""
+        from phi2chat.columns import probe_table
+
+        self.end_progress()
+        for part in probe_table(probes, self.out.width):
+            self.out.print(part, soft_wrap=isinstance(part, Text))
 
     # -- progress ------------------------------------------------------------------------------------------------
 
@@ -258,6 +295,10 @@ class Screen:
         self._bar.update(self._task, description=text, total=total, completed=completed)
 
 
+def _characters(count: int) -> str:
+    return f"{count} character" + ("" if count == 1 else "s")
+
+
 def describe_end(turn: "Turn") -> str:
     """Why a reply stopped and what it took."""
     speed = f", {turn.tokens / turn.seconds:.1f} tokens/s" if turn.seconds > 0 else ""
@@ -268,14 +309,23 @@ def describe_end(turn: "Turn") -> str:
     return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}{led}]"
 
 
+def describe_wrong(turn: "Turn") -> list[str]:
+    """A line for each part that is in a wrong script: which one, where, and the characters by name."""
+    lines = []
+    parts_ = [("reasoning", turn.reasoning_spans, turn.reasoning_lang), ("answer", turn.answer_spans, turn.lang)]
+    for part, spans, language in parts_:
+        if spans:
+            named = name_characters(spans, language)
+            lines.append(f"! {part}: {describe_spans(spans)}" + (f"; {named}" if named else ""))
+    return lines
+
+
 def footer(turn: "Turn") -> Text:
     """What stands below a reply: how it ended, and what is in a wrong script."""
     lines = [safe_text(describe_end(turn), "note")]
     if turn.guard.note:
         lines.append(safe_text(f"! {turn.guard.note}", "warning"))
-    for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
-        if spans:
-            lines.append(safe_text(f"! {part}: {describe_spans(spans)}", "warning"))
+    lines += [safe_text(line, "warning") for line in describe_wrong(turn)]
     return Text("\n").join(lines)
 
 

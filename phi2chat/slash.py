@@ -12,6 +12,7 @@ from phi2chat import sessions
 from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
 from phi2chat.fix import dataset, fix, fixes, good, why
+from phi2chat.probe import probe
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
 
@@ -163,6 +164,7 @@ COMMANDS = {
     "why": Command("[N]", "the training records nearest to the last question", why),
     "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
     "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
+    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),

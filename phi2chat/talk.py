@@ -46,15 +46,15 @@ class Talk:
         `changes` are those of `Conversation.ask`. Raises UserError where the question cannot be asked.
         """
         conversation, screen = self.conversation, self.screen
-        folded = False
+        folded = 0  # characters
         try:
             with noting_interrupts() as interrupt:
                 for piece in conversation.ask(question, interrupt, **changes):
                     if piece.part == "answer" or conversation.show_reasoning:
                         screen.piece(piece)
-                    elif not folded:
-                        folded = True
-                        screen.folded()
+                    else:
+                        folded += len(piece.text)
+                        screen.thinking(folded)
         except KeyboardInterrupt:
             screen.drop_reply()
             return

@@ -80,7 +80,8 @@ both greedy
 ───────────────────────────────────────┼──────────────────────────────────────
  [end of text; 2 tokens, 2.0 tokens/s; │ [end of text; 2 tokens, 2.0
  recipe chat]                          │ tokens/s; recipe chat]
- ! answer: Simplified Chinese: 这里    │
+ ! answer: Simplified Chinese: 这里;   │
+ 这 (CJK UNIFIED IDEOGRAPH-8FD9)       │
 """
 
 
@@ -97,7 +98,7 @@ def test_on_a_narrow_screen_one_stands_below_the_other(variants: Any) -> None:
         "[answer]",
         "日本の首都は[-这里-]です。",
         "[end of text; 2 tokens, 2.0 tokens/s; recipe chat]",
-        "! answer: Simplified Chinese: 这里",
+        "! answer: Simplified Chinese: 这里; 这 (CJK UNIFIED IDEOGRAPH-8FD9)",
         "phi-2 + runs/one ───────────────────────",
         "[reasoning]",
         "国会がある都市です。",

@@ -8,15 +8,18 @@ import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from rich.cells import cell_len
 
 from curation.errors import UserError
 from phi2chat.chat import Conversation
@@ -24,6 +27,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.recipes import StopReason
 from phi2chat.repl import make_session, open_history, talk
 from phi2chat.screen import SafeConsole, Screen
+from phi2chat.talk import Talk
 
 BACKSPACE = "\x7f"
 ENTER, ALT_ENTER, CTRL_C, CTRL_D = "\r", "\x1b\r", "\x03", "\x04"
@@ -132,7 +136,7 @@ def test_a_folded_reasoning_is_shown_on_request(conversation: Conversation) -> N
     keys = ENTER.join(["/reasoning off", "首都は？", "/reasoning on", ""])
     assert run(conversation, keys) == (
         "reasoning is folded\n"
-        "▸ reasoning folded; /reasoning on shows it\n"
+        "▸ reasoning folded (10 characters); /reasoning on shows it\n"
         "[answer]\n"
         "東京です。\n"
         f"{FOOTER}\n"
@@ -151,7 +155,7 @@ def test_a_reply_in_a_wrong_script_is_named_in_the_footer(scripted_model: Any) -
         "[answer]\n"
         "東京です。\n"
         "[budget; 1 tokens, 2.0 tokens/s; recipe chat]\n"
-        "! reasoning: Simplified Chinese: 这是首都\n"
+        "! reasoning: Simplified Chinese: 这是首都; 这 (CJK UNIFIED IDEOGRAPH-8FD9)\n"
         "\n"
     )
 
@@ -266,6 +270,34 @@ def test_what_the_user_typed_comes_back_inert(conversation: Conversation) -> Non
     assert run(conversation, paste("/[bold]\x07") + ENTER) == "/[bold]^G: no such command; see /help\n"
 
 
+# The line below the input
+
+
+class ScriptedSession:
+    """An input line of 60 cells, into which lines are typed; `below` has what stood below it each time."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = list(lines)
+        self.below: list[str] = []
+        self.app = SimpleNamespace(output=SimpleNamespace(get_size=lambda: Size(rows=24, columns=60)))
+
+    def prompt(self, bottom_toolbar: Callable[[], str], **_: Any) -> str:
+        self.below.append(bottom_toolbar())
+        if not self._lines:
+            raise EOFError
+        return self._lines.pop(0)
+
+
+def test_the_line_below_the_input_follows_the_conversation(conversation: Conversation) -> None:
+    session: Any = ScriptedSession("/lang en", "首都は？")
+    talk(conversation, plain_screen()[0], session)
+    assert session.below == [
+        "scripted  ja  recipe chat  guard flag",
+        "scripted  en  recipe chat  guard flag",
+        "scripted  en  recipe chat  guard flag  4 tokens 2.0/s",
+    ]
+
+
 # The screen of a terminal
 
 
@@ -277,6 +309,9 @@ def terminal() -> tuple[Screen, io.StringIO]:
 
 
 REASONING, WRONG, DIM, WARNING = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[2m", "\x1b[1;33m"
+
+
+NAMED = "这 (CJK UNIFIED IDEOGRAPH-8FD9), 们 (CJK UNIFIED IDEOGRAPH-4EEC)"
 
 
 def styled(text: str, style: str) -> str:
@@ -296,7 +331,7 @@ def test_each_part_has_its_style_and_a_wrong_script_stands_out(terminal: Any, sc
         f"\n\n{styled('[answer]', DIM)}\nはい。\n"
         + styled("[end of text; 1 tokens, 2.0 tokens/s; recipe chat]", DIM)
         + "\n"
-        + styled("! reasoning: Simplified Chinese: 这们", WARNING)
+        + styled(f"! reasoning: Simplified Chinese: 这们; {NAMED}", WARNING)
         + "\n\n"
     )
 
@@ -315,6 +350,41 @@ def test_an_escaped_control_code_is_visible_as_such(terminal: Any, scripted_mode
     for piece in talking.ask("?"):
         screen.piece(piece)
     assert shown.getvalue().endswith("はい" + styled("^[", "\x1b[7;33m") + "[2J")
+
+
+def ask_folded(screen: Screen, model: Any) -> Talk:
+    folding = Talk(Conversation(model, ChatConfig()), screen, lambda question: False)
+    folding.conversation.show_reasoning = False
+    folding.reply("?")
+    return folding
+
+
+def test_a_folded_reasoning_is_counted_in_one_line_that_makes_room(terminal: Any, scripted_model: Any) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(TOKYO))
+    erase = "\r\x1b[2K"
+    folded = "▸ reasoning folded (10 characters); /reasoning on shows it"
+    *counts, last, rest = shown.getvalue().split(erase)
+    assert counts[0] == "" and len(counts) >= 1
+    assert all(re.fullmatch(r"\x1b\[2m▸ thinking, \d+ c.*\x1b\[0m", count) for count in [*counts[1:], last])
+    assert "\n" not in "".join([*counts, last])
+    assert rest.startswith(styled(folded, DIM) + "\n" + styled("[answer]", DIM) + "\n東京です。\n")
+    assert all(cell_len(re.sub(r"\x1b\[\d+m", "", count)) <= 20 for count in [*counts, last])
+
+
+def test_a_folded_reasoning_that_never_becomes_an_answer_is_folded_all_the_same(
+    terminal: Any, scripted_model: Any
+) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(["\n理由だけ"]))
+    rest = shown.getvalue().rpartition("\r\x1b[2K")[2]
+    assert rest.startswith(styled("▸ reasoning folded (4 characters); /reasoning on shows it", DIM) + "\n")
+
+
+def test_a_reply_without_a_reasoning_folds_nothing(terminal: Any, scripted_model: Any) -> None:
+    screen, shown = terminal
+    ask_folded(screen, scripted_model(["\n\n### Answer:\n東京です。"]))
+    assert "▸" not in shown.getvalue()
 
 
 def test_a_status_bar_is_gone_when_the_reply_comes(terminal: Any, scripted_model: Any) -> None:

@@ -1,0 +1,164 @@
+"""`/probe`: the questions of a file, each by itself, and whether the answers are those that the file has."""
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from curation.errors import UserError
+from curation.records import Record, read_bytes, read_dataset
+from phi2chat import config as configs
+from phi2chat.chat import Conversation, Turn
+from phi2chat.config import TrainConfig
+from phi2chat.files import path_of
+from phi2chat.interrupts import noting_interrupts
+from phi2chat.recipes import StopReason
+from phi2chat.talk import Talk
+
+EXAMPLE = "/probe datasets/my.jsonl"
+
+# Between digits these make another number of it; a comma there only makes it easier to read.
+_SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
+
+
+@runtime_checkable
+class HasAdapter(Protocol):
+    """A model that may stand on a run of ours."""
+
+    adapter: Path | None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A record that was asked, and the reply, or why there is none."""
+
+    record: Record
+    turn: Turn | None
+    refusal: str = ""
+
+    @property
+    def expected(self) -> str | None:
+        """The answer of the record, if it has one."""
+        answer = self.record.data.get("answer")
+        return answer if isinstance(answer, str) else None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the answer is the expected one, but for width, case, blanks and punctuation."""
+        return self.turn is not None and self.expected is not None and is_same(self.turn.answer, self.expected)
+
+
+def probe(talk: Talk, argument: str) -> None:
+    """Ask every record of a file, by default of the run's eval side, and show what came of it.
+
+    Ctrl-C stops; what was done is shown. The conversation stays as it is.
+    """
+    path, records = _read(path_of(argument, "probe")) if argument else _of_the_run(talk)
+    done: list[Probe] = []
+    talk.say(f"asking the {len(records)} records of {path}; Ctrl-C stops")
+    try:
+        for asked in _ask_all(talk, records):
+            done.append(asked)
+    except KeyboardInterrupt:
+        pass  # the rows that are done are shown
+    finally:
+        talk.screen.end_progress()
+    if done:
+        talk.screen.probes(done)
+    talk.say(_summary(done, len(records)))
+
+
+def is_same(answer: str, expected: str) -> bool:
+    """Whether two answers are one, but for width, case, blanks and punctuation that is no part of a number."""
+    return _key(answer) == _key(expected)
+
+
+def _key(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
+    kept = {match.start() for match in _SIGNS.finditer(text)}
+    return "".join(
+        char for place, char in enumerate(text) if place in kept or unicodedata.category(char)[0] not in "PZC"
+    )
+
+
+def _read(path: Path) -> tuple[Path, list[Record]]:
+    """The records of a JSONL file, or the lines of a .txt file as instructions. Raises UserError for any other."""
+    if path.suffix == ".txt":
+        try:
+            lines = read_bytes(path).decode("utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: is not UTF-8; save it as UTF-8") from None
+        records = [Record({"instruction": line}) for line in lines if line.strip()]
+    else:
+        dataset = read_dataset(path)
+        if dataset.broken:
+            raise UserError(f"{dataset.broken[0]}; mend it")
+        for line, record in dataset.records():
+            instruction = record.data.get("instruction")
+            if not isinstance(instruction, str) or not instruction.strip():
+                raise UserError(f"{path}:{line.number}: has no instruction to ask; write one")
+        records = [record for _, record in dataset.records()]
+    if not records:
+        raise UserError(f"{path}: holds no record; give another file")
+    return path, records
+
+
+def _of_the_run(talk: Talk) -> tuple[Path, list[Record]]:
+    """The probes or else the eval records that the adapter was trained with."""
+    from phi2chat.examples import read_sides
+    from phi2chat.run import RUN_FILE, read_run
+
+    model = talk.conversation.model
+    adapter = model.adapter if isinstance(model, HasAdapter) else None
+    folders = [adapter, adapter.resolve().parent.parent] if adapter else []  # of a checkpoint
+    folder = next((folder for folder in folders if (folder / RUN_FILE).is_file()), None)
+    if folder is None:
+        raise UserError(f"/probe: needs a file of records, as in {EXAMPLE}")
+    run = read_run(folder)
+    try:
+        config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
+        if config.sample_file:
+            return _read(config.sample_file)
+        rows = read_sides(Path(run.data), config).eval
+    except UserError as error:
+        raise UserError(
+            f"/probe: the run's own records are not there ({error}); give a file, as in {EXAMPLE}"
+        ) from None
+    if not rows:
+        raise UserError(f"/probe: the run has no eval records; give a file, as in {EXAMPLE}")
+    return rows[0].path, [row.record for row in rows]
+
+
+def _ask_all(talk: Talk, records: Sequence[Record]) -> Iterator[Probe]:
+    model, config = talk.conversation.model, talk.conversation.config
+    with noting_interrupts() as interrupt:
+        for number, record in enumerate(records, start=1):
+            talk.screen.status(f"{number}/{len(records)} {record.instruction.splitlines()[0]}")
+            wanted = dataclasses.replace(config, lang=record.language, reasoning_lang=record.reasoning_language)
+            # As the prompt of training has it, where the input is a block of its own.
+            given = f"\n\n{model.style.input}\n{record.input.strip()}" if record.input.strip() else ""
+            asked = Conversation(model, wanted)
+            try:
+                for _ in asked.ask(record.instruction.strip() + given, interrupt):
+                    pass
+            except UserError as error:
+                yield Probe(record, None, str(error))
+                continue
+            if interrupt.requested:
+                return
+            yield Probe(record, asked.turns[-1])
+
+
+def _summary(done: Sequence[Probe], total: int) -> str:
+    turns = [asked.turn for asked in done if asked.turn is not None]
+    expected = sum(asked.expected is not None for asked in done)
+    parts = [f"{sum(asked.is_same for asked in done)} of {expected} answers the same"]
+    parts.append(f"{sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script")
+    stopped = [turn.stop for turn in turns if turn.stop not in (StopReason.END_OF_TEXT, StopReason.NEXT_QUESTION)]
+    parts += [f"{stopped.count(stop)} stopped by {stop.value}" for stop in StopReason if stop in stopped]
+    if len(done) < total:
+        parts.append(f"stopped after {len(done)} of {total}")
+    return ", ".join(parts)
