@@ -182,7 +182,7 @@ def test_ctrl_c_in_the_editor_saves_nothing_and_the_talk_goes_on(
         (f"{MEND}; t = t.replace('reasoning: |-\\n  {REASONING}\\n', '')", "! reasoning: is missing [required]"),
         (f"{MEND}; t = t.replace(': ja', ': 日本語')", '! language: "日本語" is not a language tag'),
         (MEND.replace("です。", "です。### Answer:"), '! answer: holds "### Answer:", which marks a part of a prompt'),
-        ("t = t.replace('|-\\n  这是东京', '注: 東京')", "line 6, column 10: mapping values are not allowed here"),
+        ("t = t.replace('|-\\n  这是东京', '注: 東京')", "line 7, column 10: mapping values are not allowed here"),
         ("t = '東京です。'", "the fields are gone"),
     ],
 )
