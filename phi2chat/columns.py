@@ -9,9 +9,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from curation.script import Span, describe_spans
+from curation.script import Span
 from phi2chat.chat import Turn
 from phi2chat.differences import Run, differences
+from phi2chat.footer import describe_wrong
 from phi2chat.probe import Probe
 from phi2chat.screen import footer, marked, safe_text
 
@@ -68,11 +69,7 @@ def _probe_row(probe: Probe) -> list[Text]:
     verdict = [safe_text(turn.stop.value, "note")]
     if expected is not None:
         verdict.insert(0, Text("same", "good") if probe.is_same else Text("not the same", "warning"))
-    verdict += [
-        safe_text(f"! {part}: {describe_spans(spans)}", "warning")
-        for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans))
-        if spans
-    ]
+    verdict += [safe_text(line, "warning") for line in describe_wrong(turn, with_names=False)]
     return [question, answer, shown, Text("\n").join(verdict)]
 
 

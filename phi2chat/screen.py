@@ -13,8 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.theme import Theme
 
-from curation.script import describe_spans
-from phi2chat.named import name_characters
+from phi2chat.footer import describe_end, describe_wrong
 from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
@@ -297,27 +296,6 @@ class Screen:
 
 def _characters(count: int) -> str:
     return f"{count} character" + ("" if count == 1 else "s")
-
-
-def describe_end(turn: "Turn") -> str:
-    """Why a reply stopped and what it took."""
-    speed = f", {turn.tokens / turn.seconds:.1f} tokens/s" if turn.seconds > 0 else ""
-    no_answer = "" if turn.answer else "; no answer came"
-    backs = turn.guard.step_backs
-    led = f"; {backs} step{'' if backs == 1 else 's'} back" if backs else ""
-    led += ", and no more left" if turn.guard.spent else ""
-    return f"[{turn.stop.value}{no_answer}; {turn.tokens} tokens{speed}; recipe {turn.recipe}{led}]"
-
-
-def describe_wrong(turn: "Turn") -> list[str]:
-    """A line for each part that is in a wrong script: which one, where, and the characters by name."""
-    lines = []
-    parts_ = [("reasoning", turn.reasoning_spans, turn.reasoning_lang), ("answer", turn.answer_spans, turn.lang)]
-    for part, spans, language in parts_:
-        if spans:
-            named = name_characters(spans, language)
-            lines.append(f"! {part}: {describe_spans(spans)}" + (f"; {named}" if named else ""))
-    return lines
 
 
 def footer(turn: "Turn") -> Text:

@@ -1,6 +1,5 @@
 """`/compare`: who is asked what, and what is shown of it and saved."""
 
-import io
 import json
 import os
 import signal
@@ -11,34 +10,22 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from curation.errors import UserError
-from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
-from phi2chat.screen import SafeConsole, Screen
-from phi2chat.slash import follow
-from phi2chat.talk import Talk
 
 TOKYO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は東京です。"]
 KYOTO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は京都です。"]
 CHINESE = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は这里です。"]
 
 
-class Compared:
-    """A talk on a screen of some width, without colours."""
+@pytest.fixture
+def compared(scripted_talk: Any) -> Any:
+    """Make a talk with `compared(model, width, config)`; `talk.see(line)` is what is shown after a line, trimmed."""
 
-    def __init__(self, model: Any, width: int = 200, config: ChatConfig | None = None) -> None:
-        self._shown = io.StringIO()
-        console = SafeConsole(file=self._shown, width=width)
-        self.talk = Talk(Conversation(model, config or ChatConfig()), Screen(console, console), lambda question: False)
+    class Compared(scripted_talk):  # type: ignore[misc]
+        def see(self, line: str) -> str:
+            return "\n".join(line.rstrip() for line in self.enter(line)[0].splitlines())
 
-    def say(self, line: str) -> str:
-        """What is shown after a line; a refusal begins with "! "."""
-        before = len(self._shown.getvalue())
-        try:
-            follow(self.talk, line)
-        except UserError as error:
-            return f"! {error}"
-        return "\n".join(line.rstrip() for line in self._shown.getvalue()[before:].splitlines())
+    return lambda model, width=200, config=None: Compared(model, config, width)
 
 
 @pytest.fixture
@@ -81,16 +68,15 @@ both greedy
  [end of text; 2 tokens, 2.0 tokens/s; │ [end of text; 2 tokens, 2.0
  recipe chat]                          │ tokens/s; recipe chat]
  ! answer: Simplified Chinese: 这里;   │
- 这 (CJK UNIFIED IDEOGRAPH-8FD9)       │
-"""
+ 这 (CJK UNIFIED IDEOGRAPH-8FD9)       │"""
 
 
-def test_base_and_adapter_stand_side_by_side(variants: Any) -> None:
-    assert Compared(variants([CHINESE], [TOKYO], []), 78).say("/compare 首都は？") == TWO_COLUMNS
+def test_base_and_adapter_stand_side_by_side(variants: Any, compared: Any) -> None:
+    assert compared(variants([CHINESE], [TOKYO], []), 78).see("/compare 首都は？") == TWO_COLUMNS
 
 
-def test_on_a_narrow_screen_one_stands_below_the_other(variants: Any) -> None:
-    shown = Compared(variants([CHINESE], [TOKYO], []), 40).say("/compare 首都は？").splitlines()
+def test_on_a_narrow_screen_one_stands_below_the_other(variants: Any, compared: Any) -> None:
+    shown = compared(variants([CHINESE], [TOKYO], []), 40).see("/compare 首都は？").splitlines()
     assert shown[4:] == [
         "phi-2 ──────────────────────────────────",
         "[reasoning]",
@@ -109,60 +95,64 @@ def test_on_a_narrow_screen_one_stands_below_the_other(variants: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 61, 80, 81, 133])
-def test_no_line_of_two_columns_is_wider_than_the_screen_and_the_bar_stands_straight(variants: Any, width: int) -> None:
+def test_no_line_of_two_columns_is_wider_than_the_screen_and_the_bar_stands_straight(
+    variants: Any, compared: Any, width: int
+) -> None:
     long = ["\n" + "国会がABC 123ある、ﾊﾝｶｸもある都市です。" * 9 + "\n\n### Answer:\n" + "東京です。" * 20]
-    shown = Compared(variants([long], [TOKYO], []), width).say("/compare 首都は？").splitlines()[4:]
+    shown = compared(variants([long], [TOKYO], []), width).see("/compare 首都は？").splitlines()[4:]
     rows = [line for line in shown if "│" in line]
     assert len(rows) > 10
     assert len({cell_len(row.partition("│")[0]) for row in rows}) == 1
     assert all(cell_len(line) <= width for line in shown)
 
 
-def test_without_a_question_the_last_one_is_asked_of_both_and_the_conversation_stays(variants: Any) -> None:
+def test_without_a_question_the_last_one_is_asked_of_both_and_the_conversation_stays(
+    variants: Any, compared: Any
+) -> None:
     model = variants([KYOTO], [TOKYO, TOKYO, TOKYO], [])
-    compared = Compared(model)
-    compared.say("一")
-    compared.say("二")
-    before = list(compared.talk.conversation.turns)
-    compared.say("/compare")
+    talk = compared(model)
+    talk.see("一")
+    talk.see("二")
+    before = list(talk.conversation.turns)
+    talk.see("/compare")
     assert [(len(history), question) for history, question, _ in model.base.asked] == [(1, "二")]
     assert model.asked[-1] == model.base.asked[0]
-    assert compared.talk.conversation.turns == before
+    assert talk.conversation.turns == before
 
 
-def test_a_new_question_is_asked_after_the_conversation_so_far(variants: Any) -> None:
+def test_a_new_question_is_asked_after_the_conversation_so_far(variants: Any, compared: Any) -> None:
     model = variants([KYOTO], [TOKYO, TOKYO], [])
-    compared = Compared(model)
-    compared.say("一")
-    compared.say("/compare 二")
+    talk = compared(model)
+    talk.see("一")
+    talk.see("/compare 二")
     assert [(len(history), question) for history, question, _ in model.base.asked] == [(1, "二")]
 
 
-def test_the_same_reply_is_called_that(variants: Any) -> None:
-    shown = Compared(variants([TOKYO], [TOKYO], [])).say("/compare 首都は？")
+def test_the_same_reply_is_called_that(variants: Any, compared: Any) -> None:
+    shown = compared(variants([TOKYO], [TOKYO], [])).see("/compare 首都は？")
     assert "both greedy; the same reply\n" in shown
     assert "[-" not in shown and "{+" not in shown
 
 
-def test_a_sampled_comparison_names_its_seed(variants: Any) -> None:
+def test_a_sampled_comparison_names_its_seed(variants: Any, compared: Any) -> None:
     config = ChatConfig(temperature=0.7, seed=5)
     model = variants([TOKYO], [KYOTO], [])
-    assert "both with temperature 0.7 and seed 5\n" in Compared(model, config=config).say("/compare 首都は？")
+    assert "both with temperature 0.7 and seed 5\n" in compared(model, config=config).see("/compare 首都は？")
     assert [asked.seed for _, _, asked in [*model.asked, *model.base.asked]] == [5, 5]
 
 
-def test_a_folder_is_another_adapter(variants: Any, tmp_path: Path) -> None:
+def test_a_folder_is_another_adapter(variants: Any, compared: Any, tmp_path: Path) -> None:
     model = variants([], [TOKYO], [KYOTO])
-    shown = Compared(model).say(f"/compare {tmp_path} 首都は？")
+    shown = compared(model).see(f"/compare {tmp_path} 首都は？")
     assert model.others == [tmp_path]
     assert [question for _, question, _ in model.other.asked] == ["首都は？"]
     head = next(line for line in shown.splitlines() if "│" in line)
     assert [title.strip() for title in head.split("│")] == ["phi-2 + runs/one", "phi-2 + runs/two"]
 
 
-def test_two_recipes_are_compared_of_any_model(scripted_model: Any) -> None:
+def test_two_recipes_are_compared_of_any_model(scripted_model: Any, compared: Any) -> None:
     model = scripted_model(TOKYO, KYOTO)
-    shown = Compared(model).say("/compare a b 首都は？")
+    shown = compared(model).see("/compare a b 首都は？")
     assert [(question, config.recipe) for _, question, config in model.asked] == [("首都は？", "a"), ("首都は？", "b")]
     head = next(line for line in shown.splitlines() if "│" in line)
     assert [title.strip() for title in head.split("│")] == ["recipe a", "recipe b"]
@@ -179,18 +169,18 @@ def test_two_recipes_are_compared_of_any_model(scripted_model: Any) -> None:
         ("/compare save x.jsonl", "! /compare save: nothing was compared yet"),
     ],
 )
-def test_what_cannot_be_compared_is_said_in_a_sentence(variants: Any, line: str, refusal: str) -> None:
-    assert Compared(variants([], [], [])).say(line) == refusal
+def test_what_cannot_be_compared_is_said_in_a_sentence(variants: Any, compared: Any, line: str, refusal: str) -> None:
+    assert compared(variants([], [], [])).see(line) == refusal
 
 
-def test_a_model_without_variants_is_compared_in_recipes_alone(scripted_model: Any) -> None:
+def test_a_model_without_variants_is_compared_in_recipes_alone(scripted_model: Any, compared: Any) -> None:
     wanted = "! /compare: scripted has no base and no adapters; /compare a b compares recipes"
-    assert Compared(scripted_model()).say("/compare 首都は？") == wanted
+    assert compared(scripted_model()).see("/compare 首都は？") == wanted
 
 
-def test_a_fraction_is_a_question_and_no_folder(variants: Any) -> None:
+def test_a_fraction_is_a_question_and_no_folder(variants: Any, compared: Any) -> None:
     model = variants([TOKYO], [TOKYO], [])
-    Compared(model).say("/compare 1/2 + 1/3 は？")
+    compared(model).see("/compare 1/2 + 1/3 は？")
     assert [question for _, question, _ in model.asked] == ["1/2 + 1/3 は？"]
 
 
@@ -202,30 +192,30 @@ def pressing_ctrl_c(times: int) -> Iterator[str]:
     yield "来ない"
 
 
-def test_ctrl_c_ends_a_reply_and_the_comparison_goes_on(variants: Any) -> None:
-    shown = Compared(variants([pressing_ctrl_c(1)], [TOKYO], [])).say("/compare 首都は？")
+def test_ctrl_c_ends_a_reply_and_the_comparison_goes_on(variants: Any, compared: Any) -> None:
+    shown = compared(variants([pressing_ctrl_c(1)], [TOKYO], [])).see("/compare 首都は？")
     assert "[interrupted; no answer came; 2 tokens" in shown
     assert "東京です。" in shown
 
 
-def test_a_second_ctrl_c_ends_the_comparison(variants: Any) -> None:
-    compared = Compared(variants([pressing_ctrl_c(2)], [TOKYO], []))
-    assert compared.say("/compare 首都は？") == "asking phi-2 ...\nstopped at once; there is no comparison"
-    assert compared.talk.comparison is None
+def test_a_second_ctrl_c_ends_the_comparison(variants: Any, compared: Any) -> None:
+    talk = compared(variants([pressing_ctrl_c(2)], [TOKYO], []))
+    assert talk.see("/compare 首都は？") == "asking phi-2 ...\nstopped at once; there is no comparison"
+    assert talk.comparison is None
 
 
-def test_a_text_of_a_model_comes_out_inert(variants: Any) -> None:
-    shown = Compared(variants([["\n[/bold]\x1b[2J\n\n### Answer:\na\rb"]], [TOKYO], [])).say("/compare \x07?")
+def test_a_text_of_a_model_comes_out_inert(variants: Any, compared: Any) -> None:
+    shown = compared(variants([["\n[/bold]\x1b[2J\n\n### Answer:\na\rb"]], [TOKYO], [])).see("/compare \x07?")
     assert "[/bold]^[[2J" in shown and "a^Mb" in shown and "^G?" in shown
 
 
-def test_comparisons_are_saved_line_by_line_for_other_tools(variants: Any, tmp_path: Path) -> None:
+def test_comparisons_are_saved_line_by_line_for_other_tools(variants: Any, compared: Any, tmp_path: Path) -> None:
     path = tmp_path / "compared.jsonl"
-    compared = Compared(variants([CHINESE, TOKYO], [TOKYO, TOKYO], []))
-    compared.say("/compare 首都は？")
-    assert compared.say(f"/compare save {path}") == f"saved the comparison to {path}"
-    compared.say("/compare 二つめ")
-    assert compared.say(f"/compare save {path}") == f"added the comparison to {path}"
+    talk = compared(variants([CHINESE, TOKYO], [TOKYO, TOKYO], []))
+    talk.see("/compare 首都は？")
+    assert talk.see(f"/compare save {path}") == f"saved the comparison to {path}"
+    talk.see("/compare 二つめ")
+    assert talk.see(f"/compare save {path}") == f"added the comparison to {path}"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(line["side"], line["question"], line["flagged"]) for line in lines] == [
         ("phi-2", "首都は？", True),
@@ -241,11 +231,11 @@ def test_comparisons_are_saved_line_by_line_for_other_tools(variants: Any, tmp_p
 @pytest.mark.parametrize(
     "content", ["five years of work", '{"instruction": "?"}\n', '["side"]', "[]\n", '["side"]\n', '{"side": 1}']
 )
-def test_a_file_of_something_else_is_not_written_to(variants: Any, tmp_path: Path, content: str) -> None:
+def test_a_file_of_something_else_is_not_written_to(variants: Any, compared: Any, tmp_path: Path, content: str) -> None:
     path = tmp_path / "thesis.txt"
     path.write_text(content)
-    compared = Compared(variants([TOKYO], [TOKYO], []))
-    compared.say("/compare 首都は？")
+    talk = compared(variants([TOKYO], [TOKYO], []))
+    talk.see("/compare 首都は？")
     wanted = f"! {path}: is not a file of comparisons; give another file name"
-    assert compared.say(f"/compare save {path}") == wanted
+    assert talk.see(f"/compare save {path}") == wanted
     assert path.read_text() == content

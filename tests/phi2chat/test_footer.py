@@ -3,7 +3,7 @@
 import pytest
 
 from curation.script import check
-from phi2chat.named import name_characters
+from phi2chat.footer import name_characters
 
 
 @pytest.mark.parametrize(
