@@ -103,6 +103,13 @@ class Screen:
             table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
         self.out.print(table)
 
+    def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """What something is called and what it is, side by side, or one below the other on a narrow screen."""
+        longest = max(len(name) for name, _ in pairs)
+        is_narrow = self.out.width < longest + 2 + max(len(meaning) for _, meaning in pairs)
+        lines = [f"{name}\n    {meaning}" if is_narrow else f"{name:{longest}}  {meaning}" for name, meaning in pairs]
+        self.say("\n".join(lines), "note")
+
     def findings(self, findings: Iterable["Finding"]) -> None:
         """The findings of a check, one a line, as editors and `grep` can read them."""
         for finding in findings:

@@ -19,8 +19,8 @@ from phi2chat.talk import Talk
 RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
 KEYS = (
-    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, Ctrl-C stops a reply,\n"
-    "Ctrl-R searches, Ctrl-D leaves; "
+    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
+    "Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
     "a question that begins with a slash is written with two: //"
 )
 
@@ -62,10 +62,10 @@ def run_command(talk: Talk, line: str) -> None:
 
 
 def _help(talk: Talk, argument: str) -> None:
-    usage = {name: f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()}
-    width = max(map(len, usage.values()))
-    lines = [f"{usage[name]:{width}}  {command.help}" for name, command in COMMANDS.items()]
-    talk.say("\n".join([*lines, "", KEYS]))
+    talk.screen.definitions(
+        [(f"/{name} {command.argument}".rstrip(), command.help) for name, command in COMMANDS.items()]
+    )
+    talk.say(f"\n{KEYS}")
 
 
 def _reasoning(talk: Talk, argument: str) -> None:

@@ -40,21 +40,25 @@ def two_adapters(tiny_phi: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     return adapter_of(tiny_phi, folder / "one", 1), adapter_of(tiny_phi, folder / "two", 2, bias="all")
 
 
-def load_tiny(base: Path, adapter: Path | None = None) -> LoadedModel:
-    return load(ModelConfig(base=str(base), adapter=adapter, device="cpu"), lambda message: None)
+def load_tiny(base: Path, adapter: Path | None = None, quantize: Any = "none") -> LoadedModel:
+    config = ModelConfig(base=str(base), adapter=adapter, device="cpu", quantize=quantize)
+    return load(config, lambda message: None)
 
 
 def reply(model: LoadedModel) -> str:
     return "".join(model.stream([], "日本の首都は？", ChatConfig(max_new_tokens=12)))
 
 
+@pytest.mark.parametrize("quantize", ["none", pytest.param("nf4", marks=pytest.mark.slow)])
 def test_every_variant_replies_as_it_does_when_it_is_loaded_alone(
-    tiny_phi: Path, two_adapters: tuple[Path, Path]
+    tiny_phi: Path, two_adapters: tuple[Path, Path], quantize: str
 ) -> None:
+    if quantize == "nf4":
+        pytest.importorskip("bitsandbytes")
     one, two = two_adapters
-    alone = [reply(load_tiny(tiny_phi, adapter)) for adapter in (None, one, two)]
+    alone = [reply(load_tiny(tiny_phi, adapter, quantize)) for adapter in (None, one, two)]
     assert len(set(alone)) == 3
-    loaded = load_tiny(tiny_phi, one)
+    loaded = load_tiny(tiny_phi, one, quantize)
     variants = [loaded.without_adapter(), loaded, loaded.with_adapter(two)]
     assert [reply(variant) for variant in variants] == alone
     assert [reply(variant) for variant in variants] == alone  # whichever was asked last

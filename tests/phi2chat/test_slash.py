@@ -23,8 +23,14 @@ def test_help_lists_every_command_and_the_keys(talk: Any) -> None:
     lines = [line.split("  ", 1) for line in commands.splitlines()]
     assert [usage for usage, _ in lines] == [f"/{name} {one.argument}".rstrip() for name, one in COMMANDS.items()]
     assert [help_.strip() for _, help_ in lines] == [command.help for command in COMMANDS.values()]
-    assert max(map(len, commands.splitlines())) <= 80
+    assert max(map(len, [*commands.splitlines(), *keys.splitlines()])) <= 80
     assert keys == KEYS
+
+
+def test_on_a_narrow_screen_help_stands_below_each_command(scripted_model: Any, scripted_talk: Any) -> None:
+    lines = scripted_talk(scripted_model(), width=40).enter("/help")[0].split("\n\n")[0].splitlines()
+    assert lines[:4] == ["/help", "    this list", "/reasoning on|off", "    show the reasoning or fold it away"]
+    assert len(lines) == 2 * len(COMMANDS)
 
 
 def test_reasoning_is_folded_and_the_last_one_shown_again(talk: Any) -> None:
