@@ -26,6 +26,11 @@ class NearPair:
     likeness: float
 
 
+def grams_of(key: str) -> frozenset[str]:
+    """The character 2- and 3-grams of a comparison key, or the key itself where it is shorter."""
+    return _grams(key)
+
+
 @dataclass(frozen=True)
 class _Text:
     key: str
@@ -45,6 +50,11 @@ def likeness(first: str, second: str) -> float:
     and most in Chinese, are not.
     """
     return _compare(_read(first), _read(second))
+
+
+def comparison_key(text: str) -> str:
+    """What is equal where two texts differ in width, case, blanks and punctuation alone."""
+    return _key(unicodedata.normalize("NFKC", text).casefold())
 
 
 def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
@@ -89,11 +99,21 @@ def _candidates(rare: Sequence[str], places: dict[str, list[int]]) -> set[int]:
     return found
 
 
+@lru_cache(maxsize=2)  # a text that is compared with many is read once
 def _read(text: str) -> _Text:
-    normal = unicodedata.normalize("NFKC", text).casefold()
-    dense = "".join(normal.split())
-    key = "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
+    return _read_normal(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _read_normal(normal: str) -> _Text:
+    key = _key(normal)
     return _Text(key, _FIGURES.findall(key), _number(_SUBJECT.findall(normal)))
+
+
+def _key(normal: str) -> str:
+    dense = "".join(normal.split())
+    if dense.isalnum():
+        return dense
+    return "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
 
 
 @lru_cache(maxsize=1000)  # a text is compared with many, one after the other

@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Never
 
@@ -298,10 +299,18 @@ def columns_of(raw: bytes, field: str, start: int, end: int) -> tuple[int, int]:
 
     An escape (`\\n`, `\\u3042`, the two of a surrogate pair) is one character of the text and several columns.
     """
+    columns = _columns(raw, field)
+    return columns[start], columns[end]
+
+
+@lru_cache(maxsize=1)  # a long text may have thousands of findings, one after the other
+def _columns(raw: bytes, field: str) -> list[int]:
+    """The column, from 1, of each character of a field's text, and of what follows the last."""
     text = raw.decode("utf-8")
-    first = next(member.value_start + 1 for member in members(text) if member.key == field)  # after the quote
-    widths = [len(match[0]) for match in itertools.islice(_WRITTEN_CHARACTER.finditer(text, first), end)]
-    return first + 1 + sum(widths[:start]), first + 1 + sum(widths)
+    member = next(member for member in members(text) if member.key == field)
+    first, last = member.value_start + 1, member.end - 1  # between the quotes
+    widths = (len(match[0]) for match in _WRITTEN_CHARACTER.finditer(text, first, last))
+    return list(itertools.accumulate(widths, initial=first + 1))
 
 
 def format_record(data: Mapping[str, Any]) -> bytes:

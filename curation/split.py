@@ -97,7 +97,7 @@ def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: i
 def read_split(folder: Path) -> tuple[Dataset, Dataset]:
     """Both sides of a split. Raises UserError where one is not what the manifest says, if there is one."""
     train, eval_ = read_dataset(folder / "train.jsonl"), read_dataset(folder / "eval.jsonl")
-    manifest = _read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
+    manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
     for side, dataset in (("train", train), ("eval", eval_)):
         if manifest and manifest[side]["sha256"] != dataset.sha256:
             raise UserError(f"{dataset.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
@@ -117,12 +117,13 @@ def _pins_of_last_split(output_dir: Path, eval_percent: float, seed: int) -> Map
     path = output_dir / MANIFEST
     if not path.exists():
         return {}
-    last = _read_manifest(path)
+    last = read_manifest(path)
     same_rule = last["rule"] == RULE and last["seed"] == seed and last["eval_percent"] == eval_percent
     return last["pinned_families"] if same_rule else {}
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest that `write_split` wrote. Raises UserError for anything else."""
     try:
         manifest: dict[str, Any] = json.loads(read_bytes(path))
         pins = dict(manifest["pinned_families"])

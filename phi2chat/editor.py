@@ -1,10 +1,11 @@
 """A record as text for $EDITOR: YAML with block scalars, read back as strings, only the changed fields taken over."""
 
 import os
+import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from curation.errors import UserError
 
 HEADER = (
     "# Save and leave to keep the changes; leave without saving to drop them. Lists and objects stay as they are.\n"
+    "# Below `|-` every line of the text begins with two blanks.\n"
 )
 
 
@@ -21,18 +23,26 @@ class _Dumper(yaml.SafeDumper):
     """Strings as blocks, so that many lines of Japanese can be read and edited as such."""
 
 
+class _Prose(str):
+    """A text that is a block, however short: what is written into it may hold a colon, and needs no quotes."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text or len(text) > 60 else None
+    style = "|" if "\n" in text or len(text) > 60 or isinstance(text, _Prose) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(_Prose, _represent_text)
 
 
-def to_text(data: Mapping[str, Any]) -> str:
-    """The text fields of a record as YAML that `from_text` reads back unchanged."""
+def to_text(data: Mapping[str, Any], prose: Collection[str] = ()) -> str:
+    """The text fields of a record as YAML that `from_text` reads back unchanged; those in `prose` always as blocks."""
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    dumped = yaml.dump(texts, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
+    shown = {key: _Prose(value) if key in prose else value for key, value in texts.items()}
+    dumped = yaml.dump(shown, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
+    for key in prose:  # a block to write into, which PyYAML does not make of nothing
+        dumped = re.sub(rf'^{re.escape(key)}: ""$', f"{key}: |-\n  ", dumped, flags=re.MULTILINE)
     if (
         yaml.load(dumped, Loader=yaml.BaseLoader) != texts
     ):  # a block cannot hold every character, quotes with escapes can

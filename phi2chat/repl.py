@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.history import History
 
     from phi2chat.chat import Conversation
+    from phi2chat.corrections import Corrections
     from phi2chat.screen import Screen
 
 HISTORY_FILE = "history"
@@ -24,36 +25,49 @@ HISTORY_FILE = "history"
 @with_options(ModelConfig)
 @with_options(EndpointConfig)
 @with_options(ChatConfig)
+@click.option("--data", type=click.Path(path_type=Path), help="JSONL file that /fix and /good add records to.")
 @click.option("--no-history", is_flag=True, help="Neither read nor write the history of questions.")
-def command(no_history: bool, **flags: Any) -> None:
+def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     """Chat with a model: reasoning and answer apart, wrong-script output marked.
 
     \b
     phi2chat repl --adapter runs/ja-basics-phi-2
-    phi2chat repl --base smollm2-135m
+    phi2chat repl --base smollm2-135m --data datasets/ja-basics.jsonl
     """
     import sys
 
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
+    from phi2chat.corrections import Corrections, Source, source_of
+    from phi2chat.fix import dataset_file
     from phi2chat.opening import open_model
     from phi2chat.screen import Screen
 
     screen = Screen()
     config = build(ChatConfig, flags)
+    file = dataset_file(data.expanduser()) if data else None
     model = open_model(flags, screen.status)
+    is_here = build(EndpointConfig, flags).endpoint is None
+    source = source_of(build(ModelConfig, flags)) if is_here else Source(model.name)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
-    talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
+    corrections = Corrections(source, file)
+    talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)), corrections)
 
 
-def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession[str]") -> None:
+def talk(
+    conversation: "Conversation",
+    screen: "Screen",
+    session: "PromptSession[str]",
+    corrections: "Corrections | None" = None,
+) -> None:
     """Read and reply until the user leaves."""
+    from phi2chat.corrections import Corrections
     from phi2chat.slash import follow
     from phi2chat.status_line import StatusLine
     from phi2chat.talk import Talk
 
-    talking = Talk(conversation, screen, _confirm)
+    talking = Talk(conversation, screen, _confirm, corrections or Corrections())
     status = StatusLine(conversation)
 
     def toolbar() -> str:

@@ -18,6 +18,7 @@ from phi2chat.safe_text import escapes, parts
 
 if TYPE_CHECKING:
     from curation.records import Finding
+    from phi2chat.changes import ChangedField
     from phi2chat.chat import Piece, Turn
     from phi2chat.probe import Probe
     from phi2chat.watcher import Progress as TrainingProgress
@@ -195,6 +196,18 @@ class Screen:
         """The reasoning of an earlier reply."""
         self.out.print(marked(turn.reasoning, turn.reasoning_spans, "reasoning"), soft_wrap=True)
 
+    def change(self, change: "ChangedField") -> None:
+        """A field that was corrected: `-` what was said, `+` what was written, a wrong script between ⟦ and ⟧."""
+        self.end_progress()
+        self.out.print(safe_text(change.name, "heading"))
+        for line in change.lines:
+            text = marked(line.text, line.wrong, "note" if line.sign == "-" else "", ("⟦", "⟧"))
+            if line.left_out:
+                text += Text(f" … and {line.left_out:,} characters more", "note")
+            self.out.print(Text(f"{line.sign} ", "good" if line.sign == "+" else "note") + text, soft_wrap=True)
+        if change.left_out:
+            self.out.print(Text(f"… and {change.left_out:,} lines more", "note"), soft_wrap=True)
+
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
         if not self._rewrites_lines:
@@ -302,12 +315,11 @@ def footer(turn: "Turn") -> Text:
     return Text("\n").join(lines)
 
 
-def marked(text: str, spans: Sequence[Any], style: str) -> Text:
-    """A whole text with its runs in a wrong script highlighted."""
+def marked(text: str, spans: Sequence[Any], style: str, brackets: tuple[str, str] = ("", "")) -> Text:
+    """A whole text with its runs in a wrong script highlighted, and in brackets where no colour may tell them."""
     shown, position = Text(), 0
     for span in spans:
-        shown += safe_text(text[position : span.start], style) + safe_text(
-            text[span.start : span.end], "wrong_language"
-        )
+        wrong = safe_text(text[span.start : span.end], "wrong_language")
+        shown += safe_text(text[position : span.start], style) + Text(brackets[0]) + wrong + Text(brackets[1])
         position = span.end
     return shown + safe_text(text[position:], style)

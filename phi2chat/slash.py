@@ -11,6 +11,7 @@ from phi2chat import config as configs
 from phi2chat import sessions
 from phi2chat.compare import compare
 from phi2chat.config import ChatConfig
+from phi2chat.fix import dataset, fix, fixes, good, why
 from phi2chat.probe import probe
 from phi2chat.recipes import RECIPES, StopReason
 from phi2chat.talk import Talk
@@ -157,6 +158,11 @@ COMMANDS = {
     "guard": Command("flag|enforce|off", "mark a wrong script, keep it out, or neither", _set_one("guard"), _GUARDS),
     "recipe": Command("a|b|chat", "the way of inference", _set_one("recipe"), tuple(RECIPES)),
     "retry": Command("", "ask the last question again, sampled", _retry),
+    "fix": Command("", "correct the last reply and save it as a record", fix),
+    "good": Command("", "save the last reply as a record", good),
+    "fixes": Command("[undo]", "the records that were saved; take the last back", fixes, ("undo",)),
+    "data": Command("FILE", "the dataset that records go to", dataset),
+    "why": Command("[N]", "the training records nearest to the last question", why),
     "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
     "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
     "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe),

@@ -1,10 +1,11 @@
 """A conversation at a terminal: what a slash command works on, and how a reply is shown while it comes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
+from phi2chat.corrections import Corrections
 from phi2chat.interrupts import noting_interrupts
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ class Talk:
     """What a slash command works on: the conversation, the screen, and the user, who can be asked yes or no.
 
     A command that sets `leaving` ends the talk. What is in `draft` stands in the input line next, and what is sent
-    then takes the place of the last question. `comparison` has the replies of the last /compare.
+    then takes the place of the last question. `comparison` has the replies of the last /compare,
+    `corrections` the records that were made of replies.
     """
 
     conversation: "Conversation"
     screen: "Screen"
     confirm: Callable[[str], bool]
+    corrections: Corrections = field(default_factory=Corrections)
     leaving: bool = False
     draft: str = ""
     comparison: tuple[dict[str, Any], ...] | None = None

@@ -21,9 +21,11 @@ VALUES = st.none() | st.booleans() | st.integers() | st.lists(TEXTS, max_size=2)
 @example({"answer": "一行目\n二行目\n"})
 @example({"answer": "\n\n  字下げ\n\n"})
 @example({"a\nb": "長" * 200, "answer": "x" * 200 + " "})
+@example({"": "", "reasoning": 'x\nanswer: ""\n', "answer": ""})
 @settings(deadline=None)
 def test_a_record_that_was_not_edited_comes_back_the_same(data: dict[str, Any]) -> None:
     assert from_text(data, to_text(data)) == data
+    assert from_text(data, to_text(data, prose=[*data, "answer"])) == data
 
 
 def test_text_is_shown_as_it_reads_and_the_rest_is_left_out() -> None:
@@ -37,6 +39,13 @@ def test_text_is_shown_as_it_reads_and_the_rest_is_left_out() -> None:
     assert to_text(data) == HEADER + (
         "id: a\ninstruction: 日本の首都は？\nreasoning: |-\n  一つ目。\n  二つ目。\nanswer: 'no'\n"
     )
+
+
+def test_prose_is_a_block_that_takes_colons_and_quotes_as_they_are() -> None:
+    text = to_text({"id": "a", "reasoning": "首都は？", "answer": ""}, prose=["reasoning", "answer"])
+    assert text == HEADER + "id: a\nreasoning: |-\n  首都は？\nanswer: |-\n  \n"
+    edited = from_text({}, text.replace("首都", "注: 「首都").replace("|-\n  \n", "|-\n  'これ': \"東京\"\n"))
+    assert edited == {"id": "a", "reasoning": "注: 「首都は？", "answer": "'これ': \"東京\""}
 
 
 BEFORE = {"id": "a", "answer": "東京", "note": "x", "tags": ["t"]}

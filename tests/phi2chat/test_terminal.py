@@ -1,6 +1,8 @@
 """The real REPL with the real embedded model in a real terminal."""
 
+import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +22,25 @@ PROMPT = "»"
 def terminal(
     request: pytest.FixtureRequest, clean_environment: dict[str, str], tmp_path: Path
 ) -> Iterator[pexpect.spawn]:
-    """`phi2chat repl` in a terminal of 24 lines, at its first prompt."""
+    """`phi2chat repl` in a terminal of 24 lines, at its first prompt; its editor is the script that a test writes."""
+    editor = {"VISUAL": f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'editor.py'))}"}
     shell = pexpect.spawn(
         sys.executable,
-        ["-m", "phi2chat", "repl", "--base", "smollm2-135m", "--device", "cpu", "--max-new-tokens", "200"],
+        [
+            "-m",
+            "phi2chat",
+            "repl",
+            "--base",
+            "smollm2-135m",
+            "--data",
+            "mine.jsonl",
+            "--device",
+            "cpu",
+            "--max-new-tokens",
+            "200",
+        ],
         # A real terminal tells its cursor's position when it is asked; pexpect does not.
-        env={**clean_environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        env={**clean_environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **editor},
         cwd=str(tmp_path),
         encoding="utf-8",
         dimensions=(24, request.param),
@@ -91,4 +106,31 @@ def test_keys_bring_questions_back_and_complete_commands(terminal: pexpect.spawn
     terminal.send("\r")
     terminal.expect(r"replies +0, 0 tokens")
     terminal.expect(PROMPT)
+    assert leave(terminal, "/quit\r") == 0
+
+
+def test_a_reply_is_fixed_in_the_editor_and_taken_back(terminal: pexpect.spawn, tmp_path: Path) -> None:
+    (tmp_path / "editor.py").write_text(
+        "import sys\n"
+        "text = 'instruction: 日本の首都は？\\nreasoning: 国会は東京にあります。\\nanswer: 東京です。\\nlanguage: ja\\n'\n"
+        "open(sys.argv[1], 'w', encoding='utf-8').write(text)\n",
+        encoding="utf-8",
+    )
+    for sent, shown in (
+        ("/set max_new_tokens 5", "seed = 0"),
+        ("/data", "records go to mine.jsonl, a new file"),
+        ("日本の首都は？", r"recipe chat\]"),
+        ("/fix", r"answer.*\+ 東京です。.*saved afb780fa48 to mine.jsonl"),
+        ("/fixes", "afb780fa48"),
+        ("/why 1", r"1\.00  afb780fa48  mine.jsonl:1"),
+    ):
+        terminal.send(sent + "\r")
+        terminal.expect(shown)
+        terminal.expect(PROMPT)
+    record = json.loads((tmp_path / "mine.jsonl").read_text("utf-8"))
+    assert (record["answer"], record["provenance"]["base"]) == ("東京です。", "smollm2-135m")
+    terminal.send("/fixes undo\r")
+    terminal.expect("took afb780fa48 out of mine.jsonl")
+    terminal.expect(PROMPT)
+    assert (tmp_path / "mine.jsonl").read_bytes() == b""
     assert leave(terminal, "/quit\r") == 0

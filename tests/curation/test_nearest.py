@@ -1,0 +1,43 @@
+"""The records nearest to a question, whatever they are about."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.near import comparison_key, grams_of
+from curation.nearest import Nearest, find_nearest
+
+TEXTS = st.text("あいう首都ab1 ？", max_size=8)
+
+
+def jaccard(first: str, second: str) -> float:
+    ours, theirs = grams_of(comparison_key(first)), grams_of(comparison_key(second))
+    return len(ours & theirs) / len(ours | theirs)
+
+
+def test_the_same_question_comes_first_and_one_about_another_country_next() -> None:
+    texts = ["1+1は？", "フランスの首都はどこですか？", "日本の首都はどこですか？", "日本の首都は, どこですか。"]
+    found = find_nearest("日本の首都はどこですか。", texts, 3)
+    assert [one.place for one in found] == [2, 3, 1]
+    assert [one.likeness for one in found][:2] == [1.0, 1.0]
+    assert 0 < found[2].likeness < 1
+
+
+def test_width_case_and_punctuation_make_no_difference() -> None:
+    assert find_nearest("ＡＢＣ　とは?", ["abcとは"], 1) == [Nearest(0, 1.0)]
+
+
+def test_equals_come_in_the_order_of_the_file() -> None:
+    texts = ["首都は", "別の話", "首都は？", "首都は。"]
+    assert [one.place for one in find_nearest("首都は", texts, 2)] == [0, 2]
+
+
+def test_what_shares_nothing_is_not_near() -> None:
+    assert find_nearest("首都は", ["りんご", "", "？"], 3) == []
+    assert find_nearest("首都は", [], 3) == []
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=12), st.integers(1, 4))
+def test_nothing_nearer_is_passed_over(text: str, texts: list[str], count: int) -> None:
+    ranked = sorted(range(len(texts)), key=lambda place: (-jaccard(text, texts[place]), place))
+    wanted = [Nearest(place, jaccard(text, texts[place])) for place in ranked if jaccard(text, texts[place])]
+    assert find_nearest(text, texts, count) == wanted[:count]
