@@ -21,8 +21,9 @@ from prompt_toolkit.output import DummyOutput
 from curation.errors import UserError
 from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
+from phi2chat.input_line import make_session, open_history
 from phi2chat.recipes import StopReason
-from phi2chat.repl import make_session, open_history, talk
+from phi2chat.repl import talk
 from phi2chat.screen import SafeConsole, Screen
 
 ENTER, ALT_ENTER, CTRL_C, CTRL_D = "\r", "\x1b\r", "\x03", "\x04"
