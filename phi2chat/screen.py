@@ -13,7 +13,8 @@ from rich.text import Text
 from rich.theme import Theme
 
 from curation.script import describe_spans
-from phi2chat.safe_text import escapes, parts
+from phi2chat.safe_text import parts
+from phi2chat.streamed import StreamedText
 
 if TYPE_CHECKING:
     from curation.records import Finding
@@ -62,9 +63,8 @@ class Screen:
         self.err = err or SafeConsole(file=sys.stderr)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._last_part: str | None = None
-        self._last_console: Console | None = None  # where the last piece went; `ask` has two
-        self._last_char = ""
+        self._part: str | None = None  # of a reply, that is shown now
+        self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
         self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
         self._printed_line = ""
@@ -119,24 +119,21 @@ class Screen:
 
         `label` names each part on a line of its own, for terminals that show no styles.
         """
-        self.end_progress()
+        self._end_bar()
         console = console or self.out
-        if piece.part != self._last_part:
-            if self._last_console is not None:
-                self._last_console.print("\n")
-            self._last_part, self._last_console, self._last_char = piece.part, console, ""
+        if piece.part != self._part or self._streamed is None:
+            if self._streamed is not None:
+                self._streamed.end()
+                self._streamed.console.print("\n")
+            self._part, self._streamed = piece.part, StreamedText(console)
             if label:
                 console.print(Text(f"[{piece.part}]", "note"))
-        style = "wrong_language" if piece.wrong_language else piece.part
-        console.print(safe_text(piece.text, style, self._last_char), end="", soft_wrap=True)
-        *_, (last, shown) = escapes(piece.text, self._last_char)
-        self._last_char = "" if shown else last
-        console.file.flush()
+        self._streamed.append(piece.text, "wrong_language" if piece.wrong_language else piece.part)
 
     def end_reply(self, turn: "Turn", console: Console | None = None) -> None:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
-        self._end_last_part()
+        self.end_progress()
         console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
         if turn.guard.note:
             console.print(safe_text(f"! {turn.guard.note}", "warning"), soft_wrap=True)
@@ -147,13 +144,7 @@ class Screen:
 
     def drop_reply(self) -> None:
         """Close a reply that was stopped and is not kept."""
-        self._end_last_part()
         self.say("stopped at once; this reply is not kept", "warning")
-
-    def _end_last_part(self) -> None:
-        if self._last_console is not None:
-            self._last_console.print()
-        self._last_part = self._last_console = None
 
     def folded(self, console: Console | None = None) -> None:
         """What stands for a reasoning that is not shown."""
@@ -202,7 +193,14 @@ class Screen:
             self.err.print(Text(line), soft_wrap=True)
 
     def end_progress(self) -> None:
-        """Take the bar away, so that a line can be printed."""
+        """Take the bar away and end the line of a reply, so that a line can be printed."""
+        self._end_bar()
+        if self._streamed is not None:
+            self._streamed.end()
+            self._streamed.console.print()
+            self._streamed = self._part = None
+
+    def _end_bar(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None

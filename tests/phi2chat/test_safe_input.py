@@ -27,7 +27,7 @@ def text_of(transformation: Transformation) -> str:
     ("typed", "shown"),
     [
         ("東京", "東京"),
-        ("a\u202eb", "a<U+202E RIGHT-TO-LEFT OVERRIDE>b"),
+        ("a\u202eb", "a<U+202E RLO>b"),
         ("a\U000e0041b", "a<TAG A>b"),
         ("a\x1b[31m", "a^[[31m"),
     ],
