@@ -1,13 +1,13 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
 import dataclasses
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from phi2chat.config import ChatConfig, ModelConfig, build, with_options
+from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from phi2chat.chat import Conversation
@@ -45,17 +45,19 @@ def command(question: str | None, as_json: bool, **flags: Any) -> None:
 
 def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> None:
     """Ask and print one reply."""
-    for piece in conversation.ask(question):
-        if not as_json:
-            to_stdout = piece.part == "answer"  # and nothing else, so that it can be piped
-            screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
+    try:
+        for piece in conversation.ask(question):
+            if not as_json:
+                to_stdout = piece.part == "answer"  # and nothing else, so that it can be piped
+                screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
+    finally:  # whatever ends a reply, the terminal gets its own style back
+        screen.end_progress()
     turn = conversation.turns[-1]
     if as_json:
         spans = {"reasoning_spans": turn.reasoning_spans, "answer_spans": turn.answer_spans}
         found = {name: [dataclasses.asdict(span) for span in runs] for name, runs in spans.items()}
-        # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
         verdict = {"flagged": any(found.values())}
-        print(json.dumps({**turn.to_json(), **verdict, **found}).replace("\x7f", "\\u007f"), flush=True)
+        print(json_line({**turn.to_json(), **verdict, **found}), flush=True)
         return
     screen.end_reply(turn, screen.err)
 

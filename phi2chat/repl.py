@@ -1,6 +1,5 @@
 """`phi2chat repl`: talk with a model in the terminal, see its reasoning, see where it slips into the wrong script."""
 
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +65,7 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
             screen.say(f"{error.filename}: {error.strerror}", "error")
         except Exception:  # a bug of ours, which keeps its traceback but must not take the conversation with it
             screen.drop_reply()
-            traceback.print_exc()
+            screen.bug()
 
 
 def reply(conversation: "Conversation", screen: "Screen", question: str, **changes: Any) -> None:

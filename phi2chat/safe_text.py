@@ -60,7 +60,7 @@ def safe(text: str) -> str:
 
 
 def json_line(value: object) -> str:
-    """A value as JSON on one line. Everything but printable ASCII is escaped, so that a terminal that shows it is safe."""
+    """A value as JSON on one line, with all but printable ASCII escaped: it stays JSON, and a terminal stays safe."""
     return json.dumps(value).replace("\x7f", "\\u007f")
 
 

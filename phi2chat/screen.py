@@ -1,6 +1,7 @@
 """All looks. Whatever is shown passes through here, and every foreign character is made safe to print."""
 
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from rich.theme import Theme
 from curation.script import describe_spans
 from phi2chat.safe_text import parts
 from phi2chat.streamed import StreamedText
+from phi2chat.wrap import wrap_styled
 
 if TYPE_CHECKING:
     from curation.records import Finding
@@ -54,6 +56,13 @@ def safe_text(text: str, style: str = "", before: str = "") -> Text:
     return shown
 
 
+def _print(console: Console, text: str, style: str, wrap: bool = True) -> None:
+    shown = safe_text(text, style)
+    if wrap and console.is_terminal:
+        shown = wrap_styled(shown, console.width)
+    console.print(shown, soft_wrap=True)
+
+
 class Screen:
     """What the user sees: results on `out` (stdout), everything about them on `err` (stderr)."""
 
@@ -72,15 +81,19 @@ class Screen:
 
     # -- messages ------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line of the result."""
+    def say(self, text: str, style: str = "", wrap: bool = True) -> None:
+        """A line of the result, broken between words where a terminal is too narrow; `wrap=False` if it is to copy."""
         self.end_progress()
-        self.out.print(safe_text(text, style), soft_wrap=True)
+        _print(self.out, text, style, wrap)
 
-    def note(self, text: str, style: str = "note") -> None:
-        """A line about the result."""
+    def note(self, text: str, style: str = "note", wrap: bool = True) -> None:
+        """A line about the result, in the same way."""
         self.end_progress()
-        self.err.print(safe_text(text, style), soft_wrap=True)
+        _print(self.err, text, style, wrap)
+
+    def bug(self) -> None:
+        """The traceback of the exception that is being handled."""
+        self.note(traceback.format_exc().rstrip("\n"), "", wrap=False)
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
@@ -93,7 +106,7 @@ class Screen:
         self.end_progress()
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(safe_text(column), overflow="fold")
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
         self.out.print(table)
@@ -134,12 +147,12 @@ class Screen:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
         self.end_progress()
-        console.print(safe_text(describe_end(turn), "note"), soft_wrap=True)
+        _print(console, describe_end(turn), "note")
         if turn.guard.note:
-            console.print(safe_text(f"! {turn.guard.note}", "warning"), soft_wrap=True)
+            _print(console, f"! {turn.guard.note}", "warning")
         for part, spans in (("reasoning", turn.reasoning_spans), ("answer", turn.answer_spans)):
             if spans:
-                console.print(safe_text(f"! {part}: {describe_spans(spans)}", "warning"), soft_wrap=True)
+                _print(console, f"! {part}: {describe_spans(spans)}", "warning")
         console.print()
 
     def drop_reply(self) -> None:
@@ -148,7 +161,7 @@ class Screen:
 
     def folded(self, console: Console | None = None) -> None:
         """What stands for a reasoning that is not shown."""
-        (console or self.out).print(Text("▸ reasoning folded; /reasoning on shows it", "note"))
+        _print(console or self.out, "▸ reasoning folded; /reasoning on shows it", "note")
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""

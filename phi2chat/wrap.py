@@ -1,13 +1,16 @@
 """Breaks a line that is too long for the terminal between words, and Chinese and Japanese between characters."""
 
 import re
+from collections.abc import Iterator
 
 from rich.cells import cell_len
+from rich.text import Text
 
 # What is never torn apart: a command or name in backticks, and what stands between blanks.
-_WORDS = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
-_NOT_FIRST = "、。，．・：；！？ーっゃゅょッャュョァィゥェォァ々）」』】〉》］｝〕…‥ヽヾゝゞ％"  # kinsoku, of JIS X 4051
-_NOT_LAST = "（「『【〈《［｛〔"
+_PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
+# Marks that begin no line and those that end none: kinsoku, as in JIS X 4051; and what joins emoji.
+_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％")
+_NOT_LAST = set("（「『【〈《［｛〔\u200d")
 
 
 def wrap(text: str, width: int) -> str:
@@ -15,41 +18,42 @@ def wrap(text: str, width: int) -> str:
 
     A word that no line can hold, such as a long path, is left to the terminal, so that it can be copied.
     """
-    return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+    return "\n".join(text[start:end] for start, end in _lines(text, width))
 
 
-def _wrap_line(line: str, width: int) -> str:
-    if cell_len(line) <= width:
-        return line
-    lines, current, blank = [""], 0, ""
-    for piece in _pieces(line):
-        if piece.isspace():
-            blank += piece
-            continue
-        cells, gap = cell_len(piece), cell_len(blank)
-        if lines[-1] and current + gap + cells > width:
-            lines.append(piece)
-            current = cells
-        else:
-            lines[-1] += blank + piece
-            current += gap + cells
-        blank = ""
-    return "\n".join(lines)
+def wrap_styled(text: Text, width: int) -> Text:
+    """The same for styled text."""
+    return Text("\n").join(text[start:end] for start, end in _lines(text.plain, width))
 
 
-def _pieces(line: str) -> list[str]:
+def _lines(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Where each line starts and ends; the blanks at a break belong to none."""
+    offset = 0
+    for line in text.split("\n"):
+        start = end = 0  # of what stands on the line so far
+        for piece_start, piece_end in _pieces(line) if cell_len(line) > width else ():
+            if line[piece_start:piece_end].isspace():
+                continue
+            if end > start and cell_len(line[start:piece_end]) > width:
+                yield offset + start, offset + end
+                start = piece_start
+            end = piece_end
+        yield offset + start, offset + len(line)
+        offset += len(line) + 1
+
+
+def _pieces(line: str) -> Iterator[tuple[int, int]]:
     """Blanks, words, and of wide text the characters, with the marks that may not be parted from them."""
-    pieces: list[str] = []
-    for word in _WORDS.findall(line):
-        if word.startswith("`") or cell_len(word) == len(word):
-            pieces.append(word)
-            continue
-        start = 0
-        for place in range(1, len(word)):
-            left, right = word[place - 1], word[place]
-            wide = cell_len(left) == 2 or cell_len(right) == 2
-            if wide and cell_len(right) > 0 and right not in _NOT_FIRST and left not in _NOT_LAST:
-                pieces.append(word[start:place])
-                start = place
-        pieces.append(word[start:])
-    return pieces
+    for match in _PIECES.finditer(line):
+        start, end = match.span()
+        if not match[0].startswith("`"):
+            for place in range(start + 1, end):
+                if _may_part(line[place - 1], line[place]):
+                    yield start, place
+                    start = place
+        yield start, end
+
+
+def _may_part(left: str, right: str) -> bool:
+    is_wide = cell_len(left) == 2 or cell_len(right) == 2
+    return is_wide and cell_len(right) > 0 and right not in _NOT_FIRST and left not in _NOT_LAST

@@ -258,7 +258,7 @@ def test_what_the_user_typed_comes_back_inert(conversation: Conversation) -> Non
 @pytest.fixture
 def terminal() -> tuple[Screen, io.StringIO]:
     shown = io.StringIO()
-    console = SafeConsole(file=shown, force_terminal=True, width=20, color_system="standard", legacy_windows=False)
+    console = SafeConsole(file=shown, force_terminal=True, width=60, color_system="standard", legacy_windows=False)
     return Screen(console, console), shown
 
 
