@@ -30,22 +30,30 @@ def command(no_history: bool, **flags: Any) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
-    from phi2chat.input_line import make_session, open_history
+    from phi2chat.history import open_history
+    from phi2chat.input_line import make_session
+    from phi2chat.interrupts import ending_as_interrupt
     from phi2chat.models import load
+    from phi2chat.reply_keys import keeping_terminal
     from phi2chat.screen import Screen
 
     screen = Screen()
     config = build(ChatConfig, flags)
     model = load(build(ModelConfig, flags), screen.status)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
-    talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
+    with ending_as_interrupt(), keeping_terminal():
+        talk(Conversation(model, config), screen, make_session(open_history(no_history, screen)))
 
 
 def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession[str]") -> None:
-    """Read and reply until the user leaves."""
+    """Read and reply until the user leaves. Raises Ended where the system asks to end."""
+    from phi2chat.interrupts import Ended
+
     while True:
         try:
             line = session.prompt()
+        except Ended:
+            raise
         except KeyboardInterrupt:
             screen.say("Ctrl-D or /quit leaves", "note")
             continue
@@ -61,7 +69,14 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
                 reply(conversation, screen, line)
         except UserError as error:
             screen.say(str(error), "error")
+        except Ended:
+            screen.end_progress()
+            raise
+        except KeyboardInterrupt:
+            screen.say("stopped", "note")
         except OSError as error:
+            if error.filename is None:  # the terminal itself, so that there is nobody to talk to
+                raise
             screen.say(f"{error.filename}: {error.strerror}", "error")
         except Exception:  # a bug of ours, which keeps its traceback but must not take the conversation with it
             screen.drop_reply()
@@ -70,17 +85,20 @@ def talk(conversation: "Conversation", screen: "Screen", session: "PromptSession
 
 def reply(conversation: "Conversation", screen: "Screen", question: str, **changes: Any) -> None:
     """Ask, show the reply while it streams, and keep what came when Ctrl-C stops it."""
-    from phi2chat.interrupts import noting_interrupts
+    from phi2chat.interrupts import Ended
+    from phi2chat.reply_keys import noting_keys
 
     folded = False
     try:
-        with noting_interrupts() as interrupt:
+        with noting_keys() as interrupt:
             for piece in conversation.ask(question, interrupt, **changes):
                 if piece.part == "answer" or conversation.show_reasoning:
                     screen.piece(piece)
                 elif not folded:
                     folded = True
                     screen.folded()
+    except Ended:
+        raise
     except KeyboardInterrupt:
         screen.drop_reply()
         return

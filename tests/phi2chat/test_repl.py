@@ -21,7 +21,8 @@ from prompt_toolkit.output import DummyOutput
 from curation.errors import UserError
 from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig
-from phi2chat.input_line import make_session, open_history
+from phi2chat.history import open_history
+from phi2chat.input_line import make_session
 from phi2chat.recipes import StopReason
 from phi2chat.repl import talk
 from phi2chat.screen import SafeConsole, Screen
@@ -48,7 +49,7 @@ def run(conversation: Conversation, keys: str, history: Any = None) -> str:
     screen, shown = plain_screen()
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text(keys + CTRL_D)
-        talk(conversation, screen, make_session(history or InMemoryHistory()))
+        talk(conversation, screen, make_session(history or InMemoryHistory(), burst_seconds=0))
     return shown.getvalue()
 
 
