@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from curation.script import describe_spans
-from phi2chat.safe_text import parts
+from phi2chat.safe_text import parts, safe
 from phi2chat.streamed import StreamedText
 from phi2chat.wrap import wrap_styled
 
@@ -106,9 +106,10 @@ class Screen:
         self.end_progress()
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
-            table.add_column(safe_text(column), overflow="fold")
+            table.add_column(Text(safe(column)), overflow="fold")
         for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
+            # In one style: between two, rich loses a character after a joiner that joins nothing.
+            table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
         self.out.print(table)
 
     def findings(self, findings: Iterable["Finding"]) -> None:

@@ -1,5 +1,6 @@
 """Breaks a line that is too long for the terminal between words, and Chinese and Japanese between characters."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from rich.text import Text
 # What is never torn apart: a command or name in backticks, and what stands between blanks.
 _PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
 # Marks that begin no line and those that end none: kinsoku, as in JIS X 4051; and what joins emoji.
-_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％")
+_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％🏻🏼🏽🏾🏿")
 _NOT_LAST = set("（「『【〈《［｛〔\u200d")
 
 
@@ -23,20 +24,26 @@ def wrap(text: str, width: int) -> str:
 
 def wrap_styled(text: Text, width: int) -> Text:
     """The same for styled text."""
-    return Text("\n").join(text[start:end] for start, end in _lines(text.plain, width))
+    lines = list(_lines(text.plain, width))
+    if len(lines) == 1 + text.plain.count("\n"):
+        return text
+    parts = text.divide(itertools.chain.from_iterable(lines))  # what is before a line, the line, what is before the next
+    return Text("\n").join(parts[1::2])
 
 
 def _lines(text: str, width: int) -> Iterator[tuple[int, int]]:
     """Where each line starts and ends; the blanks at a break belong to none."""
     offset = 0
     for line in text.split("\n"):
-        start = end = 0  # of what stands on the line so far
+        start = end = cells = 0  # of what stands on the line so far; `cells` also of the blanks after it
         for piece_start, piece_end in _pieces(line) if cell_len(line) > width else ():
-            if line[piece_start:piece_end].isspace():
+            piece = line[piece_start:piece_end]
+            cells += cell_len(piece)
+            if piece.isspace():
                 continue
-            if end > start and cell_len(line[start:piece_end]) > width:
+            if end > start and cells > width:
                 yield offset + start, offset + end
-                start = piece_start
+                start, cells = piece_start, cell_len(piece)
             end = piece_end
         yield offset + start, offset + len(line)
         offset += len(line) + 1
