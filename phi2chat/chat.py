@@ -185,7 +185,8 @@ def _help(conversation: Conversation, argument: str) -> Outcome:
     usage = {name: f"/{name} {command.argument}".rstrip() for name, command in COMMANDS.items()}
     width = max(map(len, usage.values()))
     lines = [f"{usage[name]:{width}}  {command.help}" for name, command in COMMANDS.items()]
-    keys = "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves"
+    keys = "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, "
+    keys += "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves"
     return Outcome("\n".join([*lines, "", keys]))
 
 

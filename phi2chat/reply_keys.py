@@ -18,6 +18,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.utils import is_dumb_terminal
 
 from phi2chat.interrupts import Interrupt, handling, noting_interrupts
 
@@ -80,8 +81,9 @@ class _Listener:
 
     def start(self) -> None:
         self.set_mode()
-        self._output.enable_bracketed_paste()  # a paste is one text here too
-        self._output.flush()
+        if not is_dumb_terminal():
+            self._output.enable_bracketed_paste()  # a paste is one text here too
+            self._output.flush()
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,8 +93,9 @@ class _Listener:
         os.close(self._wake)
         os.close(self._awake)
         store_typeahead(self._source, self._keys)
-        self._output.disable_bracketed_paste()
-        self._output.flush()
+        if not is_dumb_terminal():
+            self._output.disable_bracketed_paste()
+            self._output.flush()
 
     def _listen(self) -> None:
         file, pending = self._source.fileno(), False

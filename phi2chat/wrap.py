@@ -27,7 +27,8 @@ def wrap_styled(text: Text, width: int) -> Text:
     lines = list(_lines(text.plain, width))
     if len(lines) == 1 + text.plain.count("\n"):
         return text
-    parts = text.divide(itertools.chain.from_iterable(lines))  # what is before a line, the line, what is before the next
+    # What is before a line, the line, what is before the next one, and so on.
+    parts = text.divide(itertools.chain.from_iterable(lines))
     return Text("\n").join(parts[1::2])
 
 

@@ -233,7 +233,8 @@ def test_help_lists_every_command_and_the_keys(talk: Conversation) -> None:
         "/stats                   model, tokens, speed, why replies stopped\n"
         "/quit                    leave\n"
         "\n"
-        "Enter sends, Alt-Enter begins a new line, Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves"
+        "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, Ctrl-C or Esc stops a reply, "
+        "Ctrl-R searches, Ctrl-D leaves"
     ]
 
 
