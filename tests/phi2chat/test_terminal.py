@@ -7,7 +7,7 @@ import statistics
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +23,15 @@ SENTENCE = "日本の首都は東京です。"  # of scripted_repl.py
 
 
 class Shell:
-    """A terminal with the scripted REPL in it, at its prompt."""
+    """A terminal with the scripted REPL or another command in it, at its prompt."""
 
-    def __init__(self, environment: dict[str, str], folder: Path, columns: int = 80, rows: int = 60) -> None:
+    def __init__(
+        self, environment: dict[str, str], folder: Path, columns: int = 80, rows: int = 60, command: Sequence[str] = ()
+    ) -> None:
         self.child = pexpect.spawn(
             sys.executable,
-            [str(REPOSITORY / "tests" / "scripted_repl.py"), str(folder)],
+            list(command) or [str(REPOSITORY / "tests" / "scripted_repl.py"), str(folder)],
+            # A real terminal tells its cursor's position when it is asked; this one does not.
             env={**environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
             cwd=str(folder),
             dimensions=(rows, columns),
@@ -42,6 +45,11 @@ class Shell:
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    @property
+    def sentences(self) -> str:
+        """The text without the breaks that the width brought."""
+        return " ".join(self.text.split())
 
     @property
     def line(self) -> str:
@@ -59,7 +67,7 @@ class Shell:
         self.bytes += content
         self._stream.feed(content)
 
-    def wait_until(self, holds: Callable[[], object], seconds: float = 60) -> None:
+    def wait_until(self, holds: Callable[[], object], seconds: float = 100) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, self.text
@@ -364,87 +372,55 @@ def test_a_question_that_is_not_kept_is_said_above_its_reply(shell: Shell, tmp_p
 # The embedded model
 
 
-TIMEOUT_SECONDS = 100  # enough for the first use, which converts the model
-READY = "Ctrl-D leaves"
-PROMPT = "»"
-
-
 @pytest.fixture(params=[80, 40])
-def terminal(
-    request: pytest.FixtureRequest, clean_environment: dict[str, str], tmp_path: Path
-) -> Iterator[pexpect.spawn]:
-    """`phi2chat repl` in a terminal of 24 lines, at its first prompt."""
-    shell = pexpect.spawn(
-        sys.executable,
-        ["-m", "phi2chat", "repl", "--base", "smollm2-135m", "--device", "cpu", "--max-new-tokens", "200"],
-        # A real terminal tells its cursor's position when it is asked; pexpect does not.
-        env={**clean_environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
-        cwd=str(tmp_path),
-        encoding="utf-8",
-        dimensions=(24, request.param),
-        timeout=TIMEOUT_SECONDS,
-    )
-    shell.expect(READY)
-    shell.expect(PROMPT)
+def embedded(request: pytest.FixtureRequest, clean_environment: dict[str, str], tmp_path: Path) -> Iterator[Shell]:
+    """`phi2chat repl` with the embedded model, at its first prompt."""
+    options = ["--base", "smollm2-135m", "--device", "cpu", "--max-new-tokens", "200"]
+    shell = Shell(clean_environment, tmp_path, request.param, command=["-m", "phi2chat", "repl", *options])
+    assert "/help lists the commands, Ctrl-D leaves." in shell.sentences
     yield shell
-    shell.close(force=True)
-
-
-def text(sent: str) -> str:
-    """What was sent without the codes for colours and the cursor."""
-    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>])", "", sent)
-
-
-def leave(shell: pexpect.spawn, keys: str) -> int:
-    shell.send(keys)
-    shell.expect(pexpect.EOF)
-    shell.close()
-    return shell.exitstatus
+    shell.child.close(force=True)
 
 
 @pytest.mark.slow
-def test_a_question_is_answered_with_the_reason_for_its_end(terminal: pexpect.spawn) -> None:
-    terminal.send("/set max_new_tokens 20\r")
-    terminal.expect("seed = 0")
-    terminal.expect(PROMPT)
-    terminal.send("日本の首都はどこですか。\r")
-    terminal.expect(r"\[(budget|repetition|end of text)[^\]]*; \d+ tokens, [\d.]+ tokens/s; recipe chat\]")
-    reply = text(terminal.before)
-    assert "日本の首都はどこですか。" in reply
-    assert "Traceback" not in reply
-    terminal.expect(PROMPT)
-    assert leave(terminal, "/quit\r") == 0
+def test_a_question_is_answered_with_the_reason_for_its_end(embedded: Shell) -> None:
+    embedded.send("/set max_new_tokens 20\r")
+    embedded.wait_for("seed = 0")
+    embedded.ask("日本の首都はどこですか。")
+    end = r"\[(budget|repetition|end of text)[^]]*; \d+ tokens, [\d.]+ tokens/s; recipe chat\]"
+    assert re.search(f"» 日本の首都はどこですか。.*{end}", embedded.sentences)
+    assert "Traceback" not in embedded.text
+    embedded.send("/quit\r")
+    assert embedded.end() == 0
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_came_of_a_reply_and_asks_on(terminal: pexpect.spawn) -> None:
-    terminal.send("Count from one to one hundred, one number a line.\r")
-    terminal.expect(r"\[reasoning\]")
-    terminal.send(CTRL_C)
-    terminal.expect(r"\[interrupted; [^\]]*\d+ tokens, ")
-    terminal.expect(PROMPT)
-    terminal.send("/stats\r")
-    terminal.expect("1 interrupted")
-    terminal.expect(PROMPT)
-    terminal.send(CTRL_C)
-    terminal.expect("Ctrl-D or /quit leaves")
-    terminal.expect(PROMPT)
-    assert leave(terminal, CTRL_D) == 0
+def test_ctrl_c_keeps_what_came_of_a_reply_and_asks_on(embedded: Shell) -> None:
+    embedded.send("Count from one to one hundred, one number a line.\r")
+    embedded.wait_for(r"\[reasoning\]\n.")
+    embedded.send(CTRL_C)
+    embedded.wait_for(r"\[interrupted; ")
+    embedded.wait_until(lambda: embedded.line == "»")
+    embedded.send("/stats\r")
+    embedded.wait_for("1 interrupted")
+    embedded.send(CTRL_C)
+    embedded.wait_for("Ctrl-D or /quit leaves")
+    embedded.send(CTRL_D)
+    assert embedded.end() == 0
 
 
 @pytest.mark.slow
-def test_keys_bring_questions_back_and_complete_commands(terminal: pexpect.spawn) -> None:
-    terminal.send("/lang en\r")
-    terminal.expect("lang is en")
-    terminal.expect(PROMPT)
-    terminal.send(UP)
-    terminal.expect("/lang en")
-    terminal.send("\r")
-    terminal.expect("lang is en")
-    terminal.expect(PROMPT)
-    terminal.send("/sta" + TAB)
-    terminal.expect("/stats")
-    terminal.send("\r")
-    terminal.expect(r"replies +0, 0 tokens")
-    terminal.expect(PROMPT)
-    assert leave(terminal, "/quit\r") == 0
+def test_keys_bring_questions_back_and_complete_commands(embedded: Shell) -> None:
+    embedded.send("/lang en\r")
+    embedded.wait_for("lang is en")
+    embedded.wait_until(lambda: embedded.line == "»")
+    embedded.send(UP)
+    embedded.wait_until(lambda: embedded.line == "» /lang en")
+    embedded.send("\r")
+    embedded.wait_for("(?s)lang is en.*lang is en")
+    embedded.send("/sta" + TAB)
+    embedded.wait_until(lambda: embedded.line == "» /stats")
+    embedded.send("\r")
+    embedded.wait_for(r"replies +0, 0 tokens")
+    embedded.send("/quit\r")
+    assert embedded.end() == 0
