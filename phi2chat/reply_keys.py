@@ -52,7 +52,8 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
         yield
         return
     listener = _Listener(source, interrupt)
-    with keeping_terminal(), handling([signal.SIGCONT], listener.set_mode):
+    on_stop, on_continue = handling([signal.SIGTSTP], listener.suspend), handling([signal.SIGCONT], listener.set_mode)
+    with keeping_terminal(), on_stop, on_continue:
         listener.start()
         try:
             yield
@@ -78,6 +79,14 @@ class _Listener:
         mode[3] = mode[3] & ~(termios.ECHO | termios.ICANON | termios.IEXTEN) | termios.NOFLSH
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(file, termios.TCSANOW, mode)
+
+    def suspend(self, signum: int, frame: FrameType | None) -> None:
+        """Give the shell a terminal without the style of the reply, and stop until it lets us go on."""
+        if not is_dumb_terminal():
+            os.write(self._output.fileno(), b"\x1b[0m")  # past Python's streams, which may be in a write
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self.suspend)
 
     def start(self) -> None:
         self.set_mode()

@@ -2,6 +2,7 @@
 
 import random
 import re
+import shlex
 import signal
 import statistics
 import sys
@@ -20,6 +21,9 @@ ESC, UP, LEFT, TAB = "\x1b", "\x1b[A", "\x1b[D", "\t"
 HOSTILE = "a\x1b]0;title\x07b\u202ec\U000e0041d\x9b2Je"
 REPOSITORY = Path(__file__).parents[2]
 SENTENCE = "日本の首都は東京です。"  # of scripted_repl.py
+
+
+IN_BASH = "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '-i'])"
 
 
 class Shell:
@@ -89,11 +93,8 @@ class Shell:
 
     def end(self) -> int | None:
         """Wait for the end of the process and give its exit code."""
-        try:
-            while True:
-                self.read(60)
-        except pexpect.EOF:
-            pass
+        with pytest.raises(pexpect.EOF):
+            self.wait_until(lambda: False)
         self.child.wait()
         return self.child.exitstatus
 
@@ -231,6 +232,28 @@ def test_200_replies_can_be_stopped_at_any_moment(shell: Shell) -> None:
     print(
         f"prompt back after {statistics.quantiles(waits, n=20)[-1] * 1000:.0f} ms (p95), {max(waits) * 1000:.0f} at most"
     )
+
+
+@pytest.mark.slow
+def test_a_reply_that_is_suspended_gives_the_shell_its_terminal_and_goes_on(
+    clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    program = [sys.executable, str(REPOSITORY / "tests" / "scripted_repl.py"), str(tmp_path)]
+    shell = Shell({**clean_environment, "PS1": "»"}, tmp_path, command=["-c", IN_BASH])
+    shell.send(shlex.join(program) + "\r")
+    shell.wait_until(lambda: shell.line == "»" and b"[?2004h\x1b[?25l" in shell.bytes)
+    shell.send("say 300\r")
+    shell.wait_for("首都")
+    shell.send("\x1a")
+    shell.wait_for("Stopped")
+    shell.wait_until(lambda: shell.line == "»")
+    assert shell.screen.cursor.attrs == pyte.Screen(1, 1).cursor.attrs
+    shell.send("fg\r")
+    shell.wait_for("fg")
+    shell.send("先に")
+    shell.wait_until(lambda: shell.line == "» 先に")
+    assert "end of text" in shell.text
+    shell.child.close(force=True)
 
 
 # The end
