@@ -155,6 +155,9 @@ def test_every_way_to_the_screen_is_tried() -> None:
     assert {name.partition(",")[0] for name in SINKS} | ELSEWHERE | OURS_ALONE == methods
 
 
+END = b"\x04"  # nothing that is shown has it
+
+
 class Terminal:
     """A real one, whose bytes are kept."""
 
@@ -169,18 +172,17 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
-        while True:
-            try:
-                self._received.append(os.read(self._master, 65536))
-            except OSError:  # the other side is closed
-                return
+        while not self._received or not self._received[-1].endswith(END):
+            self._received.append(os.read(self._master, 65536))
 
     def close(self) -> bytes:
         """What came."""
+        self.file.write(END.decode())
+        self.file.flush()
+        self._reader.join()  # before anything is closed, for what is on its way would be lost
         self.file.close()
-        self._reader.join()
         os.close(self._master)
-        return b"".join(self._received)
+        return b"".join(self._received).removesuffix(END)
 
 
 def received(show: Callable[[Screen], object], **options: Any) -> bytes:
