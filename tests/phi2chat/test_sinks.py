@@ -313,10 +313,10 @@ def in_a_terminal(tmp_path: Path, clean_environment: dict[str, str]) -> Callable
         ["train", "{}"],
         ["curate", "validate", "{}"],
         ["curate", "show", "{}", "x"],
-        ["ask", "?", "--adapter", "{}"],
+        pytest.param(["ask", "?", "--adapter", "{}"], marks=pytest.mark.slow),  # imports torch
         ["script", "check", "{}"],
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_an_argument_comes_back_visible(arguments: list[str], in_a_terminal: Callable[..., str]) -> None:
     program = [sys.executable, "-m", "phi2chat"]

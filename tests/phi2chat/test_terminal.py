@@ -308,6 +308,7 @@ def test_the_cursor_stands_behind_wide_characters(start: Callable[..., Shell]) -
     shell.wait_until(lambda: shell.screen.cursor.x == 2 + 12 + 6 + 2)
 
 
+@pytest.mark.slow
 def test_a_line_stays_when_the_terminal_changes_its_size(shell: Shell) -> None:
     shell.send("echo 幅が変わる")
     shell.wait_for("幅が変わる")
@@ -357,6 +358,7 @@ def test_the_editor_brings_its_text_into_the_line_without_sending_it(
     assert "一行目\r\nと二行目." in re.sub(r"\x1b\[[0-9;]*m", "", shell.ask("").decode())
 
 
+@pytest.mark.slow
 def test_without_an_editor_the_line_stays(start: Callable[..., Shell]) -> None:
     shell = start(EDITOR="", VISUAL="")
     shell.send("echo 一行目" + CTRL_X_CTRL_E)
@@ -364,11 +366,13 @@ def test_without_an_editor_the_line_stays(start: Callable[..., Shell]) -> None:
     shell.wait_until(lambda: shell.line == "» echo 一行目")
 
 
+@pytest.mark.slow
 def test_commands_are_offered_with_what_they_do(shell: Shell) -> None:
     shell.send("/re" + TAB)
     shell.wait_for("/retry +ask the last question again, sampled")
 
 
+@pytest.mark.slow
 def test_two_sessions_keep_all_of_their_questions(start: Callable[..., Shell], tmp_path: Path) -> None:
     shells = [start(), start()]
     for number in range(10):
