@@ -131,12 +131,16 @@ def stream(screen: Screen, pieces: Iterable[str], part: Any = "reasoning", wrong
     screen.end_progress()
 
 
+def table(screen: Screen, lines: list[str]) -> None:
+    screen.table([lines[0], "b"], [["a", line] for line in lines])
+
+
 SINKS: dict[str, Callable[[Screen, str], object]] = {
     "say": lambda screen, text: screen.say(text, "error"),
     "say, not wrapped": lambda screen, text: screen.say(text, wrap=False),
     "note": lambda screen, text: screen.note(text),
     "heading": lambda screen, text: screen.heading(text.replace("\n", " ")),
-    "table": lambda screen, text: screen.table([text, "b"], [["a", text]]),
+    "table": lambda screen, text: table(screen, text.split("\n")),
     "findings": lambda screen, text: screen.findings([finding(text)]),
     "example": lambda screen, text: screen.example(text, text),
     "piece": lambda screen, text: stream(screen, [text]),
