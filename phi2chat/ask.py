@@ -1,6 +1,5 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig, EndpointConfig, ModelConfig, build, with_options
+from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from phi2chat.chat import Conversation, Model, TextStream, Turn
@@ -83,14 +83,16 @@ def _written_ahead(model: "Model", questions: Sequence[str], config: ChatConfig)
 
 def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> "Turn":
     """Ask and print one reply."""
-    for piece in conversation.ask(question):
-        if not as_json:
-            to_stdout = piece.part == "answer"  # and nothing else, so that it can be piped
-            screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
+    try:
+        for piece in conversation.ask(question):
+            if not as_json:
+                to_stdout = piece.part == "answer"  # and nothing else, so that it can be piped
+                screen.piece(piece, screen.out if to_stdout else screen.err, label=not to_stdout)
+    finally:  # whatever ends a reply, the terminal gets its own style back
+        screen.end_progress()
     turn = conversation.turns[-1]
     if as_json:
-        # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
-        print(json.dumps(turn.report()).replace("\x7f", "\\u007f"), flush=True)
+        print(json_line(turn.report()), flush=True)
         return turn
     screen.end_reply(turn, screen.err)
     return turn

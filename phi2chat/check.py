@@ -1,6 +1,5 @@
 """`phi2chat train --check`: what a training would do and what is wrong with its records, on the screen or as JSON."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from phi2chat.examples import IGNORED, read_sides
 from phi2chat.models import find_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.preflight import SHOWN_FINDINGS, Preflight, characters_per_token, inspect, typical_example
 from phi2chat.prompt import PromptStyle
+from phi2chat.safe_text import json_line
 from phi2chat.units import gib
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check(data: Path, config: TrainConfig, screen: "Screen", as_json: bool) -> i
     report = _look(data, config, screen)
     if as_json:
         screen.end_progress()
-        print(json.dumps(_to_json(report), ensure_ascii=False))
+        print(json_line(_to_json(report)))
     else:
         _show(report, screen)
     return 1 if report.preflight.errors else 0

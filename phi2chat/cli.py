@@ -77,6 +77,9 @@ def main() -> Never:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # a terminal of another encoding gets a replacement character, not an exception
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    from phi2chat.safe_errors import make_errors_safe
+
+    make_errors_safe()
     code = _run()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; a late Ctrl-C would only disturb the way out
     sys.exit(code)
@@ -96,7 +99,9 @@ def _run() -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except click.ClickException as error:
-        error.show()
+        from phi2chat.safe_errors import describe_usage_error
+
+        print(describe_usage_error(error), end="", file=sys.stderr)
         return error.exit_code
     except UserError as error:
         return _fail(str(error))
@@ -122,10 +127,17 @@ def _leave_quietly() -> int:
 def _fail(sentence: str) -> int:
     from phi2chat.safe_text import safe
 
-    print(f"phi2chat: {safe(sentence)}", file=sys.stderr)
+    shown = safe(f"phi2chat: {sentence}")
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no terminal, or no stderr at all
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        from phi2chat.wrap import wrap
+
+        shown = wrap(shown, width or 80)
+    print(shown, file=sys.stderr)
     return 1
 
 
 def _interrupted() -> int:
-    print("phi2chat: interrupted", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        print("phi2chat: interrupted", file=sys.stderr)
     return 130

@@ -10,6 +10,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
+from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from curation.records import Dataset, Finding, Line
@@ -73,7 +74,7 @@ def _print_findings_as_json(findings: "list[Finding]", unreadable: list[str], re
         for f in findings
     ]  # fmt: skip
     rows += [{"message": sentence, "rule": "file", "severity": "error"} for sentence in unreadable]
-    print(json.dumps({"records": records, "findings": rows}))
+    print(json_line({"records": records, "findings": rows}))
 
 
 @command.command("list")
@@ -163,7 +164,9 @@ def add(file: Path, record_id: str | None, tags: tuple[str, ...], any_script: bo
     try:
         new = append_record(file, data)
     except UserError:
-        screen.note("not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning")
+        screen.note(
+            "not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning", wrap=False
+        )
         raise
     screen.say(f"added {new} to {file}", "good")
 
@@ -204,7 +207,9 @@ def edit(file: Path, record_id: str, use_form: bool, any_script: bool) -> None:
     try:
         replace_record(dataset, line, data)
     except UserError:
-        screen.note("not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning")
+        screen.note(
+            "not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning", wrap=False
+        )
         raise
     changed = [field for field in {**record.data, **data} if record.data.get(field) != data.get(field)]
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
@@ -233,7 +238,8 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
     if not agreed:
         raise UserError(f"{file}: nothing was removed")
     screen = Screen()
-    screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")))  # first, for it may be all that is left of it
+    # First, for it may be all that is left of it.
+    screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")), wrap=False)
     screen.out.file.flush()
     remove_record(dataset, line)
 

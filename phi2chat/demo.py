@@ -87,7 +87,7 @@ def command(data: Path, steps: int) -> None:
         "The form, the language and the end of a reply are learned in these few steps; facts take more records,\n"
         "more steps and a larger model. Go on chatting with:"
     )
-    screen.say(f"  {_program()} repl --adapter {folder}", "heading")
+    screen.say(f"  {_program()} repl --adapter {folder}", "heading", wrap=False)
 
 
 def _program() -> str:

@@ -49,7 +49,7 @@ def command(ctx: click.Context) -> None:
     screen.table(["", "what", "found"], rows)
     for check in checks:
         if check.mend:
-            screen.say(f"{check.name}: {check.mend}")
+            screen.say(f"{check.name}: {check.mend}", wrap=False)
     ctx.exit(1 if any(check.mend for check in checks) else 0)
 
 

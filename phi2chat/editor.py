@@ -87,13 +87,13 @@ def has_editor() -> bool:
     return bool(_command())
 
 
-def edit_text(text: str) -> str:
+def edit_text(text: str, suffix: str = ".yaml") -> str:
     """Open text in the user's editor and return it as it was left. Raises UserError where the editor fails.
 
     The text then still stands in the file that the message names.
     """
-    handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=".yaml")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
     try:
         code = subprocess.run([*shlex.split(_command()), name], check=False).returncode

@@ -43,7 +43,7 @@ def refuse_faults(file: Path, data: Mapping[str, Any], any_script: bool, screen:
     if findings:
         for finding in findings:
             screen.note(f"{finding.field}: {finding.message} [{finding.rule}]", "error")
-        screen.note(pasteable(json.dumps(dict(data), ensure_ascii=False)))
+        screen.note(pasteable(json.dumps(dict(data), ensure_ascii=False)), wrap=False)
         raise UserError(f"{file}: the record was not written; mend {findings[0].field} and try again")
 
 
@@ -72,7 +72,7 @@ def edit_in_editor(
         for fault in faults:
             screen.note(fault, "error")
         if not has_terminal() or not _confirms("edit again?"):
-            screen.note(text)
+            screen.note(text, wrap=False)
             raise UserError(f"{file}: nothing was changed; your text stands above")
 
 

@@ -231,7 +231,8 @@ def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "S
         )
     if GUIDE in files:
         screen.note(f"there is no GGUF file yet; {target / GUIDE} says how llama.cpp makes it, in short:", "warning")
-        screen.say(f"  {convert_command(target, outtype)}")
+        screen.say(f"  {convert_command(target, outtype)}", wrap=False)
     if MODELFILE in files:
-        screen.say(f"then: {shlex.join(['ollama', 'create', target.name, '-f', str(target / MODELFILE)])}", "note")
-    screen.say(f"chat with it: phi2chat repl --base {shlex.quote(str(target))}", "note")
+        create = shlex.join(["ollama", "create", target.name, "-f", str(target / MODELFILE)])
+        screen.say(f"then: {create}", "note", wrap=False)
+    screen.say(f"chat with it: phi2chat repl --base {shlex.quote(str(target))}", "note", wrap=False)

@@ -12,7 +12,7 @@ from prompt_toolkit.validation import ValidationError, Validator
 
 from curation.records import Finding
 from curation.rules import check_record
-from phi2chat.safe_input import VisibleEscapes
+from phi2chat.safe_input import VisibleEscapes, make_search_safe, safe_line
 
 FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
 REQUIRED = ("instruction", "reasoning", "answer")
@@ -28,6 +28,7 @@ def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **sessio
     session: PromptSession[str] = PromptSession(
         multiline=True, key_bindings=_keys(), input_processors=[VisibleEscapes()], **session_options
     )
+    make_search_safe(session)
     for name in fields:
         optional = "" if name in REQUIRED else " (optional)"
         typed = session.prompt(
@@ -73,7 +74,7 @@ class _FieldValidator(Validator):
             return
         found = field_findings({**self._record, self._name: document.text}, self._name)
         if found:
-            raise ValidationError(document.cursor_position, found[0].message)
+            raise ValidationError(document.cursor_position, safe_line(found[0].message))
 
 
 def field_findings(record: Mapping[str, Any], name: str) -> list[Finding]:

@@ -10,6 +10,10 @@ from types import FrameType
 ENDS = [signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
 
 
+class Ended(KeyboardInterrupt):
+    """The system asks to end, as it does when a terminal is closed: not the reply, but all of it."""
+
+
 class Interrupt:
     """Whether somebody asked to stop."""
 
@@ -33,19 +37,24 @@ def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Int
             with contextlib.suppress(OSError):
                 os.write(2, f"\n{notice}\n".encode())
 
-    with _handling([signal.SIGINT, *(ENDS if terminate else [])], note):
+    with handling([signal.SIGINT, *(ENDS if terminate else [])], note):
         yield interrupt
 
 
 @contextlib.contextmanager
 def ending_as_interrupt() -> Iterator[None]:
     """Within, SIGTERM and SIGHUP interrupt as Ctrl-C does, so that what is half-done is put away."""
-    with _handling(ENDS, signal.default_int_handler):
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        raise Ended
+
+    with handling(ENDS, end):
         yield
 
 
 @contextlib.contextmanager
-def _handling(signals: list[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def handling(signals: list[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Within, the signals go to the handler; where Python delivers none, in another thread, nothing changes."""
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
         yield
         return

@@ -2,6 +2,7 @@
 
 import base64
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from rich.text import Text
 from rich.theme import Theme
 
 from phi2chat.footer import describe_end, describe_wrong
-from phi2chat.safe_text import escapes, parts
+from phi2chat.safe_text import parts, safe
+from phi2chat.streamed import StreamedText
+from phi2chat.wrap import wrap_styled
 
 if TYPE_CHECKING:
     from curation.records import Finding
@@ -57,6 +60,13 @@ def safe_text(text: str, style: str = "", before: str = "") -> Text:
     return shown
 
 
+def _print(console: Console, text: str, style: str, wrap: bool = True) -> None:
+    shown = safe_text(text, style)
+    if wrap and console.is_terminal:
+        shown = wrap_styled(shown, console.width)
+    console.print(shown, soft_wrap=True)
+
+
 class Screen:
     """What the user sees: results on `out` (stdout), everything about them on `err` (stderr)."""
 
@@ -66,9 +76,8 @@ class Screen:
         self.err = err or SafeConsole(file=sys.stderr)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._last_part: str | None = None
-        self._last_console: Console | None = None  # where the last piece went; `ask` has two
-        self._last_char = ""
+        self._part: str | None = None  # of a reply, that is shown now
+        self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
         self._folded_characters = 0
         self._training_since: float | None = None
         self._printed_step = -PLAIN_PROGRESS_STEPS
@@ -77,15 +86,19 @@ class Screen:
 
     # -- messages ------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line of the result."""
+    def say(self, text: str, style: str = "", wrap: bool = True) -> None:
+        """A line of the result, broken between words where a terminal is too narrow; `wrap=False` if it is to copy."""
         self.end_progress()
-        self.out.print(safe_text(text, style), soft_wrap=True)
+        _print(self.out, text, style, wrap)
 
-    def note(self, text: str, style: str = "note") -> None:
-        """A line about the result."""
+    def note(self, text: str, style: str = "note", wrap: bool = True) -> None:
+        """A line about the result, in the same way."""
         self.end_progress()
-        self.err.print(safe_text(text, style), soft_wrap=True)
+        _print(self.err, text, style, wrap)
+
+    def bug(self) -> None:
+        """The traceback of the exception that is being handled."""
+        self.note(traceback.format_exc().rstrip("\n"), "", wrap=False)
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
@@ -98,9 +111,10 @@ class Screen:
         self.end_progress()
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(Text(safe(column)), overflow="fold")
         for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
+            # In one style: between two, rich loses a character after a joiner that joins nothing.
+            table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
         self.out.print(table)
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -131,45 +145,36 @@ class Screen:
 
         `label` names each part on a line of its own, for terminals that show no styles.
         """
-        self.end_progress()
+        self._end_bar()
         self._end_thinking()
         console = console or self.out
-        if piece.part != self._last_part:
-            if self._last_console is not None:
-                self._last_console.print("\n")
-            self._last_part, self._last_console, self._last_char = piece.part, console, ""
+        if piece.part != self._part or self._streamed is None:
+            if self._streamed is not None:
+                self._streamed.end()
+                self._streamed.console.print("\n")
+            self._part, self._streamed = piece.part, StreamedText(console)
             if label:
                 console.print(Text(f"[{piece.part}]", "note"))
-        style = "wrong_language" if piece.wrong_language else piece.part
-        console.print(safe_text(piece.text, style, self._last_char), end="", soft_wrap=True)
-        *_, (last, shown) = escapes(piece.text, self._last_char)
-        self._last_char = "" if shown else last
-        console.file.flush()
+        self._streamed.append(piece.text, "wrong_language" if piece.wrong_language else piece.part)
 
     def end_reply(self, turn: "Turn", console: Console | None = None) -> None:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
-        self._end_last_part()
-        console.print(footer(turn), soft_wrap=True)
+        self.end_progress()
+        shown = footer(turn)
+        console.print(wrap_styled(shown, console.width) if console.is_terminal else shown, soft_wrap=True)
         console.print()
 
     def drop_reply(self) -> None:
         """Close a reply that was stopped and is not kept."""
-        self._end_last_part()
         self.say("stopped at once; this reply is not kept", "warning")
-
-    def _end_last_part(self) -> None:
-        self._end_thinking()
-        if self._last_console is not None:
-            self._last_console.print()
-        self._last_part = self._last_console = None
 
     def thinking(self, characters: int) -> None:
         """A reasoning that is not shown has grown: a line that counts on a terminal, and nothing elsewhere.
 
         What comes next puts the line that stands for the reasoning in its place.
         """
-        self.end_progress()
+        self._end_bar()
         self._folded_characters = characters
         if self._rewrites_lines:
             self._erase_line()
@@ -182,8 +187,8 @@ class Screen:
             if self._rewrites_lines:
                 self._erase_line()
             folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
-            self.out.print(Text(folded, "note"), soft_wrap=True)
             self._folded_characters = 0
+            _print(self.out, folded, "note")
 
     @property
     def _rewrites_lines(self) -> bool:
@@ -273,7 +278,15 @@ class Screen:
             self.err.print(Text(line), soft_wrap=True)
 
     def end_progress(self) -> None:
-        """Take the bar away, so that a line can be printed."""
+        """Take the bar away and end the line of a reply, so that a line can be printed."""
+        self._end_bar()
+        self._end_thinking()
+        if self._streamed is not None:
+            self._streamed.end()
+            self._streamed.console.print()
+            self._streamed = self._part = None
+
+    def _end_bar(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None

@@ -3,7 +3,6 @@
 import bisect
 import codecs
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.config import LanguageTag
+from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from curation.script import Piece, Span
@@ -298,8 +298,7 @@ def _shown_name(name: str) -> str:
 
 
 def _print_object(value: dict[str, Any]) -> None:
-    # Everything but printable ASCII is escaped: JSON stays JSON, and a terminal that shows it stays safe.
-    print(json.dumps(value).replace("\x7f", "\\u007f"), flush=True)
+    print(json_line(value), flush=True)
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:

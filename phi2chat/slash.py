@@ -20,7 +20,7 @@ RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
 KEYS = (
     "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
-    "Ctrl-C stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
+    "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
     "a question that begins with a slash is written with two: //"
 )
 

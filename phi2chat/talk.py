@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
 from phi2chat.corrections import Corrections
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.interrupts import Ended
 
 if TYPE_CHECKING:
     from phi2chat.chat import Conversation, Turn
@@ -41,20 +41,24 @@ class Talk:
         return self.conversation.turns[-1]
 
     def reply(self, question: str, **changes: Any) -> None:
-        """Ask, show the reply while it streams, and keep what came when Ctrl-C stops it.
+        """Ask, show the reply while it streams, and keep what came when Ctrl-C or Esc stops it.
 
         `changes` are those of `Conversation.ask`. Raises UserError where the question cannot be asked.
         """
+        from phi2chat.reply_keys import noting_keys
+
         conversation, screen = self.conversation, self.screen
         folded = 0  # characters
         try:
-            with noting_interrupts() as interrupt:
+            with noting_keys() as interrupt:
                 for piece in conversation.ask(question, interrupt, **changes):
                     if piece.part == "answer" or conversation.show_reasoning:
                         screen.piece(piece)
                     else:
                         folded += len(piece.text)
                         screen.thinking(folded)
+        except Ended:
+            raise
         except KeyboardInterrupt:
             screen.drop_reply()
             return

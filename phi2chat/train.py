@@ -124,7 +124,9 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
     screen.end_progress()
     if run.status == "interrupted":
         screen.note(
-            f"stopped after step {run.steps}; go on with: phi2chat train --resume {shlex.quote(str(folder))}", "warning"
+            f"stopped after step {run.steps}; go on with: phi2chat train --resume {shlex.quote(str(folder))}",
+            "warning",
+            wrap=False,
         )
         raise click.exceptions.Exit(130)
     from phi2chat.curves import draw_losses, save_loss_png
@@ -142,4 +144,4 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
         "adapter": str(folder),
     }
     screen.table(["", ""], list(rows.items()))
-    screen.say(f"chat with it: phi2chat repl --adapter {shlex.quote(str(folder))}", "note")
+    screen.say(f"chat with it: phi2chat repl --adapter {shlex.quote(str(folder))}", "note", wrap=False)

@@ -89,6 +89,24 @@ def test_only_the_screen_makes_a_console() -> None:
     assert makers == {"screen"}
 
 
+def test_whatever_is_printed_past_the_screen_is_made_safe_or_our_own() -> None:
+    makes_safe = {"safe", "json_line", "describe_usage_error"}
+    raw = []
+    for path in [*PHI2CHAT, *CURATION]:
+        for node in nodes(path):
+            if not isinstance(node, ast.Call) or path.stem == "completion":  # which prints click's own script
+                continue
+            if ast.unparse(node.func) in ("traceback.print_exc", "traceback.print_exception", "error.show"):
+                raw += [f"{path.stem}: {ast.unparse(node)}"] * (path.stem != "safe_errors")
+            if ast.unparse(node.func) in ("print", "click.echo", "sys.stdout.write", "sys.stderr.write"):
+                (text, *_) = node.args
+                is_safe = isinstance(text, ast.Constant) or (
+                    isinstance(text, ast.Call) and ast.unparse(text.func) in makes_safe
+                )
+                raw += [f"{path.stem}: {ast.unparse(node)}"] * (not is_safe)
+    assert raw == ["cli: print(shown, file=sys.stderr)"]  # safe, and wrapped
+
+
 def test_the_conversation_knows_neither_torch_nor_the_screen() -> None:
     (chat,) = [path for path in PHI2CHAT if path.stem == "chat"]
     assert imports(chat) & (HUGGING_FACE | {"torch", "rich", "prompt_toolkit", "click"}) == set()

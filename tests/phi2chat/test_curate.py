@@ -25,7 +25,7 @@ SUM = '{"id":"sum",  "instruction":"1+1は？", "reasoning":"1の次は2です�
 PARIS = '{"id": "paris", "instruction": "Capital of France?", "reasoning": "It is Paris.", "answer": "Paris.", "language": "en"}\n'
 # Every way in which a text could steer a terminal, and rich's own markup.
 EVIL = "あ\x1b[31m\x07\x9b2J\x7f\u202e\u200b\U000e0041[bold]い[/bold]"
-EVIL_SHOWN = "あ^[[31m^G<9B>2J^?<U+202E RIGHT-TO-LEFT OVERRIDE><U+200B ZERO WIDTH SPACE><TAG A>[bold]い[/bold]"
+EVIL_SHOWN = "あ^[[31m^G<9B>2J^?<U+202E RLO><U+200B ZWSP><TAG A>[bold]い[/bold]"
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""Breaks a line that is too long for the terminal between words, and Chinese and Japanese between characters."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from rich.cells import cell_len
+from rich.text import Text
+
+# What is never torn apart: a command or name in backticks, and what stands between blanks.
+_PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
+# Marks that begin no line and those that end none: kinsoku, as in JIS X 4051; and what joins emoji.
+_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％🏻🏼🏽🏾🏿")
+_NOT_LAST = set("（「『【〈《［｛〔\u200d")
+
+
+def wrap(text: str, width: int) -> str:
+    """The text with line breaks where a line would take more than `width` cells.
+
+    A word that no line can hold, such as a long path, is left to the terminal, so that it can be copied.
+    """
+    return "\n".join(text[start:end] for start, end in _lines(text, width))
+
+
+def wrap_styled(text: Text, width: int) -> Text:
+    """The same for styled text."""
+    lines = list(_lines(text.plain, width))
+    if len(lines) == 1 + text.plain.count("\n"):
+        return text
+    # What is before a line, the line, what is before the next one, and so on.
+    parts = text.divide(itertools.chain.from_iterable(lines))
+    return Text("\n").join(parts[1::2])
+
+
+def _lines(text: str, width: int) -> Iterator[tuple[int, int]]:
+    """Where each line starts and ends; the blanks at a break belong to none."""
+    offset = 0
+    for line in text.split("\n"):
+        start = end = cells = 0  # of what stands on the line so far; `cells` also of the blanks after it
+        for piece_start, piece_end in _pieces(line) if cell_len(line) > width else ():
+            piece = line[piece_start:piece_end]
+            cells += cell_len(piece)
+            if piece.isspace():
+                continue
+            if end > start and cells > width:
+                yield offset + start, offset + end
+                start, cells = piece_start, cell_len(piece)
+            end = piece_end
+        yield offset + start, offset + len(line)
+        offset += len(line) + 1
+
+
+def _pieces(line: str) -> Iterator[tuple[int, int]]:
+    """Blanks, words, and of wide text the characters, with the marks that may not be parted from them."""
+    for match in _PIECES.finditer(line):
+        start, end = match.span()
+        if not match[0].startswith("`"):
+            for place in range(start + 1, end):
+                if _may_part(line[place - 1], line[place]):
+                    yield start, place
+                    start = place
+        yield start, end
+
+
+def _may_part(left: str, right: str) -> bool:
+    is_wide = cell_len(left) == 2 or cell_len(right) == 2
+    return is_wide and cell_len(right) > 0 and right not in _NOT_FIRST and left not in _NOT_LAST
