@@ -95,4 +95,3 @@ def _after_blanks(text: str, place: int) -> int:
     while text[place : place + 1] in (" ", "\t", "\r", "\n") and place < len(text):
         place += 1
     return place
-
