@@ -84,11 +84,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 class Appended:
-    """Records on their way to the end of a file; `taken` has each id that is there, its line and `content_digest`."""
+    """Records on their way to the end of a file; `taken` has each id that is there, its line and `content_digest`.
+
+    `changes` are fields by id, for records before them that are to be changed.
+    """
 
     def __init__(self, path: Path, taken: dict[str, tuple[int, bytes]], lines: int, file: BinaryIO) -> None:
         self.taken = taken
         self.added = 0
+        self.changes: dict[str, Mapping[str, Any]] = {}
         self._path, self._lines, self._file = path, lines, file
 
     def add(self, data: Mapping[str, Any]) -> str:
@@ -124,8 +128,17 @@ def appending(path: Path) -> Iterator[Appended]:
         new = Appended(path, taken, number, file)
         yield new
         file.flush()
-        if not new.added:
+        if new.changes:
+            _change_lines(staged, new.changes)
+        elif not new.added:
             staged.unlink()
+
+
+def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    with replacing(path) as staged, staged.open("wb") as file:
+        for _, raw, record in _read_lines(path):
+            change = changes.get(str(record.id)) if record is not None else None
+            file.write(edit_line(raw, {**record.data, **change}) if record is not None and change else raw)
 
 
 def append_record(path: Path, data: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--rejects", type=PATH, help="Write the rows that could not be brought in to this new JSONL file.")
 @click.option("--sheet", help="The sheet of a workbook; by default its first.")
 @click.option("--encoding", help="The encoding of a CSV file; by default it is detected.")
+@click.option("--update", is_flag=True, help="Change records whose id is there already, where the row says otherwise.")
 @click.option("--any-script", is_flag=True, help="Accept a text in the wrong script for its language.")
 def import_(
     file: Path,
@@ -45,6 +46,7 @@ def import_(
     rejects: Path | None,
     sheet: str | None,
     encoding: str | None,
+    update: bool,
     any_script: bool,
 ) -> None:
     """Add the records of FILE: xlsx, csv, tsv, json, jsonl, parquet, or a folder of save_to_disk.
@@ -76,7 +78,7 @@ def import_(
         screen.note(note)
     shape = _choose_shape(file, looked, shape_name, mapping, screen)
     with ending_as_interrupt(), _rejecting(rejects, screen) as reject:
-        done = import_rows(source, target, shape, reject, reasoning_from, any_script)
+        done = import_rows(source, target, shape, reject, reasoning_from, any_script, update)
     _report(done, target, rejects, screen)
 
 
@@ -147,10 +149,11 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
     if done.unknown:
         names = ", ".join(f"{name} ({count})" for name, count in done.unknown.most_common())
         screen.note(f"kept as they are, though they are no fields of a record: {names}")
-    there = f"; {done.there} were there already" if done.there else ""
-    if not done.added and not done.there:
+    if not done.added + done.changed + done.there:
         raise UserError(f"{target}: nothing was added, for no row could be brought in; see the reasons above")
-    screen.say(f"added {_count(done.added, 'record')} to {target}{there}", "good")
+    changed = f"; changed {done.changed:,}" if done.changed else ""
+    there = f"; {_count(done.there, 'was', 'were')} there already" if done.there else ""
+    screen.say(f"added {_count(done.added, 'record')} to {target}{changed}{there}", "good")
 
 
 @click.command("export")

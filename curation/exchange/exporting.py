@@ -90,7 +90,7 @@ def export_file(source: Path, target: Path, form: Format) -> Exported:
     Raises UserError for a line that is no record, and for a text that the format cannot hold.
     """
     plan = _look_through(source, form)
-    rows = ({**_empty(plan.columns), **write_row(form.shape, data, form.as_cells)} for _, data in read_records(source))
+    rows = ({**_empty(plan.columns, form.as_cells), **write_row(form.shape, data, form.as_cells)} for _, data in read_records(source))
     with replacing(target) as staged:
         named = staged.with_name(staged.name + target.suffix)  # the writers go by the ending
         try:
@@ -143,6 +143,6 @@ def _look_through(path: Path, form: Format) -> _Plan:
     return _Plan(tuple(columns), count, tuple(carried), tuple(licenses), tuple(languages))
 
 
-def _empty(columns: Sequence[str]) -> Row:
+def _empty(columns: Sequence[str], as_cells: bool) -> Row:
     """A row of nothing: readers that look at the first rows alone then know every column and its type."""
-    return {column: [] if column == "tags" else "" for column in columns}
+    return {column: [] if column == "tags" and not as_cells else "" for column in columns}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from curation.errors import UserError
 from curation.exchange.rows import REJECTED, NoRecord, Row, Source
@@ -26,6 +26,7 @@ class Imported:
     """What became of the rows: records by the shape they came in, and rejected rows by reason."""
 
     added: int = 0
+    changed: int = 0
     there: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -40,11 +41,13 @@ def import_rows(
     reject: Tell,
     reasoning_from: str | None = None,
     any_script: bool = False,
+    update: bool = False,
 ) -> Imported:
     """Add the records of a source to a JSONL file, all of them or, where it is stopped, none.
 
     A `shape` is for all rows; without one, each row has its own. `reject` hears of every row that is not brought in.
-    Rows without an id get one made of their content, by which the same row is known when it comes again.
+    Rows without an id get one made of their content, by which the same row is known when it comes again. With `update`
+    a row with the id of a record that says something else changes the fields of it that the row has.
     """
     done = Imported()
     if target.resolve() == source.path.resolve():
@@ -57,7 +60,7 @@ def import_rows(
                 given = data.get("id")
                 is_made = _settle_id(data)
                 _require_good(target, data, any_script)
-                new = _add(file, data, is_made)
+                became = _add(file, data, is_made, update)
             except NoRecord as reason:
                 done.rejected[_without_details(str(reason))] += 1
                 reject(row, str(reason))
@@ -65,10 +68,9 @@ def import_rows(
             done.renamed += is_made and given is not None
             done.shapes[chosen.name] += 1
             done.unknown.update(name for name in data if name not in KNOWN_FIELDS)
-            if new:
-                done.added += 1
-            else:
-                done.there += 1
+            done.added += became == "added"
+            done.changed += became == "changed"
+            done.there += became == "there"
     return done
 
 
@@ -105,12 +107,14 @@ def _settle_id(data: dict[str, Any]) -> bool:
 def _require_good(target: Path, data: Mapping[str, Any], any_script: bool) -> None:
     accepted = OPINIONS if any_script else set()
     faults = [f for f in check_record(target, dict(data)) if f.severity == "error" and f.rule not in accepted]
+    if any(fault.field == "reasoning" and fault.rule == "required" for fault in faults):
+        raise NoRecord("has no reasoning, which a record needs; --reasoning-from names a column for it [required]")
     if faults:
         raise NoRecord("; ".join(f"{fault.field}: {fault.message} [{fault.rule}]" for fault in faults))
 
 
-def _add(file: Appended, data: Mapping[str, Any], is_made: bool) -> bool:
-    """Whether the record is new. Raises NoRecord where its id belongs to another one.
+def _add(file: Appended, data: Mapping[str, Any], is_made: bool, update: bool) -> Literal["added", "changed", "there"]:
+    """What became of a record. Raises NoRecord where its id belongs to another one.
 
     An id that was made of the content is there already also where its record has been edited since.
     """
@@ -118,14 +122,19 @@ def _add(file: Appended, data: Mapping[str, Any], is_made: bool) -> bool:
     there = file.taken.get(record_id)
     if there is None:
         file.add(data)
-        return True
+        return "added"
     line, digest = there
     if is_made or digest == content_digest(data):
-        return False
-    raise NoRecord(f'id: "{record_id}" is on line {line} of the dataset with other content [taken-id]')
+        return "there"
+    if update and record_id not in file.changes:
+        file.changes[record_id] = data
+        return "changed"
+    way = "" if update else "; --update changes it there"
+    raise NoRecord(f'id: "{record_id}" is on line {line} of the dataset with other content{way} [taken-id]')
 
 
 def _without_details(reason: str) -> str:
-    """The rule of a reason, or its words without what is the row's own."""
-    rules = re.findall(r"\[([a-z-]+)\]", reason)
-    return ", ".join(dict.fromkeys(rules)) or re.split(r"[;:(]", reason)[0]
+    """The rules of a reason, or its words without what is the row's own."""
+    rules = re.findall(r"(?:(\w+): )?[^;]*\[([a-z-]+)\]", reason)
+    named = [f"{field}: {rule}" if field else rule for field, rule in rules]
+    return ", ".join(dict.fromkeys(named)) or re.split(r"[;:(]", re.sub(r"\d+", "N", reason))[0]

@@ -56,7 +56,9 @@ def read_row(shape: Shape, row: Data, reasoning_from: str | None = None) -> dict
     tidy(data)
     carried = read_object(row.get(CARRIED)) or {}
     kept = {name: value for name, value in data.items() if name not in carried.get("without", [])}
-    return {**kept, **carried.get("fields", {})}
+    kept |= carried.get("fields", {})
+    order = [name for name in KNOWN_FIELDS if name in kept]
+    return {name: kept[name] for name in dict.fromkeys([*order, *kept])}
 
 
 def write_row(shape: Shape, record: Data, as_cells: bool = False) -> dict[str, Any]:

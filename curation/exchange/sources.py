@@ -9,8 +9,8 @@ from pathlib import Path
 from curation.errors import UserError
 from curation.exchange.json_rows import read_array, read_lines
 from curation.exchange.parquet import read_parquet
-from curation.exchange.rows import Row, Source
-from curation.exchange.shapes import shape_of
+from curation.exchange.rows import REJECTED, NoRecord, Row, Source
+from curation.exchange.shapes import read_row, shape_of
 from curation.exchange.sheets import read_sheet, sheet_names
 from curation.exchange.tables import NAMES, detect_delimiter, detect_encoding, read_table, require_encoding
 
@@ -51,11 +51,12 @@ def open_source(path: Path, encoding: str | None = None, sheet: str | None = Non
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not start:
         raise UserError(f"{path}: is empty; give a file with rows")
-    if path.suffix.lower() not in (".csv", ".tsv") and start[:1] in (b"{", b"["):
+    is_table = path.suffix.lower() in (".csv", ".tsv")
+    if not is_table and start[:1] in (b"{", b"["):
         if start.startswith(b"{"):
             return Source(path, "JSON lines", lambda: read_lines(path))
         return Source(path, "a JSON array", lambda: read_array(path))
-    if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if not is_table and b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(f"{path}: is no kind of file that can be read; give xlsx, csv, tsv, json, jsonl or parquet")
     chosen = require_encoding(path, encoding) if encoding else detect_encoding(path)
     delimiter = detect_delimiter(path, chosen)
@@ -82,7 +83,7 @@ def survey(source: Source) -> Survey:
         if row.fault:
             shapes["broken"] += 1
             continue
-        columns.update(dict.fromkeys(row.data))
+        columns.update(dict.fromkeys(name for name in row.data if name != REJECTED))
         if len(preview) < SHOWN_ROWS:
             preview.append(row)
         shape = shape_of(row.data)
@@ -97,9 +98,6 @@ def read_loosely(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
 
     Raises UserError for a row that cannot be read, for what is left out would be missing from every count.
     """
-    from curation.exchange.rows import NoRecord
-    from curation.exchange.shapes import read_row
-
     for row in open_source(path).rows():
         shape = shape_of(row.data)
         if row.fault or shape is None:
