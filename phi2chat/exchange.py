@@ -161,7 +161,7 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
 @click.argument("output", metavar="OUT", type=PATH)
 @click.option("--format", "name", type=click.Choice(FORMATS), required=True, help="Which; see below.")
 def export(data: Path, output: Path, name: str) -> None:
-    """Write the records of DATA for other programs to OUT, which is new.
+    """Write the records of DATA in another format to OUT, which is new.
 
     \b
     messages           JSONL of conversations, the reasoning as reasoning_content

@@ -92,11 +92,9 @@ def _show(counts: "Statistics", files: int, screen: "Screen") -> None:
             described = {SHOWN_AS.get(name, name): describe_lengths(lengths[name]) for name in lengths}
             rows = [[name, *(f"{row[column]:,g}" for column in LENGTHS)] for name, row in described.items()]
             screen.table(["", *LENGTHS], rows)
-    screen.heading("twice")
-    screen.say(
-        f"{_count(counts.same_ids, 'id')}, {_count(counts.same_questions, 'question')} and "
-        f"{_count(counts.same_records, 'record')} stand there again"
-    )
+    screen.heading("again, after the first")
+    again = ((counts.same_ids, "id"), (counts.same_questions, "question"), (counts.same_records, "record"))
+    screen.say(", ".join(_count(number, noun) for number, noun in again))
     screen.heading("in the wrong script")
     screen.say(_count(len(counts.wrong_script), "text"), "warning" if counts.wrong_script else "good")
     for place in counts.wrong_script[:SHOWN_PLACES]:

@@ -90,7 +90,10 @@ def export_file(source: Path, target: Path, form: Format) -> Exported:
     Raises UserError for a line that is no record, and for a text that the format cannot hold.
     """
     plan = _look_through(source, form)
-    rows = ({**_empty(plan.columns, form.as_cells), **write_row(form.shape, data, form.as_cells)} for _, data in read_records(source))
+    rows = (
+        {**_empty(plan.columns, form.as_cells), **write_row(form.shape, data, form.as_cells)}
+        for _, data in read_records(source)
+    )
     with replacing(target) as staged:
         named = staged.with_name(staged.name + target.suffix)  # the writers go by the ending
         try:
@@ -120,8 +123,8 @@ def _look_through(path: Path, form: Format) -> _Plan:
     languages: dict[str, None] = {}
     count = 0
     for number, data in read_records(path):
-        faults = [f for f in check_record(path, dict(data)) if f.severity == "error" and f.rule not in OPINIONS]
-        if faults:
+        if not _is_sound(data):
+            faults = [f for f in check_record(path, dict(data)) if f.severity == "error" and f.rule not in OPINIONS]
             where = f"{path}:{number}: {faults[0].field}: {faults[0].message}"
             raise UserError(f"{where}; mend it, `phi2chat curate validate {path}` shows all")
         row = write_row(form.shape, data, form.as_cells)
@@ -141,6 +144,20 @@ def _look_through(path: Path, form: Format) -> _Plan:
     order = ("id", *KNOWN_FIELDS)
     columns = sorted(used, key=lambda name: (name == CARRIED, order.index(name) if name in order else -1))
     return _Plan(tuple(columns), count, tuple(carried), tuple(licenses), tuple(languages))
+
+
+def _is_sound(data: Mapping[str, Any]) -> bool:
+    """Whether each field is of its kind: what is written needs no more of the rules, and they take much longer."""
+    texts = [data[name] for name in KNOWN_FIELDS if name in data and name not in ("tags", "provenance")]
+    needed = [data.get(name) for name in ("instruction", "reasoning", "answer")]
+    tags = data.get("tags", [])
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(text, str) and text.strip() for text in needed)
+        and isinstance(tags, list)
+        and all(isinstance(tag, str) for tag in tags)
+        and isinstance(data.get("provenance", {}), dict)
+    )
 
 
 def _empty(columns: Sequence[str], as_cells: bool) -> Row:

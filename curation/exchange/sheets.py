@@ -1,5 +1,6 @@
 """Excel sheets (.xlsx) in and out, by openpyxl; every cell is written as text, so that none becomes a formula."""
 
+import contextlib
 import re
 import warnings
 import zipfile
@@ -78,10 +79,15 @@ def write_sheet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
             cell.number_format = "@"  # and it stays text when somebody edits it
             yield cell
 
-    sheet.append(list(cells(columns)))
-    for row in rows:
-        sheet.append(list(cells(_escape(str(row[column])) for column in columns)))
-    workbook.save(path)
+    try:
+        sheet.append(list(cells(columns)))
+        for row in rows:
+            sheet.append(list(cells(_escape(str(row[column])) for column in columns)))
+        workbook.save(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what it still holds would be written, and fail, when it is collected
+            sheet._writer.xf.close()
+        raise
 
 
 def _escape(text: str) -> str:

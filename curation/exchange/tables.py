@@ -15,6 +15,7 @@ ENCODINGS = ("utf-8-sig", "euc_jp", "cp932")
 NAMES = {"utf-8-sig": "UTF-8", "euc_jp": "EUC-JP", "cp932": "CP932 (Shift_JIS)", "utf-16": "UTF-16"}
 
 _CHUNK = 2**20
+_NO_LETTERS = "\x80\xa0\uf8f1\uf8f2\uf8f3"  # what Python makes of bytes that CP932 has no character for
 # What a spreadsheet takes for a formula; the full-width signs too, where its language is Japanese.
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
@@ -26,7 +27,7 @@ def detect_encoding(path: Path) -> str:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
     for encoding in ENCODINGS:
-        if _fault(path, encoding) is None:
+        if _fault(path, encoding, _NO_LETTERS if encoding == "cp932" else "") is None:
             return encoding
     raise UserError(f"{path}: is neither UTF-8 nor CP932 nor EUC-JP; name its encoding with --encoding")
 
@@ -45,14 +46,15 @@ def require_encoding(path: Path, encoding: str) -> str:
     return name
 
 
-def _fault(path: Path, encoding: str) -> int | None:
-    """Where the first byte stands that cannot be decoded."""
+def _fault(path: Path, encoding: str, refused: str = "") -> int | None:
+    """Where the first byte stands that cannot be decoded, or the chunk in which it gives a refused character."""
     decoder = codecs.getincrementaldecoder(encoding)()
     read = 0
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                decoder.decode(chunk)
+                if any(char in refused for char in set(decoder.decode(chunk))):
+                    return read
                 read += len(chunk)
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

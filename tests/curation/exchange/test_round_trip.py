@@ -61,7 +61,6 @@ def read(path: Path) -> list[Mapping[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
-
 def out_and_in(name: str, rows: list[dict[str, Any]], ending: str) -> tuple[list[Mapping[str, Any]], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         source = write(Path(folder) / "a.jsonl", rows)
@@ -70,7 +69,9 @@ def out_and_in(name: str, rows: list[dict[str, Any]], ending: str) -> tuple[list
         rejected: list[str] = []
         back = Path(folder) / "b.jsonl"
         # Scripts are judged elsewhere; here only the bytes count.
-        import_rows(open_source(target), back, None, lambda row, why: rejected.append(f"{row.place}: {why}"), None, True)
+        import_rows(
+            open_source(target), back, None, lambda row, why: rejected.append(f"{row.place}: {why}"), None, True
+        )
         return read(back) if back.exists() else [], rejected
 
 
