@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 _MOST_BARS = 20
@@ -35,7 +36,9 @@ def draw_bars(charts: Mapping[str, Bars]) -> tuple[bytes, bool]:
             axis.invert_yaxis()
             axis.set_title(title, loc="left")
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=144)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a character that the font does not have either
+            figure.savefig(content, format="png", dpi=144)
     return content.getvalue(), is_complete
 
 

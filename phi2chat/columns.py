@@ -53,7 +53,8 @@ def _ask(looked: "Survey", guessed: Mapping[str, str], screen: "Screen") -> dict
     mapping: dict[str, str] = {}
     for field in ASKED:
         while True:
-            typed = click.prompt(field, default=guessed.get(field, NONE), err=True, value_proc=str.strip)
+            typed = click.prompt(field, default=_offer(guessed.get(field), looked.columns), err=True, value_proc=str)
+            typed = typed.strip()
             column = _column(typed, looked.columns)
             if typed == NONE and field not in REQUIRED:
                 break
@@ -62,6 +63,13 @@ def _ask(looked: "Survey", guessed: Mapping[str, str], screen: "Screen") -> dict
                 break
             screen.note(f"{field}: there is no such column" if typed != NONE else f"{field} is needed", "warning")
     return mapping
+
+
+def _offer(column: str | None, columns: Sequence[str]) -> str:
+    """A column as a default: by its name, or by its number where the name cannot be printed."""
+    if column is None:
+        return NONE
+    return column if column.isprintable() else str(columns.index(column) + 1)
 
 
 def _column(typed: str, columns: Sequence[str]) -> str | None:

@@ -67,7 +67,7 @@ def import_(
         raise click.UsageError("Give --format or --map, not both.")
     if not target.absolute().parent.is_dir():
         raise UserError(f"{target}: its folder does not exist; make it first")
-    if rejects is not None and os.path.lexists(rejects):
+    if rejects is not None and (os.path.lexists(rejects) or rejects.resolve() == target.resolve()):
         raise UserError(f"{rejects}: already exists; give another file with --rejects")
     source = _open(file, encoding, sheet)
     looked = survey(source)
@@ -101,7 +101,7 @@ def _choose_shape(
         return KNOWN[name]
     if mapping is None and any(shape in KNOWN for shape in looked.shapes):
         return None
-    return mapped(choose_columns(file, looked, mapping, screen)) if looked.columns else None
+    return mapped(choose_columns(file, looked, mapping, screen))
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ class Screen:
         self.end_progress()
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(safe_text(column), overflow="fold")
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else safe_text(cell) for cell in row))
         self.out.print(table)

@@ -34,6 +34,7 @@ class Shape:
     read: Callable[[Data], dict[str, Any]]
     write: Callable[[Data], dict[str, Any]]
     written: tuple[str, ...] = ("instruction", "reasoning", "answer")  # fields that `write` has a place for
+    joins_input: bool = False  # the question ends with the input, which also has a column of its own
 
 
 def read_row(shape: Shape, row: Data, reasoning_from: str | None = None) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def read_row(shape: Shape, row: Data, reasoning_from: str | None = None) -> dict
         if reasoning_from not in KNOWN_FIELDS:
             data.pop(reasoning_from, None)
     _find_reasoning(data)
-    _find_input(data)
+    if shape.joins_input:
+        _find_input(data)
     tidy(data)
     carried = read_object(row.get(CARRIED)) or {}
     kept = {name: value for name, value in data.items() if name not in carried.get("without", [])}
@@ -230,6 +232,7 @@ SHAPES = {
             lambda row: isinstance(row.get("messages"), list),
             _read_messages,
             _write_messages,
+            joins_input=True,
         ),
         Shape(
             "sharegpt",
@@ -237,6 +240,7 @@ SHAPES = {
             lambda row: isinstance(row.get("conversations", row.get("conversation")), list),
             _read_sharegpt,
             _write_sharegpt,
+            joins_input=True,
         ),
         Shape(
             "prompt-completion",

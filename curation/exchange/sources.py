@@ -75,13 +75,15 @@ def _open_workbook(path: Path, sheet: str | None) -> Source:
 
 
 def survey(source: Source) -> Survey:
-    """Look at every row. Raises UserError where there is none."""
+    """Look at every row. Raises UserError where there is none, or none that can be read."""
     columns: dict[str, None] = {}
     preview: list[Row] = []
     shapes: Counter[str] = Counter()
+    fault = ""
     for row in source.rows():
         if row.fault:
             shapes["broken"] += 1
+            fault = fault or row.fault
             continue
         columns.update(dict.fromkeys(name for name in row.data if name != REJECTED))
         if len(preview) < SHOWN_ROWS:
@@ -90,6 +92,10 @@ def survey(source: Source) -> Survey:
         shapes[shape.name if shape else ""] += 1
     if not shapes:
         raise UserError(f"{source.path}: has no row; give a file with rows")
+    if not columns:
+        raise UserError(
+            f"{source.path}: none of its rows can be read ({fault}); is it JSON lines, an array or a table?"
+        )
     return Survey(tuple(columns), tuple(preview), shapes, shapes.total())
 
 

@@ -264,6 +264,7 @@ def test_the_encoding_of_a_table_is_found_and_said(
         ("a.xls", b"\xd0\xcf\x11\xe0xx", [], "a.xls: is an old or an encrypted Excel file; save it as .xlsx without a password"),
         ("a.xlsx", b"PK\x03\x04xxxx", [], "a.xlsx: is not a sheet that can be read"),
         ("a.parquet", b"PAR1xxxx", [], "a.parquet: cannot be read as Parquet"),
+        ("a.jsonl", b'{\n  "data": []\n}\n', [], "a.jsonl: none of its rows can be read (not JSON: "),
         ("a.bin", b"\x00\x01", [], "a.bin: is no kind of file that can be read; give xlsx, csv, tsv, json, jsonl or parquet"),
     ],
 )  # fmt: skip
@@ -499,3 +500,23 @@ def test_trl_trains_on_what_is_exported_for_it(phi2chat: Phi2Chat, data: Path, t
     first = trainer.train_dataset[0]
     kept = [token for token, label in zip(first["input_ids"], first["labels"], strict=True) if label != -100]
     assert tokenizer.decode(kept) == "\n国会があります。\n\n### Answer:\n東京です。<|endoftext|>"
+
+
+@pytest.mark.slow
+def test_what_a_sheet_says_cannot_steer_the_terminal(clean_environment: dict[str, str], tmp_path: Path) -> None:
+    import pexpect
+
+    (tmp_path / "a.csv").write_bytes("質\x1b[31m問,回\x07答\x9b\n問い\x1b]0;x\x07,答え\x1b[2J\n".encode())
+    child = pexpect.spawn(
+        sys.executable, ["-m", "phi2chat", "curate", "import", "a.csv", "--into", "my.jsonl"], cwd=str(tmp_path),
+        env={**clean_environment, "TERM": "xterm", "NO_COLOR": "1"}, encoding="utf-8", dimensions=(40, 100), timeout=30,
+    )  # fmt: skip
+    child.expect(r"instruction \[-\]: ")
+    assert "^[" in child.before
+    for steering in ("\x1b[31m", "\x1b]0;", "\x1b[2J", "\x07", "\x9b"):
+        assert steering not in child.before
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert visible(tmp_path) == ["a.csv"]

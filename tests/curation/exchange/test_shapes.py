@@ -62,6 +62,13 @@ def test_what_is_not_one_question_and_one_answer_is_refused(messages: list[Any],
     assert str(refused.value) == reason
 
 
+def test_a_question_that_holds_its_input_loses_it_only_where_the_shape_puts_it_there() -> None:
+    both = {**FIELDS, "instruction": "訳して。\n\nTokyo", "input": "Tokyo"}
+    assert read_row(SHAPES["records"], both) == both
+    row = {"messages": [{"role": "user", "content": both["instruction"]}, THOUGHT], "input": "Tokyo"}
+    assert read_row(SHAPES["messages"], row) == {**both, "instruction": "訳して。"}
+
+
 def test_a_system_prompt_is_kept_and_not_taken_for_a_turn() -> None:
     row = {"messages": [{"role": "system", "content": "親切に。"}, QUESTION, THOUGHT], "id": 7}
     assert read_row(SHAPES["messages"], row) == {"id": "7", **FIELDS, "system": "親切に。"}
