@@ -57,8 +57,10 @@ def comparison_key(text: str) -> str:
     return _key(unicodedata.normalize("NFKC", text).casefold())
 
 
-def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
+def find_near(texts: Sequence[str], threshold: float = NEAR, among: int | None = None) -> list[NearPair]:
     """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
+
+    With `among`, each text from that place on is compared with those before that place alone: two sides, across.
 
     A text is compared with earlier ones that share one of its rarest grams: two that are alike do (the prefix filter
     of Chaudhuri et al., A Primitive Operator for Similarity Joins in Data Cleaning, 2006). The grams of the first 300
@@ -73,17 +75,19 @@ def find_near(texts: Sequence[str], threshold: float = NEAR) -> list[NearPair]:
     places: defaultdict[str, list[int]] = defaultdict(list)  # of each gram that two have and one of them is rare by
     found = []
     for place, text in enumerate(read):
-        if (same := first_place[text.key]) < place:
+        is_searched = among is not None and place < among
+        if (same := first_place[text.key]) < (place if among is None else among) and not is_searched:
             found.append(NearPair(same, place, 1.0))
             continue
         by_rarity = sorted(sorted(_grams(text.key[:_SEARCHED_CHARS])), key=counts.__getitem__)
         prefix = by_rarity[: int((1 - threshold) * len(by_rarity)) + 2]  # one more, for the product may be rounded down
         rare = [gram for gram in prefix if counts[gram] > 1]
-        alike = [(_compare(read[other], text), -other) for other in _candidates(rare, places)]
+        others = () if is_searched else _candidates(rare, places)
+        alike = [(_compare(read[other], text), -other) for other in others]
         best, first = max(alike, default=(0.0, 0))
         if best >= threshold:
             found.append(NearPair(-first, place, best))
-        for gram in rare:
+        for gram in rare if among is None or is_searched else ():
             places[gram].append(place)
     return found
 

@@ -134,14 +134,20 @@ class _BadLine(Exception):
         self.column, self.message, self.rule = column, message, rule
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file. Raises UserError where there is none or it cannot be read."""
+def require_file(path: Path) -> None:
+    """Raise UserError unless there is a regular file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{path}: is not a regular file; give another")
-        return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file. Raises UserError where there is none or it cannot be read."""
+    try:
+        require_file(path)
+        return path.read_bytes()
     except MemoryError:
         raise UserError(f"{path}: is larger than the memory; is it the right file?") from None
     except OSError as error:

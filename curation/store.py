@@ -4,16 +4,17 @@ import contextlib
 import errno
 import hashlib
 import itertools
+import json
 import os
 import tempfile
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
-from curation.records import Dataset, Line, edit_line, format_record, parse_dataset, read_dataset
+from curation.records import Dataset, Line, Record, edit_line, format_record, parse_dataset, read_dataset, require_file
 
 LOCK_SECONDS = 10.0
 
@@ -54,22 +55,110 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
+
+    For what is too large to be handed to `write_atomically` as bytes; else it does the same. A block that removes the
+    temporary file leaves `path` as it is.
+    """
+    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+    staged: Path | None = None
+    try:
+        if target.exists() and not os.access(target, os.W_OK):
+            raise UserError(f"{path}: is read-only; nothing was written")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+        os.close(handle)
+        staged = Path(name)
+        staged.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask())
+        yield staged
+        if staged.exists():
+            fsync(staged)
+            os.replace(staged, target)
+            fsync(target.parent)
+    except OSError as error:
+        raise _write_error(path, error, 0) from None
+    finally:
+        if staged is not None:
+            staged.unlink(missing_ok=True)
+
+
+class Appended:
+    """Records on their way to the end of a file; `taken` has each id that is there, its line and `content_digest`.
+
+    `changes` are fields by id, for records before them that are to be changed.
+    """
+
+    def __init__(self, path: Path, taken: dict[str, tuple[int, bytes]], lines: int, file: BinaryIO) -> None:
+        self.taken = taken
+        self.added = 0
+        self.changes: dict[str, Mapping[str, Any]] = {}
+        self._path, self._lines, self._file = path, lines, file
+
+    def add(self, data: Mapping[str, Any]) -> str:
+        """Write a record after those before it, and return its id. Raises UserError where its id is taken."""
+        record_id = str(data.get("id") or new_id(data, self.taken))
+        if record_id in self.taken:
+            line = self.taken[record_id][0]
+            raise UserError(f'{self._path}:{line}: the id "{record_id}" is taken; give another with --id')
+        record = {"id": record_id, **data}
+        self._file.write(format_record(record))
+        self.added += 1
+        self.taken[record_id] = (self._lines + self.added, content_digest(record))
+        return record_id
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[Appended]:
+    """Add records at the end of a JSONL file, made where there is none: all of them, or none where the block raises.
+
+    One lock, one copy and one fsync, however many they are; the lines before them keep their bytes.
+    """
+    with _locked(path), replacing(path) as staged, staged.open("wb") as file:
+        taken: dict[str, tuple[int, bytes]] = {}
+        number, last = 0, b"\n"
+        for number, last, record in _read_lines(path):
+            if record is not None and isinstance(record.id, str):
+                taken[record.id] = (number, content_digest(record.data))
+            file.write(last)
+        if not last.endswith(b"\n"):
+            if parse_dataset(path, last).broken:
+                raise UserError(f"{path}:{number}: the last line is broken; mend it before a record is added")
+            file.write(b"\n")
+        new = Appended(path, taken, number, file)
+        yield new
+        file.flush()
+        if new.changes:
+            _change_lines(staged, new.changes)
+        elif not new.added:
+            staged.unlink()
+
+
+def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    with replacing(path) as staged, staged.open("wb") as file:
+        for _, raw, record in _read_lines(path):
+            change = changes.get(str(record.id)) if record is not None else None
+            file.write(edit_line(raw, {**record.data, **change}) if record is not None and change else raw)
+
+
 def append_record(path: Path, data: Mapping[str, Any]) -> str:
     """Add a record at the end of a JSONL file, made where there is none, and return its id."""
-    with _locked(path):
-        dataset = read_dataset(path) if path.exists() else parse_dataset(path, b"")
-        taken = {record.id: line.number for line, record in dataset.records() if isinstance(record.id, str)}
-        record_id = str(data.get("id") or new_id(data, taken))
-        if record_id in taken:
-            raise UserError(f'{path}:{taken[record_id]}: the id "{record_id}" is taken; give another with --id')
-        content = b"".join(line.raw for line in dataset.lines)
-        if content and not content.endswith(b"\n"):
-            if dataset.lines[-1].record is None:
-                number = dataset.lines[-1].number
-                raise UserError(f"{path}:{number}: the last line is broken; mend it before a record is added")
-            content += b"\n"
-        write_atomically(path, content + format_record({"id": record_id, **data}))
-    return record_id
+    with appending(path) as file:
+        return file.add(data)
+
+
+def content_digest(data: Mapping[str, Any]) -> bytes:
+    """By which a record is known whatever the order and the spelling of its members."""
+    content = json.dumps(dict(data), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[:8]
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, bytes, Record | None]]:
+    if path.exists():
+        require_file(path)
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                yield number, raw, parse_dataset(path, raw).lines[0].record
 
 
 def replace_record(dataset: Dataset, line: Line, data: Mapping[str, Any]) -> None:

@@ -10,7 +10,9 @@ import click
 
 from curation.errors import UserError
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
+from phi2chat.exchange import export, import_
 from phi2chat.safe_text import json_line
+from phi2chat.survey import check_split, stats
 
 if TYPE_CHECKING:
     from curation.records import Dataset, Finding, Line
@@ -24,7 +26,13 @@ TEXT_FIELDS = ("instruction", "input", "reasoning", "answer", "language", "reaso
 
 @click.group("curate")
 def command() -> None:
-    """Write, check, show, correct and split records."""
+    """Write, check, show, correct and split records, and exchange them with other formats."""
+
+
+command.add_command(import_)
+command.add_command(export)
+command.add_command(stats)
+command.add_command(check_split)
 
 
 @command.command("validate")

@@ -124,6 +124,20 @@ class Screen:
         lines = [f"{name}\n    {meaning}" if is_narrow else f"{name:{longest}}  {meaning}" for name, meaning in pairs]
         self.say("\n".join(lines), "note")
 
+    def bars(self, counts: Sequence[tuple[str, int]]) -> None:
+        """A line for each label: its count, and a bar as long as that. Labels get a third of the width at most."""
+        self.end_progress()
+        labels = [safe_text(" ".join(label.split())) for label, _ in counts]
+        numbers = [f"{count:,}" for _, count in counts]
+        label_cells = min(max(label.cell_len for label in labels), self.out.width // 3)
+        number_cells = max(map(len, numbers))
+        room = max(self.out.width - label_cells - number_cells - 2, 1)
+        longest = max(max(count for _, count in counts), 1)
+        for label, number, (_, count) in zip(labels, numbers, counts, strict=True):
+            label.truncate(label_cells, overflow="ellipsis", pad=True)
+            bar = "█" * max(round(room * count / longest), min(count, 1))
+            self.out.print(label + f" {number:>{number_cells}} " + Text(bar, "reasoning"), soft_wrap=True)
+
     def findings(self, findings: Iterable["Finding"]) -> None:
         """The findings of a check, one a line, as editors and `grep` can read them."""
         for finding in findings:

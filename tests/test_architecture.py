@@ -71,7 +71,8 @@ def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
 
 
 def test_only_the_trainer_trains() -> None:
-    assert who_imports("trl", "datasets") == {"sft"}
+    assert who_imports("trl") == {"sft"}
+    assert who_imports("datasets") == {"sft", "saved_dataset"}
     assert who_imports("peft") == {"adapters", "estimate", "lora"}
 
 

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.records import read_dataset
-from curation.store import append_record, new_id, remove_record, replace_record, write_all, write_atomically
+from curation.store import (
+    append_record,
+    appending,
+    new_id,
+    remove_record,
+    replace_record,
+    replacing,
+    write_all,
+    write_atomically,
+)
 
 RECORD = {"instruction": "日本の首都は？", "reasoning": "国会があります。", "answer": "東京です。"}
 
@@ -269,3 +278,55 @@ def test_several_files_are_replaced_together_or_not_at_all(tmp_path: Path) -> No
         write_all({first: b"new\n", second: b"new\n"})
     assert first.read_bytes() == b"old\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+# -- many records ----------------------------------------------------------------------------------------------------
+
+
+def test_many_records_are_added_in_one_write_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"id":"a",  "x":1.10}\r\n{broken\n{"id": "b"}')
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError), appending(path) as file:
+        file.add({"id": "c"})
+        raise ZeroDivisionError
+    assert path.read_bytes() == before
+    with appending(path) as file:
+        assert {record_id: line for record_id, (line, _) in file.taken.items()} == {"a": 1, "b": 3}
+        assert [file.add({"id": "c"}), file.add({"id": "d"})] == ["c", "d"]
+        assert path.read_bytes() == before
+    assert path.read_bytes() == before + b'\n{"id": "c"}\n{"id": "d"}\n'
+    assert names_in(tmp_path) == ["x.jsonl"]
+
+
+def test_a_block_that_adds_nothing_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    with appending(path):
+        pass
+    assert names_in(tmp_path) == []
+    path.write_bytes(b'{"id": "a"}')
+    with appending(path):
+        pass
+    assert path.read_bytes() == b'{"id": "a"}'
+
+
+def test_records_are_changed_and_added_together_and_other_lines_keep_their_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"1"}\n')
+    with appending(path) as file:
+        file.changes["b"] = {"id": "b", "answer": "2"}
+        file.add({"id": "c"})
+    assert path.read_bytes() == b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"2"}\n{"id": "c"}\n'
+
+
+def test_a_file_that_is_written_by_a_block_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as staged:
+        staged.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"old"
+    with replacing(path) as staged:
+        staged.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert (path.read_bytes(), names_in(tmp_path)) == (b"new", ["x.csv"])

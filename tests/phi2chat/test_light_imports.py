@@ -17,6 +17,8 @@ SLOW_TO_LOAD = HEAVY | {
     "tokenizers",
     "huggingface_hub",
     "httpx2",
+    "openpyxl",
+    "pyarrow",
 }
 CURATION = sorted((REPOSITORY / "curation").rglob("*.py"))
 
@@ -56,6 +58,7 @@ def run_cli(*argv: str) -> str:
         ["--version"],
         ["curate", "--help"],
         ["curate", "add", "--help"],
+        ["curate", "import", "--help"],
         ["script", "--help"],
         ["completion", "bash"],
     ],
@@ -80,6 +83,10 @@ def test_help_is_given_without_a_library_that_is_slow_to_load(
         ["curate", "edit", "x.jsonl", "a"],
         ["curate", "rm", "x.jsonl", "a", "--yes"],
         ["curate", "split", "x.jsonl", "--eval", "50%"],
+        ["curate", "import", "y.csv", "--into", "x.jsonl"],
+        ["curate", "export", "x.jsonl", "y.parquet", "--format", "parquet"],
+        ["curate", "stats", "x.jsonl"],
+        ["curate", "check-split", "x.jsonl", "z.jsonl"],
         ["script", "check", "x.jsonl"],
     ],
     ids=lambda argv: " ".join(argv[:2]),
@@ -88,6 +95,8 @@ def test_no_command_on_data_imports_the_libraries_of_the_model(
     argv: list[str], clean_environment: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "x.jsonl").write_text(RECORDS, encoding="utf-8")
+    (tmp_path / "y.csv").write_text("instruction,output,reasoning\n2+2は？,4です。,足します。\n", encoding="utf-8")
+    (tmp_path / "z.jsonl").write_text('{"instruction": "2+2は？", "answer": "4です。"}\n', encoding="utf-8")
     assert modules_after(run_cli(*argv), {**clean_environment, "EDITOR": "true"}, tmp_path) & HEAVY == set()
 
 

@@ -1,0 +1,53 @@
+"""Reasoning and answer in one text, in the ways in which models and data sets mark them."""
+
+import re
+
+_HEADS = {
+    "instruction": "instruction|指示",
+    "input": "input|入力",
+    "reasoning": "reasoning|thinking|thought|推論|思考",
+    "answer": "answer|response|回答|応答|答え",
+}
+
+
+def _head(field: str) -> str:
+    return rf"###[ \t]*(?:{_HEADS[field]})[ \t]*[:：]"
+
+
+_IN_ONE_TEXT = [
+    re.compile(form, re.DOTALL | re.IGNORECASE)
+    for form in (
+        r"\s*<(think|thinking|thought|reasoning)>(?P<reasoning>.*?)</\1>(?P<answer>.*)",
+        r"(?P<reasoning>(?:(?!<think>).)*?)</think>(?P<answer>.*)",  # the prompt ended with the opening tag
+        r"\s*(?:<\|reasoning\|>)?(?P<reasoning>.*?)<\|(?:response|answer)\|>(?P<answer>.*?)(?:<\|endoftext\|>)?\s*",
+        rf"\s*(?:{_head('reasoning')})?(?P<reasoning>.*?)(?:^|\n)[ \t]*{_head('answer')}(?P<answer>.*)",
+        r"\s*<\|reasoning\|>(?P<reasoning>.*?)\n\s*\n(?P<answer>.*)",
+    )
+]
+_ANSWER_TAG = re.compile(r"<answer>(.*)</answer>", re.DOTALL | re.IGNORECASE)
+_PROMPT = re.compile(
+    rf"\s*{_head('instruction')}(?P<instruction>.*?)(?:\n[ \t]*{_head('input')}(?P<input>.*?))?"
+    rf"(?:\n[ \t]*{_head('reasoning')}|\n[ \t]*{_head('answer')})?\s*",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def take_apart(text: str) -> tuple[str, str]:
+    """The reasoning and the answer of a text that marks both; without marks the reasoning is "", the text whole."""
+    for form in _IN_ONE_TEXT:
+        if found := form.fullmatch(text):
+            answer = found["answer"].strip()
+            tag = _ANSWER_TAG.fullmatch(answer)
+            return found["reasoning"].strip(), tag[1].strip() if tag else answer
+    return "", text
+
+
+def take_question_apart(prompt: str) -> tuple[str, str]:
+    """The instruction and the input of a prompt that marks them; without marks the prompt is the instruction."""
+    found = _PROMPT.fullmatch(prompt)
+    return (found["instruction"].strip(), (found["input"] or "").strip()) if found else (prompt, "")
+
+
+def put_together(reasoning: str, answer: str) -> str:
+    """Both in one text, the reasoning in the tags that most programs know."""
+    return f"<think>\n{reasoning}\n</think>\n\n{answer}"

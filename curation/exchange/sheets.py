@@ -1,0 +1,117 @@
+"""Excel sheets (.xlsx) in and out, by openpyxl; every cell is written as text, so that none becomes a formula."""
+
+import contextlib
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from curation.errors import UserError
+from curation.exchange.rows import Row, plain
+from curation.exchange.tables import make_row, read_header
+
+MOST_CHARS, MOST_ROWS = 32_767, 1_048_576
+
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# A sheet's XML has no carriage return; it writes one as _x000D_, and so what looks like that is escaped as well.
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_TO_ESCAPE = re.compile(r"\r|_(?=x[0-9A-Fa-f]{4}_)")
+
+
+def sheet_names(path: Path) -> list[str]:
+    """The sheets of a workbook. Raises UserError where it is none."""
+    workbook = _open(path)
+    names = [sheet.title for sheet in workbook.worksheets]
+    workbook.close()
+    if not names:
+        raise UserError(f"{path}: has no sheet with cells; give another file")
+    return names
+
+
+def read_sheet(path: Path, name: str) -> Iterator[Row]:
+    """The rows of a sheet below its header, which is the first row that is not empty; numbers and dates as text."""
+    workbook = _open(path)
+    try:
+        sheet = workbook[name]
+        sheet.reset_dimensions()  # some programs write wrong ones
+        header: list[str] = []
+        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+            cells = [_to_text(value) for value in values]
+            if any(cells):
+                if header:
+                    yield make_row(number, header, cells)
+                else:
+                    header = read_header(path, cells)
+        if not header:
+            read_header(path, [])
+    except (ParseError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: the sheet cannot be read ({error}); save it again as .xlsx") from None
+    finally:
+        workbook.close()
+
+
+def cell_fault(text: str) -> str:
+    """Why no cell can hold this text, or nothing."""
+    if illegal := _ILLEGAL.search(text):
+        return f"holds U+{ord(illegal[0]):04X}, which no sheet can; take it out, or export to parquet"
+    units = len(_escape(text).encode("utf-16-le")) // 2
+    if units > MOST_CHARS:
+        return f"has {units:,} characters where a cell holds {MOST_CHARS:,}; export to parquet or csv"
+    return ""
+
+
+def write_sheet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """A workbook with one sheet, of texts in which `cell_fault` finds none."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    workbook = Workbook(write_only=True)
+    sheet = workbook.create_sheet("records")
+    sheet.freeze_panes = "A2"
+
+    def cells(values: Iterable[str]) -> Iterator[Any]:
+        for value in values:
+            cell = WriteOnlyCell(sheet, value)
+            cell.data_type = "s"  # also of what looks like a formula or an error
+            cell.number_format = "@"  # and it stays text when somebody edits it
+            yield cell
+
+    try:
+        sheet.append(list(cells(columns)))
+        for row in rows:
+            sheet.append(list(cells(_escape(str(row[column])) for column in columns)))
+        workbook.save(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what it still holds would be written, and fail, when it is collected
+            sheet._writer.xf.close()
+        raise
+
+
+def _escape(text: str) -> str:
+    return _TO_ESCAPE.sub(lambda sign: "_x000D_" if sign[0] == "\r" else "_x005F_", text)
+
+
+def _to_text(value: object) -> str:
+    if isinstance(value, str):
+        return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), value)
+    if isinstance(value, bool):
+        return str(value).upper()  # as the sheet shows it
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    found = plain(value)
+    return "" if found is None else str(found)
+
+
+def _open(path: Path) -> Any:
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it does not read: charts, validations, styles
+            return load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, ParseError) as error:
+        raise UserError(f"{path}: is not a sheet that can be read ({error}); save it again as .xlsx") from None
