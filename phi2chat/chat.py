@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from curation.errors import UserError
-from curation.records import is_utf8, read_bytes
+from curation.lines import is_utf8
+from curation.records import read_bytes
 from curation.script import Piece as CheckedPiece
 from curation.script import Span, check
 from curation.store import write_atomically
