@@ -19,6 +19,8 @@ _BATCH = 10_000  # texts that are sketched at a time
 _COMPARISONS = 100  # a text, so that ten thousand of any kind take seconds
 # What a question is about: a kanji, a katakana word (with or without its last long-vowel mark), a word of letters.
 _SUBJECT = re.compile(r"[一-鿿㐀-䶿々]|[ァ-ヺ][ァ-ヺー]*?(?=ー*(?![ァ-ヺー]))|[a-zß-ʯͰ-ӿ]{3,}")
+_SIGN = re.compile(r"[\W_]")  # neither letter nor digit
+_NEVER_KEPT = frozenset("。、「」『』・…?!()'\"")  # the usual ones, without looking further
 _FIGURES = re.compile(r"[\d\W_]+")  # of a key, in which letters, digits, symbols and signs are left
 
 
@@ -171,9 +173,11 @@ def _read_normal(normal: str) -> _Text:
 
 def _key(normal: str) -> str:
     dense = "".join(normal.split())
-    if dense.isalnum():
-        return dense
-    return "".join(char for place, char in enumerate(dense) if char.isalnum() or _is_kept(dense, place))
+
+    def keep(sign: re.Match[str]) -> str:
+        return sign[0] if sign[0] not in _NEVER_KEPT and _is_kept(dense, sign.start()) else ""
+
+    return _SIGN.sub(keep, dense)
 
 
 @lru_cache(maxsize=1000)  # a text is compared with many, one after the other

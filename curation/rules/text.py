@@ -1,5 +1,6 @@
 """The texts of a record: what a program left in them, what nobody sees, and an answer that does not end."""
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -14,11 +15,18 @@ TEXTS = ("instruction", "input", "reasoning", "answer")
 MARKERS = ("### Instruction:", "### Input:", "### Reasoning:", "### Answer:", "### Response:")
 
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"
-_LARGE_SCRIPTS = re.compile(r"[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f]")  # which spell words with the joiners
-_HIDDEN = re.compile("[" + "".join(f"\\U{code:08x}" for code in sorted({*BIDI, *INVISIBLE, *TAGS, 0x200D})) + "]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
-_LOST = re.compile(r"[\ufffd\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff]+")
-_HALF_WIDTH = re.compile(r"[\uff61-\uff9f]+")
+_JOINED_SCRIPTS = re.compile(r"[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f]")  # which spell words with the joiners
+_CONTROL = {*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)}
+_HIDDEN = {*BIDI, *INVISIBLE, *TAGS, 0x200D}
+_LOST = {*range(0xE000, 0xF900), *range(0xFDD0, 0xFDF0), 0xFFFD, 0xFFFE, 0xFFFF}
+_HALF_WIDTH = range(0xFF61, 0xFFA0)
+_ODD = frozenset(map(chr, {*_CONTROL, *_HIDDEN, *_LOST, *_HALF_WIDTH}))
+_ODD_RUNS = (
+    ("control-character", _CONTROL, "holds the control character {}"),
+    ("invisible-character", _HIDDEN, "holds the invisible character {}"),
+    ("lost-character", _LOST, "holds {}, where another character was lost"),
+    ("half-width-kana", _HALF_WIDTH, '"{1}" is half-width; write "{2}"'),
+)
 _RESIDUE = re.compile(
     r"\{\{|\}\}|\{[A-Za-z_][A-Za-z0-9_ ]*\}|<\|[^|>\s]{0,40}\|?>?|\[/?INST\]|<</?SYS>>|</?s>|"
     r"\b(?:TODO|FIXME|TBD|XXX)\b|lorem ipsum|\[(?:insert|your) [^\]]*\]|<(?:start|end)_of_turn>"
@@ -39,64 +47,43 @@ _SENTENCE_CHARS = 10  # an answer that is shorter may be a phrase: 日本の
         "No text holds a control character but newline and tab.",
         "Take it out: it is left over from a terminal or from another line end.",
         "warning",
-    )
-)
-def find_control_characters(entry: Entry) -> Iterator[Fault]:
-    """C0 and C1 controls."""
-    yield from _matches(entry, _CONTROL, "control-character", "holds the control character {}")
-
-
-@finds(
+    ),
     Rule(
         "invisible-character",
         "text",
         "Every character of a text can be seen, but for joiners where a script or an emoji needs them.",
         "Take it out: the model would learn to write it.",
         "warning",
-    )
-)
-def find_invisible_characters(entry: Entry) -> Iterator[Fault]:
-    """Marks of direction, zero widths, tags and line separators."""
-    for fault in _matches(entry, _HIDDEN, "invisible-character", "holds the invisible character {}"):
-        text = entry.record.data[fault.field]
-        run, before = text[fault.start : fault.end], text[: fault.start][-1:]
-        if run in _ZERO_WIDTH_JOINERS and before:
-            joins = unicodedata.category(before) in ("So", "Sk", "Mn") or _LARGE_SCRIPTS.match(before)
-            if joins:
-                continue
-        yield fault
-
-
-@finds(
+    ),
     Rule(
         "lost-character",
         "text",
         "No text holds U+FFFD, a private or an unassigned character: something stood there once.",
         "Write what was lost.",
         "warning",
-    )
-)
-def find_lost_characters(entry: Entry) -> Iterator[Fault]:
-    """What a wrong encoding left."""
-    yield from _matches(entry, _LOST, "lost-character", "holds {}, where another character was lost")
-
-
-@finds(
+    ),
     Rule(
         "half-width-kana",
         "text",
         "Kana and Japanese punctuation are full-width.",
         "Write カナ for ｶﾅ: for the model these are other words.",
         "warning",
-    )
+    ),
 )
-def find_half_width_kana(entry: Entry) -> Iterator[Fault]:
-    """Half-width katakana, and half-width 。「」、・."""
+def find_odd_characters(entry: Entry) -> Iterator[Fault]:
+    """Runs of characters that no text should hold."""
     for field, text in _texts(entry):
-        for match in _HALF_WIDTH.finditer(text):
-            full = unicodedata.normalize("NFKC", match[0])
-            message = f'"{_short(match[0])}" is half-width; write "{_short(full)}"'
-            yield Fault("half-width-kana", message, field, match.start(), match.end())
+        if _ODD.isdisjoint(text):  # as nearly always, and much faster than a search
+            continue
+        for rule, codes, message in _ODD_RUNS:
+            for is_odd, group in itertools.groupby(enumerate(text), key=lambda pair: ord(pair[1]) in codes):
+                if is_odd:
+                    places = [place for place, _ in group]
+                    start, end = places[0], places[-1] + 1
+                    run = text[start:end]
+                    if not _joins(run, text[:start][-1:]):
+                        shown = message.format(_named(run[0]), _short(run), _short(unicodedata.normalize("NFKC", run)))
+                        yield Fault(rule, shown, field, start, end)
 
 
 @finds(
@@ -209,12 +196,16 @@ def _texts(entry: Entry) -> Iterator[tuple[str, str]]:
             yield field, text
 
 
-def _matches(entry: Entry, pattern: re.Pattern[str], rule: str, message: str) -> Iterator[Fault]:
-    for field, text in _texts(entry):
-        for match in pattern.finditer(text):
-            name = unicodedata.name(match[0][0], "")
-            named = f"U+{ord(match[0][0]):04X}" + (f" {name}" if name else "")
-            yield Fault(rule, message.format(named), field, match.start(), match.end())
+def _joins(run: str, before: str) -> bool:
+    """Whether it is a joiner that an emoji or the spelling of a script needs."""
+    if run not in _ZERO_WIDTH_JOINERS or not before:
+        return False
+    return unicodedata.category(before) in ("So", "Sk", "Mn") or _JOINED_SCRIPTS.match(before) is not None
+
+
+def _named(char: str) -> str:
+    name = unicodedata.name(char, "")
+    return f"U+{ord(char):04X}" + (f" {name}" if name else "")
 
 
 def _short(text: str) -> str:
