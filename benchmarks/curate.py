@@ -6,8 +6,8 @@
 The file is made by this program with a fixed seed: good Japanese records with reasonings and answers of about 150
 characters, of which one question in fifty is nearly that of another record. Each row is a process of its own. Seconds
 are those of the wall from its start to its end, and CPU seconds those of it and its children. Memory is the size of
-all of them together, at its largest of five looks a second; what they share counts once (PSS). `jsonschema-rs` is a peer that
-has to be installed for its row.
+all of them together, the largest of five looks a second; what they share counts once (PSS). `jsonschema-rs` is a peer
+that has to be installed for its row.
 """
 
 import argparse

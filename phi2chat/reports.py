@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from curation.baseline import fingerprints
 from curation.records import Finding
 from curation.rules import RULES
 from phi2chat import __version__
@@ -49,6 +48,8 @@ def as_json(report: Report) -> str:
 
 def as_sarif(report: Report) -> str:
     """A log that code scanning reads; columns are code points, and fingerprints stay where lines move."""
+    from curation.baseline import fingerprints
+
     used = [rule for rule in RULES.values() if rule.id in {finding.rule for finding in report.findings}]
     places = {rule.id: place for place, rule in enumerate(used)}
     results = [

@@ -1,5 +1,6 @@
 """`phi2chat curate validate`: name every problem of every file, and mend what needs no asking."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,22 +73,25 @@ def validate(
         raise click.UsageError("--update-baseline: name the file with --baseline")
     if (tokenizer is None) != (max_length is None):
         raise click.UsageError("--tokenizer and --max-length: give both")
-    from curation.baseline import read_baseline, without_accepted, write_baseline
     from curation.rules import choose
     from phi2chat.screen import Screen
 
     screen = Screen()
     chosen = choose(_flat(select), _flat(ignore))
-    accepted = read_baseline(baseline) if baseline and not update_baseline else frozenset()
+    accepted = _read_accepted(baseline) if baseline and not update_baseline else None
     if fix:
         _fix(files, chosen, screen)
     report = _check(files, against, chosen, jobs, tokenizer, max_length, screen)
     if baseline and update_baseline:
+        from curation.baseline import write_baseline
+
         write_baseline(baseline, report.findings)
         screen.note(f"{_count(len(report.findings), 'finding')} accepted in {baseline}")
-        accepted = read_baseline(baseline)
-    found = without_accepted(report.findings, accepted)
-    report = _replace(report, found)
+        accepted = _read_accepted(baseline)
+    if accepted is not None:
+        from curation.baseline import without_accepted
+
+        report = dataclasses.replace(report, findings=without_accepted(report.findings, accepted))
     _show(report, output, len(files), screen)
     ctx.exit(1 if report.errors else 0)
 
@@ -131,21 +135,17 @@ def _check(
     return Report(records, findings, unreadable, rates)
 
 
-def _replace(report: "Report", findings: "list[Finding]") -> "Report":
-    from phi2chat.reports import Report
+def _read_accepted(baseline: Path) -> frozenset[str]:
+    from curation.baseline import read_baseline
 
-    return Report(report.records, findings, report.unreadable, report.characters_per_token)
+    return read_baseline(baseline)
 
 
 def _fix(files: Sequence[Path], chosen: frozenset[str], screen: "Screen") -> None:
     from curation.fix import fix_file
 
-    for path in files:
-        try:
-            counts = fix_file(path, chosen)
-        except UserError as error:
-            screen.note(str(error), "error")
-            continue
+    for path in filter(Path.is_file, files):  # of the others, the check says what they are
+        counts = fix_file(path, chosen)
         for rule, count in counts.items():
             screen.note(f"{path}: mended {_count(count, 'line')} [{rule}]", "good")
 

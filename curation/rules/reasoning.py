@@ -23,7 +23,7 @@ _ENDINGS = re.compile(
     r"する|して|した)+"
 )
 _YES_NO = re.compile(r"(?:はい|いいえ|うん|yes\b|no\b|true\b|false\b)", re.IGNORECASE)
-_WORD = re.compile(r"[一-鿿㐀-䶿々]+|[ァ-ヺー]{2,}|[가-힣]{2,}|[a-zß-ʯͰ-ӿ]{4,}|[0-9]+", re.IGNORECASE)
+_WORD = re.compile(r"[一-鿿㐀-䶿々]+|[ァ-ヺー]{2,}|[가-힣]{2,}|[a-zß-ʯͰ-ӿ]{4,}|[0-9]+")
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _ALPHABETS = (re.compile(r"[ぁ-ゖァ-ヺ]"), re.compile(r"[가-힣]"), re.compile(r"[一-鿿]"))
 _FORM_WORDS = frozenset({
@@ -81,7 +81,7 @@ def find_unprepared_answer(entry: Entry) -> Iterator[Fault]:
         return
     wanted = _content(answer)
     # A reasoning may describe a single word, 東京 or 犬, without naming it.
-    if not wanted or len(_WORD.findall(answer)) < 2 or _YES_NO.match(answer):
+    if not wanted or len(_WORD.findall(answer.casefold())) < 2 or _YES_NO.match(answer):
         return
     question = f"{record.data.get('instruction', '')}\n{record.input}"
     if _alphabet(question) != _alphabet(answer) or (_alphabet(answer) and _LETTERS.search(question)):
