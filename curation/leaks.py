@@ -48,7 +48,7 @@ def _same_question(place: str, data: Mapping[str, Any], found: list[Entry]) -> I
 
 def _near(train: Sequence[Entry], evals: Sequence[Entry]) -> Iterator[Any]:
     texts = [f"{data.get('instruction', '')}\n{data.get('input', '')}" for _, data in (*train, *evals)]
-    yield from find_near(texts, among=len(train))
+    yield from find_near(texts, across=len(train))
 
 
 def _index(entries: Sequence[Entry], field: str) -> dict[str, Entry]:

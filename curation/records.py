@@ -1,18 +1,19 @@
 """Records and their JSONL bytes: every fault is read with its place, and no byte changes that was not edited."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
-import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Never
+from typing import Any, Literal
 
 from curation.errors import UserError
+from curation.lines import BadLine, dumps, parse_line, split_lines
 
 KNOWN_FIELDS = (
     "id", "instruction", "input", "reasoning", "answer", "language", "reasoning_language",
@@ -20,7 +21,6 @@ KNOWN_FIELDS = (
 )  # fmt: skip
 DEFAULT_LANGUAGE = "ja"
 
-_MAX_DEPTH = 100  # of arrays and objects in one another; Python's own limit depends on who calls
 _BLANK = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 # What one code point of a JSON string may be written as: two escapes, one of six or two characters, or itself.
@@ -66,7 +66,8 @@ class Record:
 class Finding:
     """One thing to mend; `line` and `column` count from 1, in lines and code points.
 
-    `end_column` is the column after the last character, where the finding is about a stretch of text.
+    `end_column` is the column after the last character, where the finding is about a stretch of text. `subject` is a
+    digest of the text that it is about, which stays the same where the line moves.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Finding:
     rule: str
     severity: Literal["error", "warning"] = "error"
     end_column: int | None = None
+    subject: str = dataclasses.field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
@@ -90,6 +92,15 @@ class Line:
     number: int
     raw: bytes
     record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line that holds a JSON object; `number` counts from 1."""
+
+    number: int
+    raw: bytes
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -128,12 +139,6 @@ class Member:
     end: int
 
 
-class _BadLine(Exception):
-    def __init__(self, column: int, message: str, rule: str) -> None:
-        super().__init__(message)
-        self.column, self.message, self.rule = column, message, rule
-
-
 def require_file(path: Path) -> None:
     """Raise UserError unless there is a regular file."""
     try:
@@ -163,111 +168,14 @@ def parse_dataset(path: Path, content: bytes) -> Dataset:
     """Take the bytes of a JSONL file apart. Lines end at b"\\n" only: U+2028 may stand inside a string."""
     lines: list[Line] = []
     broken: list[Finding] = []
-    for number, raw in enumerate(_split(content), start=1):
+    for number, raw in enumerate(split_lines(content), start=1):
         try:
-            record = Record(_parse_line(raw))
-        except _BadLine as bad:
+            record = Record(parse_line(raw))
+        except BadLine as bad:
             record = None
             broken.append(Finding(path, number, bad.column, "", bad.message, bad.rule))
         lines.append(Line(number, raw, record))
     return Dataset(path, hashlib.sha256(content).hexdigest(), tuple(lines), tuple(broken))
-
-
-def _split(content: bytes) -> list[bytes]:
-    lines = content.split(b"\n")
-    last = lines.pop()
-    return [line + b"\n" for line in lines] + ([last] if last else [])
-
-
-def _parse_line(raw: bytes) -> dict[str, Any]:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        column = len(raw[: error.start].decode("utf-8")) + 1
-        message = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise _BadLine(column, message, "utf-8") from None
-    if text.startswith("\ufeff"):
-        raise _BadLine(1, "begins with a byte order mark; save the file as UTF-8 without BOM", "bom")
-    if not text.strip():
-        raise _BadLine(1, "the line is blank; remove it", "blank-line")
-    try:
-        value = _STRICT_DECODER.decode(text.rstrip("\r\n"))
-    except json.JSONDecodeError as error:
-        message = error.msg + (" this column" if error.msg.endswith(" at") else "")
-        raise _BadLine(error.pos + 1, f"not JSON: {message[:1].lower()}{message[1:]}", "json") from None
-    except RecursionError:
-        raise _BadLine(1, "nested too deeply", "json") from None
-    except ValueError as error:  # of the functions that the decoder calls
-        raise _BadLine(1, f"not JSON: {error}", "json") from None
-    if _depth(value) > _MAX_DEPTH:
-        raise _BadLine(1, "nested too deeply", "json")
-    if "\\ud" in text.lower() and not is_utf8(value):
-        raise _BadLine(1, "half of a surrogate pair, which is no character", "surrogate")
-    if not isinstance(value, dict):
-        raise _BadLine(1, f"a line must hold a JSON object, not {json_type(value)}", "json")
-    return value
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f'the key "{twice}" stands twice in one object')
-    return members
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _parse_integer(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python's limit on the digits of an integer
-        raise ValueError(f"a number of {len(digits):,} digits is too long") from None
-
-
-def _parse_float(spelling: str) -> float:
-    value = float(spelling)
-    if math.isinf(value):  # it could be read, but no JSON could be written from it
-        raise ValueError(f"the number {spelling[:20]} is too large")
-    return value
-
-
-_STRICT_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique_members,
-    parse_constant=_refuse_constant,
-    parse_int=_parse_integer,
-    parse_float=_parse_float,
-)
-
-
-def _depth(value: object) -> int:
-    depth, level = 0, [value]
-    while parents := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [child for parent in parents for child in (parent.values() if isinstance(parent, dict) else parent)]
-    return depth
-
-
-def is_utf8(value: object) -> bool:
-    """Whether the texts of a JSON value can be written: what a terminal of another encoding sends is surrogates."""
-    try:
-        _dumps(value, ascii_only=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def json_type(value: object) -> str:
-    """What JSON calls a value of this type, with its article."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    names = {str: "a string", int: "a number", float: "a number", list: "an array", dict: "an object"}
-    return names[type(value)]
 
 
 def members(text: str) -> list[Member]:
@@ -339,13 +247,13 @@ def edit_line(raw: bytes, data: Mapping[str, Any]) -> bytes:
     for i, place in enumerate(places):
         if place.key in data:
             same = _identical(old[place.key], data[place.key])
-            value = text[place.value_start : place.end] if same else _dumps(data[place.key], ascii_only)
+            value = text[place.value_start : place.end] if same else dumps(data[place.key], ascii_only)
             before = text[places[i - 1].end : place.start] if written else ""
             written.append(before + text[place.start : place.value_start] + value)
     for key, value in data.items():
         if key not in old:
             before = separator if written else ""
-            written.append(f"{before}{_dumps(key, ascii_only)}: {_dumps(value, ascii_only)}")
+            written.append(f"{before}{dumps(key, ascii_only)}: {dumps(value, ascii_only)}")
     if not places:
         head, tail = text[: text.index("{") + 1], text[text.rindex("}") :]
     else:
@@ -355,7 +263,3 @@ def edit_line(raw: bytes, data: Mapping[str, Any]) -> bytes:
 
 def _identical(old: object, new: object) -> bool:
     return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
-
-
-def _dumps(value: object, ascii_only: bool) -> str:
-    return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)

@@ -7,14 +7,24 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
-from curation.records import Dataset, Line, Record, edit_line, format_record, parse_dataset, read_dataset, require_file
+from curation.records import (
+    Dataset,
+    Line,
+    Record,
+    edit_line,
+    format_record,
+    parse_dataset,
+    read_bytes,
+    read_dataset,
+    require_file,
+)
 
 LOCK_SECONDS = 10.0
 
@@ -169,6 +179,15 @@ def replace_record(dataset: Dataset, line: Line, data: Mapping[str, Any]) -> Non
 def remove_record(dataset: Dataset, line: Line) -> None:
     """Write the file again without one line."""
     _rewrite(dataset, line, b"")
+
+
+def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Replace a file by what `change` makes of its bytes, under the lock; one that it leaves alone is not written."""
+    with _locked(path):
+        content = read_bytes(path)
+        changed = change(content)
+        if changed != content:
+            write_atomically(path, changed)
 
 
 def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:

@@ -1,6 +1,6 @@
-"""Write docs/commands.md, and the command tables of both READMEs, from the commands' own help.
+"""Write docs/commands.md and docs/rules.md, and the command tables of both READMEs, from the commands' own help.
 
-`make docs` runs it; tests/test_docs.py fails where one of the three files is not what it would write.
+`make docs` runs it; tests/test_docs.py fails where one of the files is not what it would write.
 """
 
 import re
@@ -9,16 +9,28 @@ from pathlib import Path
 
 import click
 
+from curation.rules import RULES, SECTIONS
 from phi2chat.cli import phi2chat
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path("docs/commands.md")
+RULES_PAGE = Path("docs/rules.md")
 WIDTH = 100  # columns of the help, whatever the terminal has
 
 HEADER = """\
 # Commands
 
 What every command says to `--help`. This file is written by `make docs`.
+"""
+
+RULES_HEADER = """\
+# Rules
+
+What `phi2chat curate validate` checks, from the declarations in `curation/rules/`. This file is written by `make docs`.
+
+`--select` and `--ignore` take ids, beginnings of ids (`duplicate`), and the names of the sections below. An error makes
+the exit code 1, a warning does not. What is *fixable* is mended by `--fix`, which never changes a record. What is an
+*opinion* is about what a text says: such a record can still be split and trained on, and `--any-script` adds it.
 """
 
 JAPANESE = {
@@ -65,6 +77,18 @@ def reference() -> str:
     return "\n".join([HEADER, *sections])
 
 
+def rules() -> str:
+    """The text of docs/rules.md."""
+    page = [RULES_HEADER]
+    for section, sentence in SECTIONS.items():
+        page.append(f"## {section}\n\n{sentence}\n")
+        for rule in RULES.values():
+            if rule.section == section:
+                kind = [rule.severity, *(["fixable"] if rule.fixable else []), *(["opinion"] if rule.opinion else [])]
+                page.append(f"### {rule.id}\n\n*{', '.join(kind)}.* {rule.sentence}\n\n{rule.mend}\n")
+    return "\n".join(page)
+
+
 def table(japanese: bool) -> str:
     """The commands, each with one line about it and a link to its help."""
     rows = ["| コマンド | 何をするか |" if japanese else "| command | what it does |", "| --- | --- |"]
@@ -90,6 +114,7 @@ def documents() -> dict[Path, str]:
     english, japanese = ROOT / "README.md", ROOT / "README.ja.md"
     return {
         ROOT / REFERENCE: reference(),
+        ROOT / RULES_PAGE: rules(),
         english: with_table(english.read_text(encoding="utf-8"), table(japanese=False)),
         japanese: with_table(japanese.read_text(encoding="utf-8"), table(japanese=True)),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 from curation.errors import UserError
-from curation.records import is_utf8
+from curation.lines import is_utf8
 from curation.script import Piece as CheckedPiece
 from curation.script import Span, check
 from phi2chat.config import ChatConfig

@@ -11,11 +11,11 @@ import click
 from curation.errors import UserError
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
-from phi2chat.safe_text import json_line
 from phi2chat.survey import check_split, stats
+from phi2chat.validate import validate
 
 if TYPE_CHECKING:
-    from curation.records import Dataset, Finding, Line
+    from curation.records import Dataset, Line
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 RECORD_ID = click.argument("record_id", metavar="ID")
@@ -35,54 +35,7 @@ command.add_command(stats)
 command.add_command(check_split)
 
 
-@command.command("validate")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.pass_context
-def validate(ctx: click.Context, files: tuple[Path, ...], output: str) -> None:
-    """Name every problem of every file: path:line:column: field: message [rule].
-
-    Exit code 0: no errors, 1: errors, 2: wrong usage.
-    """
-    from curation.records import read_dataset
-    from curation.rules import check_dataset
-
-    findings: list[Finding] = []
-    unreadable: list[str] = []
-    records = 0
-    for path in files:
-        try:
-            dataset = read_dataset(path)
-        except UserError as error:
-            unreadable.append(str(error))
-            continue
-        records += len(dataset.lines)
-        findings += check_dataset(dataset)
-    errors = sum(finding.severity == "error" for finding in findings) + len(unreadable)
-    warnings = len(findings) + len(unreadable) - errors
-    if output == "json":
-        _print_findings_as_json(findings, unreadable, records)
-    else:
-        from phi2chat.screen import Screen
-
-        screen = Screen()
-        for sentence in unreadable:
-            screen.say(sentence, "error")
-        screen.findings(findings)
-        style = "error" if errors else "good"
-        counts = [_count(records, "record"), _count(len(files), "file")]
-        screen.say(f"{' in '.join(counts)}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", style)
-    ctx.exit(1 if errors else 0)
-
-
-def _print_findings_as_json(findings: "list[Finding]", unreadable: list[str], records: int) -> None:
-    rows = [
-        {"path": str(f.path), "line": f.line, "column": f.column, "end_column": f.end_column, "field": f.field,
-         "message": f.message, "rule": f.rule, "severity": f.severity}
-        for f in findings
-    ]  # fmt: skip
-    rows += [{"message": sentence, "rule": "file", "severity": "error"} for sentence in unreadable]
-    print(json_line({"records": records, "findings": rows}))
+command.add_command(validate)
 
 
 @command.command("list")
@@ -125,7 +78,7 @@ def list_(file: Path, grep: str | None) -> None:
 def show(file: Path, record_id: str) -> None:
     """Show one record whole, with what is wrong with it; line:N as ID is the record on line N."""
     from curation.records import read_dataset
-    from curation.rules import check_dataset
+    from curation.rules import check_dataset, choose
     from curation.script import check
     from phi2chat.screen import Screen, marked
 
@@ -138,7 +91,8 @@ def show(file: Path, record_id: str) -> None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         spans = check(text, languages[field]).spans if field in languages else ()
         screen.out.print(marked(text, spans, "reasoning" if field == "reasoning" else ""), soft_wrap=True)
-    screen.findings(finding for finding in check_dataset(dataset) if finding.line == line.number)
+    rules = choose(ignore=["no-final-newline", "mixed-line-ends"])  # which are about the file
+    screen.findings(finding for finding in check_dataset(dataset, rules) if finding.line == line.number)
 
 
 @command.command("add")
@@ -294,10 +248,6 @@ def _percent(text: str) -> float:
 def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:
     others = [(other, record) for other, record in dataset.records() if other.number != line.number]
     return {record.id: other.number for other, record in others if isinstance(record.id, str)}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _one_line(text: str) -> str:

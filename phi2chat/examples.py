@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curation.errors import UserError
 from curation.records import Dataset, Finding, Line, Record, read_dataset
-from curation.rules import OPINIONS, check_dataset
+from curation.rules import OPINIONS, check_dataset, choose
 from curation.split import family_of, read_split, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.prompt import PromptStyle, Tokenizer, encode, markers_in, render_record
@@ -125,7 +125,11 @@ def finding_at(row: Row, field: str, message: str, rule: str, is_error: bool) ->
 
 def _usable(dataset: Dataset) -> tuple[Dataset, list[Finding]]:
     """The dataset without the records that break the contract, and what matters to training of all that is found."""
-    found = [finding for finding in check_dataset(dataset) if finding.rule != "unknown-field"]
+    # Leaks, near duplicates and markers are looked for on both sides together.
+    rules = choose(
+        ["form", "contract", "script", "duplicate"], ["unknown-field", "no-final-newline", "mixed-line-ends"]
+    )
+    found = check_dataset(dataset, rules)
     broken = {finding.line for finding in found if finding.severity == "error" and finding.rule not in OPINIONS}
     lines = tuple(dataclasses.replace(line, record=None) if line.number in broken else line for line in dataset.lines)
     usable = dataclasses.replace(dataset, lines=lines)

@@ -11,12 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_BIDI = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-_INVISIBLE = {
-    0x00AD, 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x200B, 0x200C, *range(0x2028, 0x202A),
-    *range(0x2060, 0x2066), *range(0x206A, 0x2070), 0x2800, 0x3164, 0xFEFF, 0xFFA0, *range(0xFFF9, 0xFFFC),
-}  # fmt: skip
-_TAGS = range(0xE0000, 0xE0080)
+from curation.characters import BIDI, INVISIBLE, TAGS
+
 _ZERO_WIDTH_JOINER = "\u200d"
 _EMOJI_LETTERS = "\u2139\u3030"  # the information sign and the wavy dash, which Unicode files under letters and dashes
 _KEPT = {"\n", "\t"}
@@ -29,7 +25,7 @@ _ABBREVIATIONS = {
     **{0xE0100 + number: f"VS{number + 17}" for number in range(240)},
 }  # fmt: skip
 # Dangerous or bound to what stands before it, though `str.isprintable` holds.
-_TO_LOOK_AT = re.compile(f"[{''.join(map(chr, sorted(_INVISIBLE)))}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_TO_LOOK_AT = re.compile(f"[{''.join(map(chr, sorted(INVISIBLE)))}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SPACES = re.compile("[\n\t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")  # printed, though it does not hold
 
 
@@ -79,15 +75,15 @@ def escape(char: str, before: str = "") -> str | None:
         return f"<{code:02X}>"
     if 0xD800 <= code < 0xE000:
         return f"\\u{code:04x}"
-    if code in _TAGS:
-        letter = chr(code - _TAGS.start)
-        return f"<TAG {letter}>" if letter.isprintable() else f"<TAG {code - _TAGS.start:02X}>"
+    if code in TAGS:
+        letter = chr(code - TAGS.start)
+        return f"<TAG {letter}>" if letter.isprintable() else f"<TAG {code - TAGS.start:02X}>"
     if char == _ZERO_WIDTH_JOINER:  # it belongs into an emoji sequence, as in a family
         return None if before and unicodedata.category(before) in ("So", "Sk", "Mn") else _named(code, char)
     if 0xFE00 <= code < 0xFE10 or 0xE0100 <= code < 0xE01F0:  # as in the spelling of a Japanese name
         varied = before and (before in _EMOJI_LETTERS or unicodedata.category(before) in ("Lo", "So", "Sm", "Nd", "Po"))
         return None if varied else _named(code, char)
-    if code in _BIDI or code in _INVISIBLE or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Cs"):
+    if code in BIDI or code in INVISIBLE or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Cs"):
         return _named(code, char)
     return None
 

@@ -168,7 +168,7 @@ def test_the_curate_walk_through_of_the_readme_prints_what_it_shows(tmp_path: Pa
 
 
 def test_the_code_that_contributing_quotes_is_ours() -> None:
-    sources = "\n".join(read(path) for package in ("phi2chat", "curation") for path in (ROOT / package).glob("*.py"))
+    sources = "\n".join(read(path) for package in ("phi2chat", "curation") for path in (ROOT / package).rglob("*.py"))
     quoted = blocks(read(ROOT / "CONTRIBUTING.md"), "python")
     assert len(quoted) == 2
     assert [block for block in quoted if block not in sources] == []

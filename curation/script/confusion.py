@@ -25,7 +25,8 @@ from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 from curation.errors import UserError
-from curation.records import Dataset, Line, column_of, json_type
+from curation.lines import json_type
+from curation.records import Dataset, Line, column_of
 
 from .languages import primary_subtag
 from .verdict import Span, check

@@ -54,5 +54,5 @@ def test_a_question_that_is_near_another_of_its_own_side_is_still_compared_with_
 
 def test_across_two_sides_only_pairs_of_both_are_found() -> None:
     texts = ["日本の首都は？", "日本の首都は?", "1+1は？", "日本の首都は", "日本の首都は、"]
-    assert [(pair.first, pair.second) for pair in find_near(texts, among=3)] == [(0, 3), (0, 4)]
+    assert [(pair.first, pair.second) for pair in find_near(texts, across=3)] == [(0, 3), (0, 4)]
     assert [(pair.first, pair.second) for pair in find_near(texts)] == [(0, 1), (0, 3), (0, 4)]

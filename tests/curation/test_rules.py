@@ -6,7 +6,7 @@ import pytest
 
 from curation.errors import UserError
 from curation.records import format_record, parse_dataset
-from curation.rules import check_dataset, check_record, require_contract
+from curation.rules import check_dataset, check_record, choose, require_contract
 
 GOOD = {"instruction": "日本の首都は？", "reasoning": "国会がある都市です。", "answer": "東京です。"}
 QUESTION = '"instruction": "日本の首都は？", "reasoning": "国会がある都市です。"'
@@ -121,7 +121,7 @@ CHINESE_IN_ANSWER = '"这是" is Simplified Chinese where language is ja [wrong-
 )
 def test_text_in_the_wrong_script_is_marked_from_its_first_to_its_last_character(line: str, finding: str) -> None:
     content = line.replace("§", "").replace("♢", "") + "\n"
-    (found,) = check_dataset(parse_dataset(Path("x.jsonl"), content.encode()))
+    (found,) = check_dataset(parse_dataset(Path("x.jsonl"), content.encode()), choose(["script"]))
     start, end = line.index("§"), line.index("♢") - 1
     assert str(found) == f"x.jsonl:1:{start + 1}: {finding}"
     assert (found.column, found.end_column) == (start + 1, end + 1)
@@ -129,7 +129,7 @@ def test_text_in_the_wrong_script_is_marked_from_its_first_to_its_last_character
 
 def test_each_run_in_the_wrong_script_is_a_finding_of_its_own() -> None:
     line = f'{{{QUESTION}, "answer": "这是东京。\\nはい。\\n도쿄입니다。"}}'
-    found = check_dataset(parse_dataset(Path("x.jsonl"), line.encode()))
+    found = check_dataset(parse_dataset(Path("x.jsonl"), line.encode()), choose(["script"]))
     assert [line[f.column - 1 : (f.end_column or 0) - 1] for f in found] == ["这是东京", "도쿄입니다"]
 
 
@@ -209,7 +209,7 @@ CAPITAL = {"instruction": "首都は？", "input": "日本", "reasoning": "国�
 )
 def test_a_question_that_stands_twice_is_a_warning(changes: dict[str, str], same: bool) -> None:
     content = format_record({"id": "a", **CAPITAL}) + format_record({**CAPITAL, **changes})
-    found = check_dataset(parse_dataset(Path("x.jsonl"), content))
+    found = check_dataset(parse_dataset(Path("x.jsonl"), content), choose(["duplicate-question"]))
     assert [(finding.line, finding.rule, finding.severity) for finding in found] == (
         [(2, "duplicate-question", "warning")] if same else []
     )

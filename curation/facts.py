@@ -1,0 +1,106 @@
+"""What the rules of a whole set need to know of each record: a few numbers, so that a million records fit in memory."""
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+from curation.near import comparison_key
+from curation.records import Dataset, Entry, Record
+
+KINDS = ("id", "question", "wording", "answer", "family", "category", "language")
+
+
+@dataclass
+class Facts:
+    """For each record of a file its line, where that begins in bytes, and a 64-bit digest of each of `KINDS`, or 0.
+
+    A question is the same in any width, case, blanks and punctuation, and in one language; its wording is the
+    question without the language.
+    """
+
+    lines: "array[int]" = field(default_factory=lambda: array("Q"))
+    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+    digests: "dict[str, array[int]]" = field(default_factory=lambda: {kind: array("Q") for kind in KINDS})
+
+    def add(self, line: int, offset: int, record: Record) -> None:
+        """Take a record in."""
+        self.lines.append(line)
+        self.offsets.append(offset)
+        for kind, text in _texts(record).items():
+            self.digests[kind].append(digest(text) if text else 0)
+
+    def join(self, later: "Facts", lines_before: int) -> None:
+        """Take in the records of what follows, whose lines are counted from its own beginning."""
+        self.lines.extend(line + lines_before for line in later.lines)
+        self.offsets.extend(later.offsets)
+        for kind in KINDS:
+            self.digests[kind].extend(later.digests[kind])
+
+    def repeated(self, kind: str) -> Iterator[tuple[int, int]]:
+        """Each place whose digest stands before it, after the first place that has it."""
+        digests = self.digests[kind]
+        again = {one for one, next_ in pairwise(sorted(digests)) if one == next_ and one}
+        first: dict[int, int] = {}
+        for place, one in enumerate(digests):
+            if one in again and first.setdefault(one, place) != place:
+                yield first[one], place
+
+
+class Source(Protocol):
+    """Where the records of facts can be read again; places count from 0."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def entry(self, place: int) -> Entry:
+        """The record at a place, with its line."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """The records of a dataset in memory."""
+
+    dataset: Dataset
+    facts: Facts
+
+    @property
+    def path(self) -> Path:
+        return self.dataset.path
+
+    def entry(self, place: int) -> Entry:
+        line = self.dataset.lines[self.facts.lines[place] - 1]
+        assert line.record is not None
+        return Entry(line.number, line.raw, line.record)
+
+
+def digest(text: str) -> int:
+    """64 bits of a text; two texts of a million have the same with a chance of one in thirty million."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def wording(record: Record) -> str:
+    """What a record asks, as it is compared; empty where that is nothing."""
+    question = comparison_key(record.instruction)
+    return f"{question}\n{comparison_key(record.input)}" if question else ""
+
+
+def _texts(record: Record) -> dict[str, str]:
+    data = {name: value for name, value in record.data.items() if isinstance(value, str)}
+    asked = wording(record) if data.get("instruction", "").strip() else ""
+    return {
+        "id": data.get("id", ""),
+        "question": asked and f"{record.language}\n{asked}",
+        "wording": asked,
+        "answer": comparison_key(data.get("answer", "")),
+        "family": data.get("family", ""),
+        "category": data.get("category", ""),
+        "language": record.language,
+    }

@@ -1,0 +1,42 @@
+"""What a dataset is checked for: one small function a rule, all findings collected, in the order of the file."""
+
+from pathlib import Path
+from typing import Any
+
+from curation.errors import UserError
+from curation.lines import is_utf8
+from curation.records import Dataset, Finding, format_record, parse_dataset
+
+# In the order of docs/rules.md; each room declares its rules when it is imported.
+from . import against, contract, form, reasoning, scripts, sets, text, tokens  # noqa: F401
+from .check import check_loaded
+from .declare import RULES, SECTIONS, Rule
+from .select import choose
+
+__all__ = ["OPINIONS", "RULES", "SECTIONS", "Rule", "check_dataset", "check_record", "choose", "require_contract"]
+
+# Rules that judge what a text says; a record that breaks one can still be read, split and trained on.
+OPINIONS = {rule.id for rule in RULES.values() if rule.opinion}
+
+
+def check_dataset(dataset: Dataset, chosen: frozenset[str] | None = None) -> list[Finding]:
+    """Every finding of the chosen rules, or of all, sorted by line and column."""
+    return check_loaded(dataset, choose() if chosen is None else chosen)
+
+
+def check_record(path: Path, data: dict[str, Any]) -> list[Finding]:
+    """The findings of a record that is not in a file yet, as the only line of `path`."""
+    message = "holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again"
+    findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not is_utf8(data[field])]
+    return findings or check_dataset(parse_dataset(path, format_record(data)))
+
+
+def require_contract(dataset: Dataset) -> None:
+    """Raise UserError unless every line is a record; what its fields say is not judged here."""
+    chosen = frozenset(rule.id for rule in RULES.values() if rule.severity == "error" and not rule.opinion)
+    faults = check_dataset(dataset, chosen)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise UserError(f"{faults[0]}{more}; mend it, `phi2chat curate validate {dataset.path}` shows all")
+    if not any(True for _ in dataset.records()):
+        raise UserError(f"{dataset.path}: holds no record; add one with `phi2chat curate add {dataset.path}`")

@@ -1,0 +1,111 @@
+"""Lines -> findings: every rule that was chosen, in the order of the file."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curation.facts import DatasetSource, Facts, Source
+from curation.lines import BadLine, parse_line
+from curation.records import Dataset, Entry, Finding, Record, column_of, columns_of
+
+from .against import find_leaks
+from .declare import RECORD_CHECKS, RULES, Fault, RecordCheck
+from .form import LineEnds, find_odd_ends
+from .sets import SET_CHECKS
+
+
+@dataclass
+class Checked:
+    """What is known of some lines of a file: findings of single lines, how they end, and facts for the set's rules."""
+
+    lines: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    ends: LineEnds = field(default_factory=LineEnds)
+    facts: Facts = field(default_factory=Facts)
+
+
+class LineChecker:
+    """The chosen rules that look at one line after another."""
+
+    def __init__(self, path: Path, chosen: frozenset[str]) -> None:
+        self._path, self._chosen = path, chosen
+        self._checks = checks_of(chosen)
+        # Of what leads to other rules only the numbers are kept, and they take time and memory.
+        self._wants_facts = bool(chosen & {*SET_CHECKS.values(), "leak", "near-leak"})
+
+    def check(self, lines: Iterable[bytes], offset: int = 0) -> Checked:
+        """Check lines that follow one another from byte `offset` of the file on, counted from 1."""
+        checked = Checked()
+        for number, raw in enumerate(lines, start=1):
+            self._check_line(number, raw, offset, checked)
+            offset += len(raw)
+        return checked
+
+    def _check_line(self, number: int, raw: bytes, offset: int, checked: Checked) -> None:
+        checked.lines = number
+        checked.ends.count(number, raw)
+        try:
+            record = Record(parse_line(raw))
+        except BadLine as bad:
+            if bad.rule in self._chosen:
+                finding = Finding(self._path, number, bad.column, "", bad.message, bad.rule, subject=_digest(raw))
+                checked.findings.append(finding)
+            return
+        entry = Entry(number, raw, record)
+        for check in self._checks:
+            for fault in check(entry):
+                if fault.rule in self._chosen:
+                    checked.findings.append(point_at(self._path, entry, fault))
+        if self._wants_facts:
+            checked.facts.add(number, offset, record)
+
+
+def checks_of(chosen: frozenset[str]) -> list[RecordCheck]:
+    """The functions that look at one record for any of these rules."""
+    return [check for check, rules in RECORD_CHECKS.items() if chosen.intersection(rules)]
+
+
+def check_whole(
+    source: Source, checked: Checked, chosen: frozenset[str], others: Sequence[Source]
+) -> Iterator[Finding]:
+    """The findings of the rules that look at a file as a whole, once all of its lines were checked."""
+    for number, fault in find_odd_ends(checked.ends):
+        if fault.rule in chosen:
+            message, rule = fault.message, RULES[fault.rule]
+            yield Finding(source.path, number, 1, "", message, rule.id, rule.severity)
+    for find, rule_id in SET_CHECKS.items():
+        if rule_id in chosen:
+            for place, fault in find(source):
+                yield point_at(source.path, source.entry(place), fault)
+    for place, fault in find_leaks(source, others, chosen):
+        yield point_at(source.path, source.entry(place), fault)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """As they stand in the file."""
+    return sorted(findings, key=lambda finding: (finding.line, finding.column))
+
+
+def check_loaded(dataset: Dataset, chosen: frozenset[str]) -> list[Finding]:
+    """The findings of a dataset that is in memory, in the order of the file."""
+    checked = LineChecker(dataset.path, chosen).check(line.raw for line in dataset.lines)
+    source = DatasetSource(dataset, checked.facts)
+    return in_order([*checked.findings, *check_whole(source, checked, chosen, [])])
+
+
+def point_at(path: Path, entry: Entry, fault: Fault) -> Finding:
+    """A fault with its columns in the line."""
+    column, end_column = 1, None
+    if fault.start is not None and fault.end is not None:
+        column, end_column = columns_of(entry.raw, fault.field, fault.start, fault.end)
+    elif fault.field:
+        column = column_of(entry.raw, fault.field)
+    value = entry.record.data.get(fault.field)
+    subject = _digest(entry.raw.rstrip(b"\r\n") if value is None else repr(value).encode("utf-8", "surrogatepass"))
+    where, rule = fault.field + fault.item, RULES[fault.rule]
+    return Finding(path, entry.number, column, where, fault.message, rule.id, rule.severity, end_column, subject)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
