@@ -16,13 +16,13 @@ import pytest
 from loopback import HANG, Loopback, delta, http, piece, serving, stream
 
 from curation.errors import UserError
-from phi2chat.chat import Conversation, Turn, run_command
+from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig, EndpointConfig
 from phi2chat.endpoint import NO_ENFORCE, NO_HISTORY, connect
+from phi2chat.footer import describe_end
 from phi2chat.interrupts import Interrupt
 from phi2chat.prompt import PromptStyle, encode_prompt, render_completion, render_prompt, save_style
 from phi2chat.recipes import StopReason
-from phi2chat.screen import describe_end
 from phi2chat.server import Patience
 
 REPLY = stream(delta(reasoning_content="国会がある。"), delta("東京"), delta("です。", "stop"))
@@ -161,15 +161,17 @@ def test_recipes_bound_the_reply_and_say_once_what_cannot_be_known(server: Loopb
 # What comes of a reply
 
 
-def test_tokens_are_named_for_what_they_are(server: Loopback) -> None:
+def test_tokens_are_named_for_what_they_are(server: Loopback, scripted_talk: Any) -> None:
     conversation = talk_to(server)
+    talk = scripted_talk(conversation.model)
+    talk.conversation = conversation
     turn = ask(conversation)
     assert (turn.tokens, turn.unit) == (3, "pieces")
     assert re.fullmatch(r"\[end of text; 3 pieces, [\d.]+ pieces/s; recipe chat\]", describe_end(turn))
     server.answers["talk"] = stream(delta("東京です。", "stop"), {"choices": [], "usage": {"completion_tokens": 7}})
     turn = ask(conversation)
     assert (turn.tokens, turn.unit) == (7, "tokens")
-    assert " 10 tokens and pieces, " in run_command(conversation, "/stats").notice
+    assert " 10 tokens and pieces, " in talk.enter("/stats")[0]
 
 
 def test_a_reply_in_the_wrong_script_is_flagged(server: Loopback) -> None:
@@ -217,13 +219,15 @@ def test_a_mark_in_the_middle_is_pointed_out(server: Loopback) -> None:
     )
 
 
-def test_a_cut_reply_is_saved_and_loaded_as_one(server: Loopback, tmp_path: Path) -> None:
+def test_a_cut_reply_is_saved_and_loaded_as_one(server: Loopback, scripted_talk: Any, tmp_path: Path) -> None:
     server.answers["talk"] = stream(delta("東京"), done=False)
     conversation = talk_to(server)
+    talk = scripted_talk(conversation.model)
+    talk.conversation = conversation
     turn = ask(conversation)
-    run_command(conversation, f"/save {tmp_path / 'talk.json'}")
+    talk.enter(f"/save {tmp_path / 'talk.json'}")
     conversation.turns.clear()
-    run_command(conversation, f"/load {tmp_path / 'talk.json'}")
+    talk.enter(f"/load {tmp_path / 'talk.json'}")
     (loaded,) = conversation.turns
     assert (loaded.stop, loaded.notes, loaded.unit) == (StopReason.CONNECTION_LOST, turn.notes, "pieces")
     assert "connection lost; 1 pieces" in describe_end(loaded)

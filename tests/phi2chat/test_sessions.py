@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.records import is_utf8
+from curation.lines import is_utf8
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.recipes import StopReason

@@ -1,0 +1,73 @@
+"""Questions that are answered side by side get the replies that they get alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phi2chat.config import ChatConfig, ModelConfig
+from phi2chat.engine import Engine
+from phi2chat.kept_attention import has_kept
+from phi2chat.models import LoadedModel, load
+from phi2chat.recipes import StopReason
+
+QUESTIONS = [
+    "日本の首都は？",
+    "What is 12 + 30?",
+    "🗼",
+    "フランスの首都はどこですか。理由も一文で書いてください。",
+    "首都" * 40,
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_phi: Path) -> LoadedModel:
+    loaded = load(ModelConfig(base=str(tiny_phi), device="cpu"), print)
+    assert isinstance(loaded.reader, Engine)
+    return loaded
+
+
+def replies(streams: object) -> list[tuple[str, StopReason, list[int]]]:
+    return [("".join(stream), stream.stop, stream.ids) for stream in streams]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("settings", [{"max_new_tokens": 40}, {"max_new_tokens": 3}, {"recipe": "b"}])
+def test_replies_are_the_same_as_one_by_one(tiny: LoadedModel, settings: dict[str, object]) -> None:
+    config = ChatConfig(temperature=0.0, **settings)  # type: ignore[arg-type]
+    alone = replies(tiny.stream([], question, config) for question in QUESTIONS)
+    assert replies(tiny.stream_all(QUESTIONS, config)) == alone
+    assert len({len(ids) for _, _, ids in alone}) > 1 or settings == {"max_new_tokens": 3}
+
+
+def test_samples_have_their_budget_and_the_seed_gives_them_again(tiny: LoadedModel) -> None:
+    config = ChatConfig(temperature=1.0, seed=3, max_new_tokens=12)
+    first, second = (replies(tiny.stream_all(QUESTIONS, config)) for _ in range(2))
+    assert first == second
+    assert all(len(ids) <= 12 for _, _, ids in first)
+    assert replies(tiny.stream_all(QUESTIONS, ChatConfig(temperature=1.0, seed=4, max_new_tokens=12))) != first
+
+
+def test_the_memory_of_a_batch_is_given_back_and_the_conversation_goes_on(tiny: LoadedModel) -> None:
+    config = ChatConfig(temperature=0.0, max_new_tokens=10)
+    before = replies([tiny.stream([], QUESTIONS[0], config)])
+    replies(tiny.stream_all(QUESTIONS, config))
+    assert not has_kept(tiny.model)
+    assert replies([tiny.stream([], QUESTIONS[0], config)]) == before
+
+
+def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> None:
+    config = ChatConfig(temperature=0.0, max_new_tokens=8, guard="enforce")
+    streams = tiny.stream_all(QUESTIONS[:2], config)
+    assert replies(streams) == replies(tiny.stream([], question, config) for question in QUESTIONS[:2])
+    assert [stream.guard.mode for stream in streams] == ["enforce", "enforce"]
+
+
+def test_ask_answers_side_by_side_in_the_order_of_the_questions(tiny_phi: Path, phi2chat: object) -> None:
+    said = []
+    for size in ("1", "2"):
+        arguments = ["ask", "--base", str(tiny_phi), "--device", "cpu", "--json", "--max-new-tokens", "12"]
+        done = phi2chat(*arguments, "--batch-size", size, stdin="\n".join(QUESTIONS[:3]))  # type: ignore[operator]
+        turns = [json.loads(line) for line in done.stdout.splitlines()]
+        said.append([(turn["question"], turn["reasoning"], turn["answer"], turn["stop"]) for turn in turns])
+    assert said[0] == said[1]
+    assert [question for question, *_ in said[0]] == QUESTIONS[:3]

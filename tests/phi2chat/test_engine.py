@@ -1,0 +1,149 @@
+"""The engine reads as the model itself does: the same tokens, no beginning twice, and where it cannot, the plain way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+)
+
+from phi2chat.config import ChatConfig
+from phi2chat.engine import FIRST_LENGTH, Engine, make_engine
+from phi2chat.generate import CachedReader, Chooser
+from phi2chat.kept_attention import has_kept
+
+VOCABULARY = 320
+SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+WIDE = {**SHAPE, "intermediate_size": 128}
+PROMPT = [5 + 37 * number % 300 for number in range(24)]
+
+
+def phi(**more: Any) -> Any:
+    return PhiForCausalLM(PhiConfig(**WIDE, **more))
+
+
+def llama() -> Any:
+    """With two heads of queries to one of keys."""
+    return LlamaForCausalLM(LlamaConfig(**WIDE, num_key_value_heads=2))
+
+
+def mistral(window: int) -> Any:
+    return MistralForCausalLM(MistralConfig(**WIDE, num_key_value_heads=2, sliding_window=window))
+
+
+OTHERS = {
+    "mistral with a short window": lambda: mistral(8),
+    "mistral with a long window": lambda: mistral(100_000),
+    "gemma 2": lambda: Gemma2ForCausalLM(Gemma2Config(**WIDE, num_key_value_heads=2, head_dim=16)),
+    "gpt 2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4)),
+    "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**WIDE)),
+    "opt": lambda: OPTForCausalLM(OPTConfig(**SHAPE, ffn_dim=128, word_embed_proj_dim=64)),
+    "bloom": lambda: BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=64, n_layer=2, n_head=4)),
+}
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    torch.manual_seed(0)
+    yield
+
+
+def engine_of(model: Any) -> Engine:
+    engine = make_engine(model.eval(), VOCABULARY)
+    assert engine is not None
+    return engine
+
+
+def generate(model: Any, ids: list[int], new: int) -> list[int]:
+    prompt = torch.tensor([ids])
+    length = {"max_new_tokens": new, "min_new_tokens": new}
+    output = model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, **length)
+    return list(output[0, len(ids) :].tolist())
+
+
+def greedy() -> Chooser:
+    return Chooser(ChatConfig(temperature=0.0), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("make", [phi, llama])
+def test_greedy_tokens_are_those_of_generate(make: Any) -> None:
+    model = make().eval()
+    wanted = generate(model, PROMPT, 60)
+    assert list(engine_of(model).write(PROMPT, greedy(), 60)) == wanted
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_any_model_is_read_one_way_or_the_other(kind: str) -> None:
+    model = OTHERS[kind]().eval()
+    wanted, before = generate(model, PROMPT, 30), model.config._attn_implementation
+    engine = make_engine(model, VOCABULARY)
+    reader = engine or CachedReader(model, VOCABULARY)
+    assert list(reader.write(PROMPT, greedy(), 30)) == wanted
+    assert (engine is None) == (model.config._attn_implementation == before)
+    assert has_kept(model) == (engine is not None)
+
+
+def test_what_attends_to_less_or_otherwise_is_left_to_the_plain_way() -> None:
+    kinds = {kind: make_engine(OTHERS[kind]().eval(), VOCABULARY) is not None for kind in OTHERS}
+    assert not kinds["mistral with a short window"]
+    assert not kinds["gemma 2"]
+    assert kinds["mistral with a long window"]
+
+
+@pytest.mark.parametrize("reader_of", [engine_of, lambda model: CachedReader(model.eval(), VOCABULARY)])
+def test_of_a_conversation_only_what_is_new_is_read(reader_of: Any) -> None:
+    model = phi()
+    reader = reader_of(model)
+    read: list[int] = []
+    model.get_input_embeddings().register_forward_hook(lambda module, given, output: read.append(given[0].numel()))
+    first = PROMPT[:20]
+    reply = list(reader.write(first, greedy(), 5))
+    assert read == [20, 1, 1, 1, 1]
+    read.clear()
+    follow_up = [*first, *reply, 7, 8, 9]
+    logits = reader.read(follow_up)
+    assert read == [4]  # the reply's last token was written, and not read yet
+    other = [*first[:10], 99, *first[11:]]
+    reader.read(other)
+    assert read == [4, 10]
+    with torch.inference_mode():
+        plain = model(input_ids=torch.tensor([follow_up])).logits[0, -1]
+    torch.testing.assert_close(reader.read(follow_up), plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits.shape, plain.shape)
+
+
+def test_a_long_conversation_is_given_room() -> None:
+    model = phi(max_position_embeddings=4096)
+    engine = engine_of(model)
+    short = engine.read(PROMPT).clone()
+    ids = [5 + 37 * number % 300 for number in range(FIRST_LENGTH + 10)]
+    with torch.inference_mode():
+        plain = model(input_ids=torch.tensor([ids])).logits[0, -1]
+    torch.testing.assert_close(engine.read(ids), plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(engine.read(PROMPT), short, atol=1e-4, rtol=1e-4)
+
+
+def test_the_model_itself_can_still_be_called_as_before() -> None:
+    model = phi().eval()
+    ids = torch.tensor([PROMPT])
+    with torch.inference_mode():
+        before = model(input_ids=ids).logits
+        engine_of(model)
+        torch.testing.assert_close(model(input_ids=ids).logits, before)
