@@ -309,7 +309,7 @@ def test_a_failure_is_one_sentence_without_the_key_or_a_control_character(phi2ch
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"phi2chat: {server.url('talk')}/v1: answers 401 Unauthorized"
-        " (bad key *** ^[]0;x^G<U+202E RIGHT-TO-LEFT OVERRIDE>); check the key in OPENAI_API_KEY\n"
+        " (bad key *** ^[]0;x^G<U+202E RLO>); check the key in OPENAI_API_KEY\n"
     )
 
 
