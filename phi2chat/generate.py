@@ -207,6 +207,9 @@ class CachedReader:
         except torch.OutOfMemoryError:
             self.forget()
             raise UserError(full_memory(len(ids))) from None
+        except BaseException:  # an interrupt among them: some layers have read what others have not
+            self.forget()
+            raise
         self._ids = list(ids)
         logits: torch.Tensor = output.logits[0, -1, : self._known]
         return logits
@@ -223,6 +226,11 @@ def common_beginning(known: Sequence[int], ids: Sequence[int]) -> int:
     """How many tokens two sequences have in common from their beginning."""
     shorter = min(len(known), len(ids))
     return next((index for index in range(shorter) if known[index] != ids[index]), shorter)
+
+
+def context_tokens(model: Any) -> int:
+    """How many tokens a model can read and write together."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
 def full_memory(tokens: int) -> str:

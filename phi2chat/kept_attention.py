@@ -7,6 +7,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from phi2chat.generate import context_tokens
+
 OVER_KEPT = "phi2chat_over_kept"
 _NOT_CAUSAL_ALONE = ("softcap", "s_aux", "position_bias", "layer_head_mask")
 
@@ -33,12 +35,12 @@ def attend_over_kept(
     """
     if visible is None or write_at is None or kept_size is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)  # type: ignore[no-any-return]
-    length = kept_size[1]
     if asked := [name for name in _NOT_CAUSAL_ALONE if kwargs.get(name) is not None]:
         raise NotImplementedError(f"attention with {', '.join(asked)}")
-    if (window := kwargs.get("sliding_window")) is not None and window < length:
-        raise NotImplementedError("attention with a sliding window")
     if not torch.compiler.is_compiling():
+        # Of what a conversation can come to, not of what there is room for now: in the middle of one it is too late.
+        if (window := kwargs.get("sliding_window")) is not None and window < context_tokens(module):
+            raise NotImplementedError("attention with a sliding window")
         _make_kept(module, key, value, kept_size)
     row = torch.arange(len(write_at), device=write_at.device)[:, None]
     module.kept_keys[row, :, write_at] = key.transpose(1, 2)  # as `scatter_` the compiler would copy all that is kept
@@ -70,7 +72,8 @@ def read_over_kept(
     """
     visible = (torch.arange(reach, device=ids.device) <= at[..., None])[:, None]  # (rows, 1, new, reach)
     kept = {"kept_size": (len(ids), length), "write_at": at, "visible": visible}
-    output = model(input_ids=ids, position_ids=at, use_cache=False, logits_to_keep=last, **kept)
+    positions = at.clamp(max=length - 1)  # a table of positions may have no row for the place beyond all of them
+    output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=last, **kept)
     logits: torch.Tensor = output.logits
     return logits
 

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from curation.errors import UserError
 from phi2chat.adapters import add_adapter
 from phi2chat.config import ChatConfig
-from phi2chat.generate import TokenStream, end_tokens
-from phi2chat.models import Base, Progress, context_tokens, load_base
+from phi2chat.generate import TokenStream, context_tokens, end_tokens
+from phi2chat.models import Base, Progress, load_base
 from phi2chat.prompt import PromptStyle, encode_prompt, render_prompt, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.templates import chat_template

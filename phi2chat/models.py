@@ -19,7 +19,7 @@ from phi2chat.batch import write_together
 from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
 from phi2chat.engine import Engine, make_engine
-from phi2chat.generate import CachedReader, Chooser, Reader, TokenStream
+from phi2chat.generate import CachedReader, Chooser, Reader, TokenStream, context_tokens
 from phi2chat.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
 from phi2chat.quiet import quiet_transformers
 from phi2chat.step_graphs import import_compiler
@@ -289,11 +289,6 @@ def _readable_failures(base: Base, device: torch.device, dtype: torch.dtype) -> 
     except Exception as error:
         # All of it is libraries reading files that are not ours; a damaged one comes out as almost any exception.
         raise UserError(f"{base.name}: cannot be loaded ({first_line(error)}); {WAYS_OUT}") from error
-
-
-def context_tokens(model: Any) -> int:
-    """How many tokens a model can read and write together."""
-    return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
 def set_pad_token(model: Any, tokenizer: Any) -> None:
