@@ -1,5 +1,6 @@
 """A model that reads one conversation fast: its keys and values stay in place, and on a GPU a step is a CUDA graph."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -7,10 +8,10 @@ import torch
 from torch.nn.functional import log_softmax
 
 from curation.errors import UserError
-from phi2chat.generate import Chooser, common_beginning, full_memory
+from phi2chat.generate import Chooser, common_beginning, context_tokens, full_memory
 from phi2chat.kept_attention import OVER_KEPT, forget_kept, has_kept, read_over_kept
 from phi2chat.quiet import quiet_transformers
-from phi2chat.step_graphs import StepGraphs, use_row_kernels
+from phi2chat.step_graphs import StepGraphs, drop_row_kernels, use_row_kernels
 
 FIRST_LENGTH = 2048  # tokens that there is room for at first
 # Mean difference of log probabilities to those of the plain model; bf16 rounds, float32 hardly does.
@@ -35,6 +36,7 @@ def make_engine(model: Any, known: int) -> "Engine | None":
         except Exception:  # any architecture may stand here, and any can be read the plain way
             pass
         model.set_attn_implementation(before)
+        drop_row_kernels(model)
         forget_kept(model)
     return None
 
@@ -44,7 +46,8 @@ class Engine:
 
     def __init__(self, model: Any, known: int) -> None:
         self.model, self.known = model, known
-        self._length = FIRST_LENGTH
+        self._context = context_tokens(model)
+        self._length = min(FIRST_LENGTH, self._context)
         self._ids: list[int] = []  # whose keys and values are kept
         self._on_gpu = model.device.type == "cuda"
         self._graphs: StepGraphs | None = None
@@ -52,8 +55,11 @@ class Engine:
             use_row_kernels(model)
 
     def forget(self) -> None:
-        """Take nothing for read any more; the buffers may be given back then."""
-        self._ids, self._graphs = [], None
+        """Take nothing for read any more; the buffers may be given back, or made anew, when this has returned."""
+        self._ids = []
+        if self._graphs is not None:
+            self._graphs.close()
+            self._graphs = None
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
@@ -63,15 +69,13 @@ class Engine:
         """
         self._make_room(len(ids))
         start = min(common_beginning(self._ids, ids), len(ids) - 1)
-        try:
-            if self._on_gpu and start == len(ids) - 1 and start:
-                logits = self._step(start, ids[-1])
-            else:
-                new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self.model.device)[:, None]
+        self._ids = self._ids[:start]  # what stands behind is written over, also by a reading that is interrupted
+        if self._on_gpu and start == len(ids) - 1 and start:
+            logits = self._step(start, ids[-1])
+        else:
+            new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self.model.device)[:, None]
+            with self._freeing(len(ids)):
                 logits = read_over_kept(self.model, new, at, len(ids), self._length)[0, -1]
-        except torch.OutOfMemoryError:
-            self.forget()
-            raise UserError(full_memory(len(ids))) from None
         self._ids = list(ids)
         return logits[: self.known]
 
@@ -79,12 +83,13 @@ class Engine:
     def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]:
         """Up to `budget` tokens, each chosen after those before it; on a GPU the next is under way meanwhile."""
         self._make_room(len(ids) + budget)
-        token = choose(self.read(ids))
+        token, so_far = choose(self.read(ids)), list(ids)
         for number in range(budget):
             is_last = number + 1 == budget
             if not self._on_gpu:
-                yield int(token)
-                token = token if is_last else choose(self.read([*self._ids, int(token)]))
+                so_far.append(int(token))
+                yield so_far[-1]
+                token = token if is_last else choose(self.read(so_far))
                 continue
             on_host = torch.empty((), dtype=torch.int64, pin_memory=True)
             on_host.copy_(token, non_blocking=True)
@@ -93,16 +98,32 @@ class Engine:
             if not is_last:
                 token = choose(self._step(len(ids) + number, token)[: self.known])
             arrived.synchronize()
-            self._ids.append(int(on_host))
-            yield self._ids[-1]
+            written = int(on_host)
+            if not is_last:  # the last one is read when something follows it
+                self._ids.append(written)
+            yield written
 
     def _step(self, position: int, token: torch.Tensor | int) -> torch.Tensor:
-        if self._graphs is None:
-            self._graphs = StepGraphs(self.model, rows=1, length=self._length)
-        return self._graphs.step(position, token, position)[0]
+        with self._freeing(position + 1):
+            if self._graphs is None:
+                self._graphs = StepGraphs(self.model, rows=1, length=self._length)
+            return self._graphs.step(position, token, position)[0]
+
+    @contextlib.contextmanager
+    def _freeing(self, tokens: int) -> Iterator[None]:
+        """Where the memory is full within, all of it that is ours is given back, so that a shorter one has room."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            self.forget()
+            forget_kept(self.model)
+            self._length = min(FIRST_LENGTH, self._context)
+            raise UserError(full_memory(tokens)) from None
 
     def _make_room(self, tokens: int) -> None:
         if tokens > self._length:
-            while tokens > self._length:
-                self._length *= 2
+            length = self._length
+            while tokens > length:
+                length *= 2
             self.forget()
+            self._length = max(tokens, min(length, self._context))

@@ -66,6 +66,11 @@ class StepGraphs:
         graph.replay()
         return logits
 
+    def close(self) -> None:
+        """Wait for the compiler, which still works with the buffers that these graphs do."""
+        if self._compiled is not None:
+            self._compiled.wait()
+
     def _reaches(self) -> Iterator[int]:
         reach = _SHORTEST_REACH
         while reach < self._length:
@@ -93,12 +98,19 @@ class _CompiledLayer:
     def __init__(self, model: Any, step: Any) -> None:
         self._layers = layers_of(model)
         self.is_ready = False
+        self._thread: threading.Thread | None = None
         if not self._layers:
             return
         given: list[Any] = []
         with self._layers[0].register_forward_pre_hook(lambda *inputs: given.append(inputs[1:]), with_kwargs=True):
             step()
-        threading.Thread(target=self._compile, args=given[0], daemon=True).start()
+        self._thread = threading.Thread(target=self._compile, args=given[0], daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when nothing is compiled any more."""
+        if self._thread is not None:
+            self._thread.join()
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # The compiler holds Python's lock, which else is given back to whoever writes tokens 5 ms later each time.
@@ -148,3 +160,10 @@ def use_row_kernels(model: Any) -> None:
     for module in model.modules():
         if type(module) is torch.nn.Linear:
             module.__class__ = RowLinear
+
+
+def drop_row_kernels(model: Any) -> None:
+    """Take `use_row_kernels` back."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and type(module).__name__ == "RowLinear":
+            module.__class__ = torch.nn.Linear

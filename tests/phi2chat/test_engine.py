@@ -24,10 +24,11 @@ from transformers import (
     PhiForCausalLM,
 )
 
+from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.engine import FIRST_LENGTH, Engine, make_engine
 from phi2chat.generate import CachedReader, Chooser
-from phi2chat.kept_attention import has_kept
+from phi2chat.kept_attention import has_kept, read_over_kept
 
 VOCABULARY = 320
 SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -45,12 +46,14 @@ def llama() -> Any:
 
 
 def mistral(window: int) -> Any:
-    return MistralForCausalLM(MistralConfig(**WIDE, num_key_value_heads=2, sliding_window=window))
+    shape = {**WIDE, "num_key_value_heads": 2, "max_position_embeddings": 32_768}
+    return MistralForCausalLM(MistralConfig(**shape, sliding_window=window))
 
 
 OTHERS = {
     "mistral with a short window": lambda: mistral(8),
-    "mistral with a long window": lambda: mistral(100_000),
+    "mistral with a window shorter than its context": lambda: mistral(2 * FIRST_LENGTH),
+    "mistral with a long window": lambda: mistral(32_768),
     "gemma 2": lambda: Gemma2ForCausalLM(Gemma2Config(**WIDE, num_key_value_heads=2, head_dim=16)),
     "gpt 2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4)),
     "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**WIDE)),
@@ -103,6 +106,7 @@ def test_any_model_is_read_one_way_or_the_other(kind: str) -> None:
 def test_what_attends_to_less_or_otherwise_is_left_to_the_plain_way() -> None:
     kinds = {kind: make_engine(OTHERS[kind]().eval(), VOCABULARY) is not None for kind in OTHERS}
     assert not kinds["mistral with a short window"]
+    assert not kinds["mistral with a window shorter than its context"]
     assert not kinds["gemma 2"]
     assert kinds["mistral with a long window"]
 
@@ -138,6 +142,47 @@ def test_a_long_conversation_is_given_room() -> None:
         plain = model(input_ids=torch.tensor([ids])).logits[0, -1]
     torch.testing.assert_close(engine.read(ids), plain, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(engine.read(PROMPT), short, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("reader_of", [engine_of, lambda model: CachedReader(model.eval(), VOCABULARY)])
+def test_after_a_reading_that_was_interrupted_the_conversation_before_is_still_read_right(reader_of: Any) -> None:
+    model = phi()
+    reader = reader_of(model)
+    expected = reader.read(PROMPT).clone()
+
+    def interrupt(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with model.model.layers[1].register_forward_pre_hook(interrupt), pytest.raises(KeyboardInterrupt):
+        reader.read([*PROMPT[:4], *reversed(PROMPT[4:])])
+    torch.testing.assert_close(reader.read(PROMPT), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_where_the_memory_is_full_it_is_given_back_and_a_short_conversation_has_room() -> None:
+    model = phi(max_position_embeddings=4 * FIRST_LENGTH)
+    engine = engine_of(model)
+    expected = engine.read(PROMPT).clone()
+
+    def fill(*given: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    long = [5] * (FIRST_LENGTH + 1)
+    with (
+        model.model.layers[1].register_forward_pre_hook(fill),
+        pytest.raises(UserError, match=f"the GPU's memory is full at {len(long)} tokens; forget the conversation"),
+    ):
+        engine.read(long)
+    assert not has_kept(model)
+    torch.testing.assert_close(engine.read(PROMPT), expected, atol=1e-4, rtol=1e-4)
+    assert model.model.layers[0].self_attn.kept_keys.shape[2] == FIRST_LENGTH + 1
+
+
+def test_the_place_beyond_all_positions_can_be_read_where_positions_are_learned() -> None:
+    model = OTHERS["gpt 2"]().eval()
+    engine_of(model)
+    length = model.config.max_position_embeddings
+    with torch.inference_mode():  # as a graph is captured
+        assert read_over_kept(model, torch.tensor([[5]]), torch.tensor([[length]]), 256, length).isfinite().all()
 
 
 def test_the_model_itself_can_still_be_called_as_before() -> None:
