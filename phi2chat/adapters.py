@@ -103,7 +103,7 @@ def merged(model: Any) -> Any:
     from peft.tuners.lora import Linear
 
     layers = [module for module in model.modules() if isinstance(module, Linear)]
-    if model.device.type != "cuda" or any(type(layer.base_layer) is not torch.nn.Linear for layer in layers):
+    if model.device.type != "cuda" or any(type(layer.base_layer.weight) is not torch.nn.Parameter for layer in layers):
         return model
     free, _ = torch.cuda.mem_get_info(model.device)
     if sum(layer.base_layer.weight.nbytes for layer in layers) > free * _ROOM_FOR_MERGED:

@@ -70,8 +70,9 @@ class LoadedModel:
     @cached_property
     def reader(self) -> Reader:
         """What reads the conversations with this model; it remembers the last one."""
-        known = len(self.tokenizer)
-        return make_engine(self.model, known) or CachedReader(self.model, known)
+        if self.base is not None and self.model is self.base.model:
+            return self.base.reader
+        return _make_reader(self.model, self.tokenizer)
 
     def prepare(self) -> None:
         """Make ready now what the first reply would wait for; a compiler then works while the user types."""
@@ -113,7 +114,7 @@ class LoadedModel:
         if trained_on not in known:
             here = self.base.files.name
             raise UserError(f"{adapter}: was trained on {trained_on}, and this is {here}; give an adapter of this one")
-        return self.base.adapted(adapter, self.tokenizer)
+        return self.base.adapted(adapter)
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,22 @@ class LoadedBase:
 
     files: Base
     model: Any
+    tokenizer: Any
 
-    def adapted(self, adapter: Path, tokenizer: Any) -> LoadedModel:
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads the conversations with the base alone: one, for it keeps what it has read beside the weights."""
+        return _make_reader(self.model, self.tokenizer)
+
+    def adapted(self, adapter: Path) -> LoadedModel:
         """The base with an adapter on it. Raises UserError where that is missing or damaged, or does not fit."""
         model = merged(with_adapter(self.model, adapter).eval())
-        return LoadedModel(f"{self.files.name} + {adapter}", model, tokenizer, load_style(adapter), self, adapter)
+        return LoadedModel(f"{self.files.name} + {adapter}", model, self.tokenizer, load_style(adapter), self, adapter)
+
+
+def _make_reader(model: Any, tokenizer: Any) -> Reader:
+    known = len(tokenizer)
+    return make_engine(model, known) or CachedReader(model, known)
 
 
 def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:
@@ -177,9 +189,9 @@ def load(config: ModelConfig, progress: Progress) -> LoadedModel:
         import_compiler()
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
-    in_memory = LoadedBase(base, model.eval())
+    in_memory = LoadedBase(base, model.eval(), tokenizer)
     if adapter:
-        loaded = in_memory.adapted(adapter, tokenizer)
+        loaded = in_memory.adapted(adapter)
     else:  # a merged model was trained with a style too
         style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
         loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)

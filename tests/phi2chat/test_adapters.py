@@ -88,6 +88,14 @@ def test_variants_share_their_weights(tiny_phi: Path, two_adapters: tuple[Path, 
     assert adapted.without_adapter().model is base.model
 
 
+def test_a_base_is_read_by_one_reader_which_keeps_what_it_has_read_beside_the_weights(
+    tiny_phi: Path, two_adapters: tuple[Path, Path]
+) -> None:
+    adapted = load_tiny(tiny_phi, two_adapters[0])
+    assert adapted.without_adapter().reader is adapted.without_adapter().reader
+    assert adapted.without_adapter().reader is not adapted.reader
+
+
 def test_an_adapter_of_another_base_is_refused(tiny_phi: Path, two_adapters: tuple[Path, Path], tmp_path: Path) -> None:
     other = Path(shutil.copytree(two_adapters[0], tmp_path / "other"))
     (other / "run.json").write_text(json.dumps({"base": "some/where"}))
