@@ -14,7 +14,7 @@ from phi2chat import config as configs
 from phi2chat.chat import Conversation, Model, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.files import path_of
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.interrupts import Ended, noting_interrupts
 from phi2chat.recipes import RECIPES
 from phi2chat.talk import Talk
 
@@ -58,6 +58,8 @@ def compare(talk: Talk, argument: str) -> None:
         earlier.pop()
     try:
         left, right = (_ask(talk, side, earlier, question) for side in sides)
+    except Ended:
+        raise
     except KeyboardInterrupt:
         talk.screen.say("stopped at once; there is no comparison", "warning")
         return

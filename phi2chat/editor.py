@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from curation.errors import UserError
+from phi2chat.interrupts import Ended
 
 HEADER = (
     "# Save and leave to keep the changes; leave without saving to drop them. Lists and objects stay as they are.\n"
@@ -42,7 +43,7 @@ def to_text(data: Mapping[str, Any], prose: Collection[str] = ()) -> str:
     shown = {key: _Prose(value) if key in prose else value for key, value in texts.items()}
     dumped = yaml.dump(shown, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
     for key in prose:  # a block to write into, which PyYAML does not make of nothing
-        dumped = re.sub(rf'^{re.escape(key)}: ""$', f"{key}: |-\n  ", dumped, flags=re.MULTILINE)
+        dumped = re.sub(rf'^({re.escape(key)}: )""$', r"\1|-\n  ", dumped, flags=re.MULTILINE)
     if (
         yaml.load(dumped, Loader=yaml.BaseLoader) != texts
     ):  # a block cannot hold every character, quotes with escapes can
@@ -92,11 +93,11 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
 
     The text then still stands in the file that the message names.
     """
-    handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=suffix)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
+    name = leave_text(text, suffix)
     try:
         code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
+    except Ended:
+        raise
     except KeyboardInterrupt:
         raise UserError(f"interrupted; nothing was changed, your text is in {name}") from None
     except (OSError, ValueError) as error:
@@ -107,6 +108,14 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     edited = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
     os.unlink(name)
     return edited
+
+
+def leave_text(text: str, suffix: str = ".yaml") -> str:
+    """Write text to a temporary file that stays, and return its path."""
+    handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+    return name
 
 
 def _command() -> str:

@@ -11,6 +11,7 @@ from curation.records import read_dataset
 from phi2chat.changes import find_changes
 from phi2chat.corrections import as_it_is, draft, find_faults, name_it, read_before
 from phi2chat.files import path_of
+from phi2chat.interrupts import Ended
 from phi2chat.training_data import file_to_correct, read_train_side, refuse_side_of_split, rows_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ NO_DATASET = "no dataset is named that records go to; name one with /data FILE, 
 
 def fix(talk: "Talk", argument: str) -> None:
     """Let the user write what the last reply should have been, and save it; what is written and not saved is kept."""
+    from phi2chat.editor import leave_text
+
     if argument:
         raise UserError("/fix: takes nothing, it opens the last reply; correct it there")
     turn, corrections = talk.last_turn("fix"), talk.corrections
@@ -51,6 +54,10 @@ def fix(talk: "Talk", argument: str) -> None:
                 return
             if not talk.confirm("edit again?"):
                 break
+    except Ended:  # the terminal may be gone, and what stands above with it
+        if writing.is_touched:
+            leave_text(writing.text)
+        raise
     except KeyboardInterrupt:
         raise UserError("/fix: interrupted, and nothing was saved; /fix opens what you wrote again") from None
     talk.say(writing.text)

@@ -14,7 +14,7 @@ from phi2chat import config as configs
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import TrainConfig
 from phi2chat.files import path_of
-from phi2chat.interrupts import noting_interrupts
+from phi2chat.interrupts import Ended, noting_interrupts
 from phi2chat.recipes import StopReason
 from phi2chat.talk import Talk
 
@@ -62,6 +62,8 @@ def probe(talk: Talk, argument: str) -> None:
     try:
         for asked in _ask_all(talk, records):
             done.append(asked)
+    except Ended:
+        raise
     except KeyboardInterrupt:
         pass  # the rows that are done are shown
     finally:

@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from phi2chat.config import ChatConfig
+from phi2chat.interrupts import Ended
 
 TOKYO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は東京です。"]
 KYOTO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は京都です。"]
@@ -69,6 +70,16 @@ both greedy
  recipe chat]                          │ tokens/s; recipe chat]
  ! answer: Simplified Chinese: 这里;   │
  这 (CJK UNIFIED IDEOGRAPH-8FD9)       │"""
+
+
+def ending() -> Iterator[str]:
+    yield "\nまだ"
+    raise Ended
+
+
+def test_the_system_can_end_the_talk_during_a_comparison(variants: Any, compared: Any) -> None:
+    with pytest.raises(Ended):
+        compared(variants([ending()], [TOKYO], [])).see("/compare 首都は？")
 
 
 def test_base_and_adapter_stand_side_by_side(variants: Any, compared: Any) -> None:

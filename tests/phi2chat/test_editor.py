@@ -21,6 +21,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.lists(TEXTS, max_size=2)
 @example({"answer": "一行目\n二行目\n"})
 @example({"answer": "\n\n  字下げ\n\n"})
 @example({"a\nb": "長" * 200, "answer": "x" * 200 + " "})
+@example({"\\1": ""})
 @example({"": "", "reasoning": 'x\nanswer: ""\n', "answer": ""})
 @settings(deadline=None)
 def test_a_record_that_was_not_edited_comes_back_the_same(data: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from phi2chat.config import ChatConfig, ModelConfig, TrainConfig
 from phi2chat.corrections import Corrections, Source, source_of
 from phi2chat.editor import from_text, to_text
 from phi2chat.examples import read_sides
+from phi2chat.interrupts import Ended
 from phi2chat.recipes import StopReason
 from phi2chat.run import Run, read_run
 from phi2chat.screen import SafeConsole, Screen
@@ -125,6 +126,22 @@ def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: CorrectingT
     }
     assert (provenance["base"], provenance["bad_answer"], provenance["recipe"]) == ("tiny", "这是东京。", "a")
     assert check_dataset(read_dataset(data)) == []
+
+
+def test_what_was_written_is_in_a_file_where_the_system_asks_to_end(
+    talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path
+) -> None:
+    editor("t = t.replace('东京', '東京 (ここまで')")
+
+    def end(question: str) -> bool:
+        raise Ended
+
+    talk.confirm = end
+    with pytest.raises(Ended):
+        talk.run("/fix")
+    (left,) = (tmp_path / "tmp").iterdir()
+    assert "東京 (ここまで" in left.read_text(encoding="utf-8")
+    assert not data.exists()
 
 
 def test_what_is_opened_is_the_reply_as_it_came(talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path) -> None:
@@ -459,7 +476,7 @@ HOSTILE = [
     "{{ answer }} {% raw %} ${HOME} $(id) `id`",
     "一行目\u2028二行目\u2029三行目\u0085四行目\r\n五行目",
     "長い" * 50_000,
-    "这あ\n" * 10_000,
+    "这あ\n" * 2_000,
     "null", "~", "no", "1e3", "=", "<<",
 ]  # fmt: skip
 
@@ -508,6 +525,7 @@ def test_the_text_for_the_editor_reads_back_unchanged(scripted_model: Any) -> No
 # The whole circle
 
 
+@pytest.mark.slow
 def test_what_a_model_said_is_fixed_validated_and_trained_on(
     phi2chat: Any, tiny_phi: Path, ja_basics: Path, editor: Edit, tmp_path: Path
 ) -> None:

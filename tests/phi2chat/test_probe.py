@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from phi2chat.config import TrainConfig, to_json
+from phi2chat.interrupts import Ended
 from phi2chat.probe import is_same
 from phi2chat.recipes import StopReason
 from phi2chat.run import Run
@@ -143,6 +144,16 @@ def test_ctrl_c_stops_and_keeps_the_rows_that_are_done(
     (shown,) = scripted_talk(scripted_model(reply("東京です"), pressing_ctrl_c(times))).enter(f"/probe {path}")
     assert "│ 日本の首都は？ │" in shown and "まだ" not in shown
     assert shown.splitlines()[-1] == "1 of 1 answers the same, 0 in a wrong script, stopped after 1 of 3"
+
+
+def test_the_system_can_end_the_talk_during_a_probe(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
+    def ending() -> Iterator[str]:
+        yield "\nまだ"
+        raise Ended
+
+    path = write_records(tmp_path / "probes.jsonl", TOKYO)
+    with pytest.raises(Ended):
+        scripted_talk(scripted_model(ending())).enter(f"/probe {path}")
 
 
 def test_a_record_that_cannot_be_asked_is_a_row_that_says_why(
