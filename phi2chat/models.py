@@ -1,6 +1,7 @@
 """Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
 
 import contextlib
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,8 @@ class Base:
 class LoadedModel:
     """A model that replies, with the format it was trained in.
 
-    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants.
+    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. One that `stays`
+    will be asked so often that compiling it is worth the while.
     """
 
     name: str
@@ -54,6 +56,7 @@ class LoadedModel:
     style: PromptStyle
     base: "LoadedBase | None" = None
     adapter: Path | None = None
+    stays: bool = False
 
     @property
     def context_tokens(self) -> int:
@@ -71,11 +74,7 @@ class LoadedModel:
     def reader(self) -> Reader:
         """What reads the conversations with this model; it remembers the last one."""
         known = len(self.tokenizer)
-        return make_engine(self.model, known) or CachedReader(self.model, known)
-
-    def prepare(self) -> None:
-        """Make ready now what the first reply would wait for; a compiler then works while the user types."""
-        assert self.reader is not None
+        return make_engine(self.model, known, self.stays) or CachedReader(self.model, known)
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
@@ -166,14 +165,14 @@ def _download(name: str, progress: Progress, files: list[str]) -> Path:
     raise UserError(f"{name}: cannot be had, {reason}; {WAYS_OUT}")
 
 
-def load(config: ModelConfig, progress: Progress) -> LoadedModel:
+def load(config: ModelConfig, progress: Progress, stays: bool = False) -> LoadedModel:
     """The model of the settings, ready to reply. Raises UserError where a part of it is missing or broken."""
     adapter = config.adapter
     base = find_base(config.base or (base_of(adapter) if adapter else DEFAULT_BASE), progress)
     if adapter:
         load_style(adapter)  # before the weights are read, which takes a while
     device, dtype = place(config)
-    if device.type == "cuda":
+    if stays and device.type == "cuda":
         import_compiler()
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
@@ -183,9 +182,10 @@ def load(config: ModelConfig, progress: Progress) -> LoadedModel:
     else:  # a merged model was trained with a style too
         style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
         loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)
-    if device.type == "cuda":
+    if stays and device.type == "cuda":
         progress("preparing to reply")
-        loaded.prepare()
+        loaded = dataclasses.replace(loaded, stays=True)
+        loaded.reader  # noqa: B018  # its compiler works while the user types
     return loaded
 
 
