@@ -19,15 +19,18 @@ _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-2}
 _ANY_TOKENS = (11, 7, 5, 3, 2, 13, 17, 19, 23, 6, 4, 9)
 
 
-def make_engine(model: Any, known: int) -> "Engine | None":
-    """An engine for a model that knows `known` tokens; None where it would not read as the model itself does."""
+def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | None":
+    """An engine for a model that knows `known` tokens; None where it would not read as the model itself does.
+
+    `compiles` lets a thread compile the model on a GPU, for many replies to come.
+    """
     before = model.config._attn_implementation
     ids = [token % known for token in _ANY_TOKENS]
     with torch.inference_mode(), quiet_transformers():
         try:
             plain = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits[0, -1, :known]
             model.set_attn_implementation(OVER_KEPT)
-            engine = Engine(model, known)
+            engine = Engine(model, known, compiles)
             engine.read(ids[:-2])  # several at once, and one by one
             engine.read(ids[:-1])
             difference = log_softmax(engine.read(ids).float(), -1) - log_softmax(plain.float(), -1)
@@ -44,8 +47,8 @@ def make_engine(model: Any, known: int) -> "Engine | None":
 class Engine:
     """Reads tokens and says what follows them; a beginning that it has read before it does not read again."""
 
-    def __init__(self, model: Any, known: int) -> None:
-        self.model, self.known = model, known
+    def __init__(self, model: Any, known: int, compiles: bool = False) -> None:
+        self.model, self.known, self._compiles = model, known, compiles
         self._context = context_tokens(model)
         self._length = min(FIRST_LENGTH, self._context)
         self._ids: list[int] = []  # whose keys and values are kept
@@ -74,7 +77,7 @@ class Engine:
             logits = self._step(start, ids[-1])
         else:
             new, at = torch.tensor([ids[start:], range(start, len(ids))], device=self.model.device)[:, None]
-            with self._freeing(len(ids)):
+            with self._readable_failures(len(ids)):
                 logits = read_over_kept(self.model, new, at, len(ids), self._length)[0, -1]
         self._ids = list(ids)
         return logits[: self.known]
@@ -104,13 +107,13 @@ class Engine:
             yield written
 
     def _step(self, position: int, token: torch.Tensor | int) -> torch.Tensor:
-        with self._freeing(position + 1):
+        with self._readable_failures(position + 1):
             if self._graphs is None:
-                self._graphs = StepGraphs(self.model, rows=1, length=self._length)
+                self._graphs = StepGraphs(self.model, 1, self._length, self._compiles)
             return self._graphs.step(position, token, position)[0]
 
     @contextlib.contextmanager
-    def _freeing(self, tokens: int) -> Iterator[None]:
+    def _readable_failures(self, tokens: int) -> Iterator[None]:
         """Where the memory is full within, all of it that is ours is given back, so that a shorter one has room."""
         try:
             yield

@@ -1,6 +1,7 @@
 """Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
 
 import contextlib
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,8 @@ class Base:
 class LoadedModel:
     """A model that replies, with the format it was trained in.
 
-    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants.
+    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. One that `stays`
+    will be asked so often that compiling it is worth the while.
     """
 
     name: str
@@ -54,6 +56,7 @@ class LoadedModel:
     style: PromptStyle
     base: "LoadedBase | None" = None
     adapter: Path | None = None
+    stays: bool = False
 
     @property
     def context_tokens(self) -> int:
@@ -70,13 +73,8 @@ class LoadedModel:
     @cached_property
     def reader(self) -> Reader:
         """What reads the conversations with this model; it remembers the last one."""
-        if self.base is not None and self.model is self.base.model:
-            return self.base.reader
-        return _make_reader(self.model, self.tokenizer)
-
-    def prepare(self) -> None:
-        """Make ready now what the first reply would wait for; a compiler then works while the user types."""
-        assert self.reader is not None
+        known = len(self.tokenizer)
+        return make_engine(self.model, known, self.stays) or CachedReader(self.model, known)
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
@@ -95,6 +93,11 @@ class LoadedModel:
 
     def without_adapter(self) -> "LoadedModel":
         """The base alone, of the same weights in memory. Raises UserError where there is no adapter to leave out."""
+        return self._alone
+
+    @cached_property
+    def _alone(self) -> "LoadedModel":
+        # One however often it is asked for: its reader keeps what it has read beside the weights, and so would another.
         if self.base is None or self.adapter is None:
             raise UserError(f"{self.name}: there is no adapter to leave out; give one with --adapter")
         files, model = self.base.files, self.base.model
@@ -114,7 +117,7 @@ class LoadedModel:
         if trained_on not in known:
             here = self.base.files.name
             raise UserError(f"{adapter}: was trained on {trained_on}, and this is {here}; give an adapter of this one")
-        return self.base.adapted(adapter)
+        return self.base.adapted(adapter, self.tokenizer)
 
 
 @dataclass(frozen=True)
@@ -123,22 +126,11 @@ class LoadedBase:
 
     files: Base
     model: Any
-    tokenizer: Any
 
-    @cached_property
-    def reader(self) -> Reader:
-        """What reads the conversations with the base alone: one, for it keeps what it has read beside the weights."""
-        return _make_reader(self.model, self.tokenizer)
-
-    def adapted(self, adapter: Path) -> LoadedModel:
+    def adapted(self, adapter: Path, tokenizer: Any) -> LoadedModel:
         """The base with an adapter on it. Raises UserError where that is missing or damaged, or does not fit."""
         model = merged(with_adapter(self.model, adapter).eval())
-        return LoadedModel(f"{self.files.name} + {adapter}", model, self.tokenizer, load_style(adapter), self, adapter)
-
-
-def _make_reader(model: Any, tokenizer: Any) -> Reader:
-    known = len(tokenizer)
-    return make_engine(model, known) or CachedReader(model, known)
+        return LoadedModel(f"{self.files.name} + {adapter}", model, tokenizer, load_style(adapter), self, adapter)
 
 
 def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:
@@ -178,26 +170,27 @@ def _download(name: str, progress: Progress, files: list[str]) -> Path:
     raise UserError(f"{name}: cannot be had, {reason}; {WAYS_OUT}")
 
 
-def load(config: ModelConfig, progress: Progress) -> LoadedModel:
+def load(config: ModelConfig, progress: Progress, stays: bool = False) -> LoadedModel:
     """The model of the settings, ready to reply. Raises UserError where a part of it is missing or broken."""
     adapter = config.adapter
     base = find_base(config.base or (base_of(adapter) if adapter else DEFAULT_BASE), progress)
     if adapter:
         load_style(adapter)  # before the weights are read, which takes a while
     device, dtype = place(config)
-    if device.type == "cuda":
+    if stays and device.type == "cuda":
         import_compiler()
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
-    in_memory = LoadedBase(base, model.eval(), tokenizer)
+    in_memory = LoadedBase(base, model.eval())
     if adapter:
-        loaded = in_memory.adapted(adapter)
+        loaded = in_memory.adapted(adapter, tokenizer)
     else:  # a merged model was trained with a style too
         style = load_style(base.folder) if (base.folder / PROMPT_FILE).exists() else PromptStyle()
         loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)
-    if device.type == "cuda":
+    if stays and device.type == "cuda":
         progress("preparing to reply")
-        loaded.prepare()
+        loaded = dataclasses.replace(loaded, stays=True)
+        loaded.reader  # noqa: B018  # its compiler works while the user types
     return loaded
 
 

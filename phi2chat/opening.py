@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from phi2chat.chat import Model
 
 
-def open_model(flags: Mapping[str, Any], progress: Callable[[str], None]) -> "Model":
-    """The model, ready to reply; torch is imported for a local one only.
+def open_model(flags: Mapping[str, Any], progress: Callable[[str], None], stays: bool = False) -> "Model":
+    """The model, ready to reply, and where it `stays`, for a long talk; torch is imported for a local one only.
 
     Raises UserError where it cannot be had, and click.UsageError for options of both kinds at once.
     """
@@ -22,7 +22,7 @@ def open_model(flags: Mapping[str, Any], progress: Callable[[str], None]) -> "Mo
             raise click.UsageError("--model, --style and --raw are for a server; name it with --endpoint URL.")
         from phi2chat.models import load
 
-        return load(local, progress)
+        return load(local, progress, stays)
     if local != ModelConfig():
         given = ", ".join(f"--{name}" for name, value in vars(local).items() if value != getattr(ModelConfig(), name))
         raise click.UsageError(f"{given}: is for a model that runs here; leave it out, or leave out --endpoint.")

@@ -46,7 +46,7 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     screen = Screen()
     config = build(ChatConfig, flags)
     file = dataset_file(data.expanduser()) if data else None
-    model = open_model(flags, screen.status)
+    model = open_model(flags, screen.status, stays=True)
     is_here = build(EndpointConfig, flags).endpoint is None
     source = source_of(build(ModelConfig, flags)) if is_here else Source(model.name)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")

@@ -34,10 +34,10 @@ def import_compiler() -> None:
 class StepGraphs:
     """Steps of a model whose keys and values are kept for `length` tokens; there is a graph for each power of two.
 
-    Graphs are captured before the compiler begins, for what a thread does on the GPU would spoil them.
+    Where it `compiles`, all are captured before that, for what a thread does on the GPU would spoil a capture.
     """
 
-    def __init__(self, model: Any, rows: int, length: int, compiles: bool = True) -> None:
+    def __init__(self, model: Any, rows: int, length: int, compiles: bool) -> None:
         self._model, self._length = model, length
         self._token = torch.zeros(rows, 1, dtype=torch.int64, device=model.device)
         self._at = torch.full_like(self._token, length)  # a place that no conversation comes to

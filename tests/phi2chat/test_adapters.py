@@ -88,7 +88,7 @@ def test_variants_share_their_weights(tiny_phi: Path, two_adapters: tuple[Path, 
     assert adapted.without_adapter().model is base.model
 
 
-def test_a_base_is_read_by_one_reader_which_keeps_what_it_has_read_beside_the_weights(
+def test_the_base_is_read_by_one_reader_which_keeps_what_it_has_read_beside_the_weights(
     tiny_phi: Path, two_adapters: tuple[Path, Path]
 ) -> None:
     adapted = load_tiny(tiny_phi, two_adapters[0])
