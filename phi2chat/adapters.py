@@ -10,7 +10,7 @@ from typing import Any
 from curation.errors import UserError, first_line
 from curation.records import read_bytes
 from phi2chat.quiet import quiet_transformers
-from phi2chat.run import ADAPTER_FILE, RUN_FILE
+from phi2chat.run import ADAPTER_FILE, RUN_FILE, run_dir_of
 
 PEFT_CONFIG = "adapter_config.json"
 # Of PEFT's settings of a LoRA: what says how its weights are applied,
@@ -45,14 +45,14 @@ def base_of(adapter: Path) -> str:
 def recorded_base_of(adapter: Path) -> str | None:
     """The base as in `base_of`; None for an adapter of somebody else, which is believed nothing."""
     _require_adapter(adapter)
-    run_of_checkpoint = adapter.resolve().parent.parent / RUN_FILE
-    for path in (adapter / RUN_FILE, run_of_checkpoint):
-        if path.exists():
-            try:
-                return str(json.loads(read_bytes(path))["base"])
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
-    return None
+    folder = run_dir_of(adapter)
+    if folder is None:
+        return None
+    path = folder / RUN_FILE
+    try:
+        return str(json.loads(read_bytes(path))["base"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{path}: is damaged; restore it, or name the base with --base") from None
 
 
 def add_adapter(model: Any, adapter: Path) -> Any:

@@ -21,8 +21,8 @@ from phi2chat.config import DEFAULT_BASE, ModelConfig
 from phi2chat.examples import Row
 from phi2chat.prompt import PromptStyle, markers_in, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
-from phi2chat.run import ADAPTER_FILE, Run
-from phi2chat.training_data import Neighbours, neighbours, run_of
+from phi2chat.run import ADAPTER_FILE, Run, run_of
+from phi2chat.training_data import Neighbours, neighbours
 
 PROMPTED = ("instruction", "input", "reasoning", "answer")  # the fields that a prompt or a completion is made of
 TEXTS = ("instruction", "input", "reasoning", "answer", "language", "reasoning_language")

@@ -111,12 +111,11 @@ def _read(path: Path) -> tuple[Path, list[Record]]:
 def _of_the_run(talk: Talk) -> tuple[Path, list[Record]]:
     """The probes or else the eval records that the adapter was trained with."""
     from phi2chat.examples import read_sides
-    from phi2chat.run import RUN_FILE, read_run
+    from phi2chat.run import RUN_FILE, read_run, run_dir_of
 
     model = talk.conversation.model
     adapter = model.adapter if isinstance(model, HasAdapter) else None
-    folders = [adapter, adapter.resolve().parent.parent] if adapter else []  # of a checkpoint
-    folder = next((folder for folder in folders if (folder / RUN_FILE).is_file()), None)
+    folder = run_dir_of(adapter) if adapter else None
     if folder is None:
         raise UserError(f"/probe: needs a file of records, as in {EXAMPLE}")
     run = read_run(folder)

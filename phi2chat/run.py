@@ -78,6 +78,18 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"{path}: is damaged or of another version; restore it or train again") from None
 
 
+def run_dir_of(adapter: Path) -> Path | None:
+    """The folder of the run that an adapter, or a checkpoint of one, comes from; None where it is somebody else's."""
+    folders = (adapter, adapter.resolve().parent.parent)
+    return next((folder for folder in folders if (folder / RUN_FILE).exists()), None)
+
+
+def run_of(adapter: Path) -> Run | None:
+    """The run of `run_dir_of`. Raises UserError for a run.json that is damaged."""
+    folder = run_dir_of(adapter)
+    return read_run(folder) if folder else None
+
+
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value that JSON holds is of the type of a field; in `Any` is whatever there is."""
     outer, inner = typing.get_origin(kind) or kind, typing.get_args(kind)

@@ -11,7 +11,7 @@ from curation.records import Dataset, Line, Record, format_record, parse_dataset
 from curation.split import MANIFEST, read_manifest, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Row
-from phi2chat.run import RUN_FILE, Run, read_run
+from phi2chat.run import Run
 
 TRAIN_FILE = "train.jsonl"  # of a folder that `curate split` wrote
 
@@ -27,17 +27,6 @@ class Neighbours:
     eval: tuple[Row, ...]
     held_out: bool = False
     split: Path | None = None
-
-
-def run_of(adapter: Path) -> Run | None:
-    """The run that an adapter, or a checkpoint of one, comes from; None where it is somebody else's.
-
-    Raises UserError for a run.json that is damaged.
-    """
-    for folder in (adapter, adapter.resolve().parent.parent):
-        if (folder / RUN_FILE).exists():
-            return read_run(folder)
-    return None
 
 
 def file_to_correct(run: Run) -> Path | None:
