@@ -5,6 +5,8 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
+from curation.excerpts import excerpt
+
 _MOST_BARS = 20
 # Fonts that have kana and Han characters, as systems and distributions name them.
 _FONTS = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "VL Gothic", "Hiragino Sans",
@@ -51,7 +53,7 @@ def _installed(names: Iterable[str]) -> list[str]:
 
 def _drawable(label: str, fonts: Sequence[str]) -> str:
     """A label on one line, short, and without what no font has: that would be an empty box."""
-    line = " ".join("".join(char if char.isprintable() else "?" for char in label).split())
+    line = "".join(char if char.isprintable() else "?" for char in label)
     if not fonts:
         line = "".join(char if ord(char) < 0x250 else f"\\u{ord(char):04x}" for char in line)
-    return line if len(line) <= 30 else line[:29] + "…"
+    return excerpt(line)

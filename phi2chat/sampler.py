@@ -13,6 +13,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from curation.errors import UserError
+from curation.excerpts import excerpt
 from curation.records import Record, read_bytes, read_dataset
 from curation.script import describe_spans
 from curation.store import write_atomically
@@ -26,6 +27,7 @@ from phi2chat.speed import uncompiled
 SAMPLES = "samples.jsonl"
 PROBES = 3
 SAMPLE_TOKENS = 96
+_SHOWN_CHARS = 80
 
 
 class Notes(Protocol):
@@ -139,8 +141,10 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
         with self._file.open("ab") as file:  # a line at once, so that a run that is killed has all but the last
             file.write(json.dumps(sample, ensure_ascii=False).encode("utf-8") + b"\n")
         flagged = "".join(f"; ! {part}: {describe_spans(found)}" for part, found in spans.items() if found)
-        self._notes.note(f"step {step} » {_line(probe.instruction)}")
-        self._notes.note(f"  {_line(turn.answer or turn.reasoning) or '(nothing)'} [{turn.stop.value}{flagged}]")
+        self._notes.note(f"step {step} » {excerpt(probe.instruction, _SHOWN_CHARS)}")
+        self._notes.note(
+            f"  {excerpt(turn.answer or turn.reasoning, _SHOWN_CHARS) or '(nothing)'} [{turn.stop.value}{flagged}]"
+        )
 
 
 def _ask(model: LoadedModel, probe: Probe, interrupt: Interrupt) -> Turn | None:
@@ -183,8 +187,3 @@ def _forget_after(file: Path, step: int) -> None:
             if line.endswith(b"\n") and json.loads(line)["step"] <= step:
                 kept.append(line)
     write_atomically(file, b"".join(kept))
-
-
-def _line(text: str, longest: int = 80) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"

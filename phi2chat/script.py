@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from curation.excerpts import excerpt
 from phi2chat.config import LanguageTag
 from phi2chat.safe_text import json_line
 
@@ -111,8 +112,7 @@ def _print_runs(name: str, expect: str, asked: str, counts: Counts, screen: "Scr
 
     for run in find_runs(_pieces(name, expect, asked), counts):
         span = describe_run(run.text, run.language, 0, expect)
-        text = " ".join(run.text.split())
-        shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+        shown = excerpt(run.text, _SHOWN_CHARS)
         place = safe_text(f"{_shown_name(name)}:{run.line}:{run.column}: ", "note")
         screen.out.print(place + safe_text(f"{span.name}: {shown} ({span.reason})", "error"), soft_wrap=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.errors import UserError
+from curation.excerpts import excerpt
 from phi2chat.entry import has_terminal
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 MEMORY_FILE = "columns.json"
 NONE = "-"
-_SHOWN_CHARS = 30
 
 
 def choose_columns(file: Path, looked: "Survey", given: str | None, screen: "Screen") -> dict[str, str]:
@@ -80,8 +80,7 @@ def _column(typed: str, columns: Sequence[str]) -> str | None:
 
 
 def _short(value: object) -> str:
-    line = " ".join(str("" if value is None else value).split())
-    return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 1] + "…"
+    return excerpt("" if value is None else str(value))
 
 
 def _memory() -> Path:

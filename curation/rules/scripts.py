@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
+from curation.excerpts import excerpt
 from curation.records import Entry
 from curation.script import Span, check
 from curation.script.languages import primary_subtag
 
 from .declare import Fault, Rule, finds
 
-_SHOWN_CHARS = 30
 _QUESTION_END = re.compile(r"[：\n]|:(?!//|\d)")  # not that of an address or of a time of day
 
 
@@ -41,8 +41,7 @@ def find_wrong_scripts(entry: Entry) -> Iterator[Fault]:
 
 
 def _point_at(field: str, span: Span, where: str, hint: str = "") -> Fault:
-    text = span.text if len(span.text) <= _SHOWN_CHARS else span.text[: _SHOWN_CHARS - 1] + "…"
-    message = f'"{" ".join(text.split())}" is {span.name} where {where}{hint}'
+    message = f'"{excerpt(span.text)}" is {span.name} where {where}{hint}'
     return Fault("wrong-script", message, field, span.start, span.end)
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from curation.excerpts import excerpt
 from curation.facts import Source
 from curation.near import answers_differ, find_near
 from curation.records import Record
@@ -18,8 +19,6 @@ SET_CHECKS: dict[SetCheck, str] = {}  # each with the id of what it finds
 FEW_RECORDS = 20  # of fewer, no kind is said to have too many
 MANY_TIMES = 10  # as many records of one category or language as of the others in the mean
 MANY_ANSWERS = 0.2  # of all records have one and the same answer
-
-_SHOWN_CHARS = 30
 
 
 def _finds(rule: Rule) -> Callable[[SetCheck], SetCheck]:
@@ -76,7 +75,7 @@ def find_contradictions(source: Source) -> Found:
         if answers[first] != answers[place] and answers[first] and answers[place]:
             before, after = source.entry(first).record.answer, source.entry(place).record.answer
             if answers_differ(before, after):
-                message = f'line {source.facts.lines[first]} answers the same question "{_short(before)}"'
+                message = f'line {source.facts.lines[first]} answers the same question "{excerpt(before)}"'
                 yield place, Fault("contradiction", message, "answer")
 
 
@@ -134,7 +133,7 @@ def find_imbalance(source: Source) -> Found:
             place = facts.digests[field].index(most)
             record = source.entry(place).record
             value = record.language if field == "language" else str(record.data[field])
-            message = f'"{_short(value)}" is the {field} of {count:,} of {total:,} records'
+            message = f'"{excerpt(value)}" is the {field} of {count:,} of {total:,} records'
             yield place, Fault("imbalance", message, field)
 
 
@@ -154,8 +153,3 @@ class Questions:
 
 def _letters(record: Record) -> list[str]:
     return [unicodedata.normalize("NFKC", text.strip()) for text in (record.instruction, record.input)]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 1] + "…"

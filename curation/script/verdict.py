@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from curation.excerpts import excerpt
+
 from .glyphs import is_chinese_only, is_japanese_only
 from .languages import display_name, primary_subtag
 from .ngrams import score, telling_words
@@ -60,13 +62,8 @@ def describe_spans(spans: Iterable[Span]) -> str:
     """One line for people: `Simplified Chinese: 这, 确; English: You may go ahead…`; each language and text once."""
     texts: dict[str, dict[str, None]] = {}
     for span in spans:
-        texts.setdefault(span.name, {})[_shorten(span.text)] = None
+        texts.setdefault(span.name, {})[excerpt(span.text, _SHOWN_CHARS)] = None
     return "; ".join(f"{name}: {', '.join(found)}" for name, found in texts.items())
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 1] + "…"
 
 
 def describe_run(text: str, language: str, start: int, expected_language: str = "ja") -> Span:
