@@ -111,7 +111,7 @@ class Appended:
         if record_id in self.taken:
             line = self.taken[record_id][0]
             raise UserError(f'{self._path}:{line}: the id "{record_id}" is taken; give another with --id')
-        record = {"id": record_id, **data}
+        record = {"id": record_id, **{name: value for name, value in data.items() if name != "id"}}
         self._file.write(format_record(record))
         self.added += 1
         self.taken[record_id] = (self._lines + self.added, content_digest(record))

@@ -212,6 +212,13 @@ def test_a_last_line_that_was_cut_is_not_made_whole_by_the_next_record(tmp_path:
     assert path.read_bytes() == b'{"id": "a"}\n{"id": "b'
 
 
+@pytest.mark.parametrize("empty", ["", None])
+def test_the_id_that_is_returned_is_the_one_that_is_written(tmp_path: Path, empty: str | None) -> None:
+    path = tmp_path / "data.jsonl"
+    record_id = append_record(path, {"id": empty, "instruction": "？", "reasoning": "x", "answer": "y"})
+    assert [record.id for _, record in read_dataset(path).records()] == [record_id]
+
+
 def test_an_id_that_is_taken_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"id": "a"}\n{"id": "b"}\n')
