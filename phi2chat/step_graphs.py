@@ -15,10 +15,11 @@ from typing import Any
 import torch
 
 from phi2chat.kept_attention import read_over_kept
-from phi2chat.speed import layers_of
+from phi2chat.speed import is_of_the_compiler, layers_of
 
 _SHORTEST_REACH = 256
 _SWITCH_SECONDS = 0.0002
+_USUAL_SWITCH_SECONDS = sys.getswitchinterval()
 
 
 def import_compiler() -> None:
@@ -61,7 +62,13 @@ class StepGraphs:
             self.is_compiled = True
         reach = next(reach for reach in self._reaches() if reach > highest)
         if reach not in self._graphs:
-            self._graphs[reach] = self._capture(reach)
+            try:
+                self._graphs[reach] = self._capture(reach)
+            except Exception as error:
+                if not self.is_compiled or not is_of_the_compiler(error):
+                    raise
+                self._compiled, self.is_compiled = None, False  # the model as it is written is right, too
+                self._graphs[reach] = self._capture(reach)
         graph, logits = self._graphs[reach]
         graph.replay()
         return logits
@@ -114,14 +121,13 @@ class _CompiledLayer:
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # The compiler holds Python's lock, which else is given back to whoever writes tokens 5 ms later each time.
-        before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
         try:
             # Without a compiler the graphs stay as they are, and right; any library may be what is missing or fails.
             with contextlib.suppress(Exception), torch.inference_mode():
                 self._compile_layer(args, kwargs)
         finally:
-            sys.setswitchinterval(before)
+            sys.setswitchinterval(_USUAL_SWITCH_SECONDS)
 
     def _compile_layer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         # Copies, for the next step changes them, and a place that no conversation comes to.
