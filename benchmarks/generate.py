@@ -28,7 +28,7 @@ import torch
 from train import DATA, make_phi2, make_tokenizer
 
 from phi2chat.config import ChatConfig, ModelConfig
-from phi2chat.generate import CachedReader, Chooser
+from phi2chat.generate import Chooser
 from phi2chat.models import LoadedModel, load
 from phi2chat.prompt import PromptStyle
 
@@ -154,7 +154,7 @@ def measure_batch(loaded: LoadedModel, count: int, one_by_one: int) -> dict[str,
 def compare_float32() -> dict[str, Any]:
     model = make_phi2("cuda", torch.float32, num_hidden_layers=8)
     wanted = generate(model, PROMPT, NEW_TOKENS)
-    loaded = LoadedModel("float32", model, make_tokenizer(), PromptStyle(), stays=True)
+    loaded = LoadedModel("float32", model, make_tokenizer(), PromptStyle(), reading="compiled")
     loaded.reader.known = model.config.vocab_size
     found = {"graph": alike(write(loaded, PROMPT, NEW_TOKENS)[0], wanted)}
     begin = time.perf_counter()
@@ -190,8 +190,7 @@ def main() -> None:
         loaded = load(config, lambda text: read_at.update({text: time.perf_counter()}), stays=True)
     weights_read = read_at.get("preparing to reply", time.perf_counter())
     keep("one", measure_one(loaded, weights_read))
-    cached = dataclasses.replace(loaded, stays=False)
-    cached.__dict__["reader"] = CachedReader(loaded.model, len(loaded.tokenizer))
+    cached = dataclasses.replace(loaded, reading="plain")
     with_cache = write(cached, PROMPT, PLAIN_TOKENS)[1] and PLAIN_TOKENS / write(cached, PROMPT[1:], PLAIN_TOKENS)[1]
     keep("plain", {"generate_tokens_per_s": measure_plain(loaded.model), "cache_tokens_per_s": round(with_cache, 1)})
     keep("batch", measure_batch(loaded, 256 if ON_GPU else 8, 32 if ON_GPU else 8))

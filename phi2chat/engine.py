@@ -38,7 +38,8 @@ def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | Non
                 return engine
         except Exception:  # any architecture may stand here, and any can be read the plain way
             pass
-        model.set_attn_implementation(before)
+        if model.config._attn_implementation != before:
+            model.set_attn_implementation(before)
         drop_row_kernels(model)
         forget_kept(model)
     return None

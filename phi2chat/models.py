@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -31,6 +31,7 @@ HUB_FILES = [*HUB_SMALL_FILES, "*.safetensors"]
 WAYS_OUT = f"give a local folder with --base DIR, or try the embedded model with --base {EMBEDDED_NAME}"
 
 Progress = Callable[[str], None]
+Reading = Literal["plain", "engine", "compiled"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Base:
 class LoadedModel:
     """A model that replies, with the format it was trained in.
 
-    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. One that `stays`
-    will be asked so often that compiling it is worth the while.
+    `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. `reading`
+    is how it is run: the `plain` way leaves it as it is, the `engine` changes its attention, and where it is `compiled`
+    as well, many replies are to come.
     """
 
     name: str
@@ -56,7 +58,7 @@ class LoadedModel:
     style: PromptStyle
     base: "LoadedBase | None" = None
     adapter: Path | None = None
-    stays: bool = False
+    reading: Reading = "engine"
 
     @property
     def context_tokens(self) -> int:
@@ -74,7 +76,8 @@ class LoadedModel:
     def reader(self) -> Reader:
         """What reads the conversations with this model; it remembers the last one."""
         known = len(self.tokenizer)
-        return make_engine(self.model, known, self.stays) or CachedReader(self.model, known)
+        engine = None if self.reading == "plain" else make_engine(self.model, known, self.reading == "compiled")
+        return engine or CachedReader(self.model, known)
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
@@ -189,7 +192,7 @@ def load(config: ModelConfig, progress: Progress, stays: bool = False) -> Loaded
         loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)
     if stays and device.type == "cuda":
         progress("preparing to reply")
-        loaded = dataclasses.replace(loaded, stays=True)
+        loaded = dataclasses.replace(loaded, reading="compiled")
         loaded.reader  # noqa: B018  # its compiler works while the user types
     return loaded
 

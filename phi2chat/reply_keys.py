@@ -48,7 +48,7 @@ def keeping_terminal() -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(interrupt: Interrupt) -> Iterator[None]:
     source = get_app_session().input
-    if not os.isatty(source.fileno()):
+    if not _is_terminal(source):
         yield
         return
     listener = _Listener(source, interrupt)
@@ -59,6 +59,13 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
             yield
         finally:
             listener.stop()
+
+
+def _is_terminal(source: Input) -> bool:
+    try:
+        return os.isatty(source.fileno())
+    except NotImplementedError:  # it has no file
+        return False
 
 
 class _Listener:

@@ -116,7 +116,7 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
             self._sample(model, state.global_step)
 
     def _sample(self, model: Any, step: int) -> None:
-        answering = LoadedModel("", model, self._tokenizer, self._style)
+        answering = LoadedModel("", model, self._tokenizer, self._style, reading="plain")
         with _training_untouched(model), uncompiled(model.get_base_model()):
             for probe in self._probes:
                 if self._interrupt.requested:

@@ -1,6 +1,5 @@
 """`phi2chat curate stats` and `curate check-split`: what a dataset is made of, and what two sides share."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from curation.leaks import Leak
@@ -50,7 +50,7 @@ def stats(files: tuple[Path, ...], as_json: bool, png: Path | None, tokenizer: s
     if png is not None:
         _draw(counts, png, screen)
     if as_json:
-        _print_json(_to_json(counts))
+        print(json_line(_to_json(counts)))
     else:
         _show(counts, len(files), screen)
 
@@ -159,7 +159,7 @@ def check_split(ctx: click.Context, train: Path, eval_file: Path, as_json: bool)
     }
     if as_json:
         found = [{"rule": one.rule, "eval": one.eval, "train": one.train, "message": one.message} for one in leaks]
-        _print_json({"leaking_records": leaking, "leaks": found, **counted})
+        print(json_line({"leaking_records": leaking, "leaks": found, **counted}))
     else:
         _show_leaks(leaks, screen)
         _compare(counted, screen)
@@ -181,10 +181,6 @@ def _compare(counted: Mapping[str, Mapping[str, Counter[str]]], screen: "Screen"
         names = [name for name, _ in (sides["train"] + sides["eval"]).most_common()]
         rows = [[name, f"{sides['train'][name]:,}", f"{sides['eval'][name]:,}"] for name in names]
         screen.table([field, "train", "eval"], rows)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value).replace("\x7f", "\\u007f"))  # the one control character that JSON does not escape
 
 
 def _where(path: Path, place: str) -> str:

@@ -460,7 +460,7 @@ def test_leaving_the_editor_without_saving_changes_nothing(phi2chat: Phi2Chat, d
         ('sed -i "/^answer/d" "$1"', "answer: is missing"),
         ('sed -i "s/^id: .*/id: paris/" "$1"', 'id: "paris" is used on line 3'),
         ('sed -i "s/^id: .*/id: [a]/" "$1"', "id: must be a string, not an array"),
-        ('sed -i "s/^answer: .*/answer: 注: これ/" "$1"', "line 5, column 10: mapping values are not allowed here;"),
+        ('sed -i "s/^answer: .*/answer: 注: これ/" "$1"', "line 6, column 10: mapping values are not allowed here;"),
         ('echo "# 消した" > "$1"', "the fields are gone; each stands on a line as `answer: ...`"),
         ('printf "answer: caf\\351\\n" > "$1"', "line 1, column 12: U+DCE9 is no character of a text; take it out"),
     ],

@@ -442,7 +442,7 @@ def test_a_masked_sample_is_drawn_from_what_is_left(tiny_tokenizer: Any) -> None
     """Three tokens, one of them wrong: the other two keep their ratio."""
     import torch
 
-    from phi2chat.generate import _Chooser
+    from phi2chat.generate import Chooser
     from phi2chat.guard import make_guard
 
     wrong, often, seldom = (tiny_tokenizer.convert_tokens_to_ids(token) for token in ("æ", "a", "b"))
@@ -452,7 +452,7 @@ def test_a_masked_sample_is_drawn_from_what_is_left(tiny_tokenizer: Any) -> None
     counts = {stray: 0, often: 0, seldom: 0}
     guard = make_guard(tiny_tokenizer, PromptStyle(), ChatConfig(guard="enforce", lang="en"), frozenset({END}))
     assert guard is not None and not guard.passes(stray)
-    choose = _Chooser(ChatConfig(temperature=1.0), torch.device("cpu"))
+    choose = Chooser(ChatConfig(temperature=1.0), torch.device("cpu"))
     for _ in range(2000):
         token = choose.guarded(logits, guard)
         assert token is not None

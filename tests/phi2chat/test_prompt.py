@@ -87,7 +87,7 @@ def test_the_chat_prompt_is_the_training_prompt(tiny_tokenizer: Any, scripted_lo
     assert len(records) > 200
     for record in records:
         model = scripted_logits([tiny_tokenizer.eos_token_id])
-        chat = LoadedModel("tiny", model, tiny_tokenizer, STYLE)
+        chat = LoadedModel("tiny", model, tiny_tokenizer, STYLE, reading="plain")
         assert list(chat.stream([], record.instruction, ChatConfig())) == []
         trained = encode(tiny_tokenizer, render_record(STYLE, record))
         assert model.read[0] == trained.input_ids[: trained.completion_mask.index(1)]

@@ -17,13 +17,15 @@ from typing import Any
 import click
 import pytest
 
-from curation.records import Finding
+from curation.records import Finding, Record
+from phi2chat.changes import ChangedField, ChangedLine
 from phi2chat.chat import Conversation, Piece, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport
+from phi2chat.probe import Probe
 from phi2chat.recipes import StopReason
 from phi2chat.safe_errors import describe_usage_error
-from phi2chat.safe_text import json_line, safe
+from phi2chat.safe_text import escape, json_line, safe
 from phi2chat.screen import SafeConsole, Screen
 from phi2chat.streamed import StreamedText
 
@@ -149,14 +151,21 @@ SINKS: dict[str, Callable[[Screen, str], object]] = {
     "end_reply": lambda screen, text: screen.end_reply(turn(text)),
     "reasoning": lambda screen, text: screen.reasoning(turn(text)),
     "bug": raise_and_show,
+    "change": lambda screen, text: screen.change(ChangedField("answer", (ChangedLine("+", text, ()),))),
 }
-ELSEWHERE = {"status"}  # moves by itself; it has a test of its own
-OURS_ALONE = {"folded", "drop_reply", "end_progress", "training_progress", "tidy_line"}
+SHORTENED: dict[str, Callable[[Screen, str], object]] = {  # or laid out by the widths of what is dangerous
+    "bars": lambda screen, text: screen.bars([(text, 3), ("b", 1)]),
+    "side_by_side": lambda screen, text: screen.side_by_side(("a", turn(text)), (text, turn(text))),
+    "probes": lambda screen, text: screen.probes([Probe(Record({"instruction": text, "answer": text}), turn(text))]),
+}
+# One moves by itself, the other sends a text where it is not shown; they have tests of their own.
+ELSEWHERE = {"status", "copy"}
+OURS_ALONE = {"definitions", "thinking", "drop_reply", "end_progress", "training_progress", "tidy_line"}
 
 
 def test_every_way_to_the_screen_is_tried() -> None:
     methods = {name for name, _ in inspect.getmembers(Screen, inspect.isfunction) if not name.startswith("_")}
-    assert {name.partition(",")[0] for name in SINKS} | ELSEWHERE | OURS_ALONE == methods
+    assert {name.partition(",")[0] for name in SINKS} | SHORTENED.keys() | ELSEWHERE | OURS_ALONE == methods
 
 
 END = b"\x04"  # nothing that is shown has it
@@ -218,6 +227,13 @@ def assert_the_same_as_made_visible(
 @pytest.mark.parametrize("name", SINKS)
 def test_a_sequence_reaches_no_terminal(name: str) -> None:
     assert_the_same_as_made_visible(SINKS[name], SEQUENCES.values())
+
+
+@pytest.mark.parametrize("name", SHORTENED)
+def test_what_is_shortened_holds_nothing_dangerous(name: str) -> None:
+    for text in blocks([*SEQUENCES.values(), *generated(400)], size=4):
+        shown = received(partial(SHORTENED[name], text=text), color_system=None).decode("utf-8").replace("\r\n", "\n")
+        assert not [char for char in shown if escape(char, "あ") is not None and char != "\u200d"]  # an emoji's
 
 
 @pytest.mark.parametrize("name", SINKS)

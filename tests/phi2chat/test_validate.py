@@ -196,7 +196,7 @@ def test_a_workflow_command_cannot_be_begun_by_data() -> None:
     assert as_github(REPORT).split("\n") == [
         "::error file=data/日本 1.jsonl,line=3,col=7,title=blank::answer: is blank",
         "::error file=data/日本 1.jsonl,line=9,col=2,endColumn=5,title=wrong-script::"
-        "answer: a%25b%0D%0Ac: d,e::error::f^[[31m<U+202E RIGHT-TO-LEFT OVERRIDE>",
+        "answer: a%25b%0D%0Ac: d,e::error::f^[[31m<U+202E RLO>",
         "::warning file=/abs/x.jsonl,line=1,col=1,title=mixed-punctuation::has both",
         "::error title=file::no.jsonl: no such file; check the path",
     ]
