@@ -1,10 +1,13 @@
 """Questions that are answered side by side get the replies that they get alone."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from phi2chat.chat import Conversation
 from phi2chat.config import ChatConfig, ModelConfig
 from phi2chat.engine import Engine
 from phi2chat.kept_attention import has_kept
@@ -62,12 +65,18 @@ def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> Non
     assert [stream.guard.mode for stream in streams] == ["enforce", "enforce"]
 
 
-def test_ask_answers_side_by_side_in_the_order_of_the_questions(tiny_phi: Path, phi2chat: object) -> None:
-    said = []
-    for size in ("1", "2"):
-        arguments = ["ask", "--base", str(tiny_phi), "--device", "cpu", "--json", "--max-new-tokens", "12"]
-        done = phi2chat(*arguments, "--batch-size", size, stdin="\n".join(QUESTIONS[:3]))  # type: ignore[operator]
-        turns = [json.loads(line) for line in done.stdout.splitlines()]
-        said.append([(turn["question"], turn["reasoning"], turn["answer"], turn["stop"]) for turn in turns])
-    assert said[0] == said[1]
-    assert [question for question, *_ in said[0]] == QUESTIONS[:3]
+def test_ask_answers_side_by_side_in_the_order_of_the_questions(
+    tiny: LoadedModel, tiny_phi: Path, phi2chat: Callable[..., CompletedProcess[str]]
+) -> None:
+    arguments = ["ask", "--base", tiny_phi, "--device", "cpu", "--json", "--max-new-tokens", "12", "--batch-size", "2"]
+    done = phi2chat(*arguments, stdin="\n".join(QUESTIONS[:3]))
+    conversation = Conversation(tiny, ChatConfig(max_new_tokens=12))
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(said) == 3
+    for question, reply in zip(QUESTIONS, said, strict=False):
+        conversation.turns.clear()
+        for _ in conversation.ask(question):
+            pass
+        (turn,) = conversation.turns
+        assert (reply["question"], reply["reasoning"], reply["answer"]) == (question, turn.reasoning, turn.answer)
+        assert (reply["stop"], reply["tokens"]) == (turn.stop.name.lower(), turn.tokens)
