@@ -16,7 +16,7 @@ _COMPARED_LINES = 1000  # line by line; a longer text is shown as one that was r
 
 
 @dataclass(frozen=True)
-class Run:
+class Stretch:
     """A stretch of a line, from `start` to before `end`."""
 
     start: int
@@ -32,7 +32,7 @@ class ChangedLine:
 
     sign: str
     text: str
-    wrong: tuple[Run, ...] = ()
+    wrong: tuple[Stretch, ...] = ()
     left_out: int = 0
 
 
@@ -86,7 +86,7 @@ def _lines(sign: str, text: str, spans: Sequence[Span]) -> list[ChangedLine]:
     for line in text.split("\n") if text else []:
         end = start + min(len(line), SHOWN_CHARS)
         runs = [
-            Run(max(span.start, start) - start, min(span.end, end) - start)
+            Stretch(max(span.start, start) - start, min(span.end, end) - start)
             for span in spans[bisect_right(ends, start) : bisect_left(starts, end)]
         ]
         lines.append(ChangedLine(sign, text[start:end], tuple(runs), len(line) - (end - start)))

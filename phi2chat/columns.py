@@ -11,7 +11,7 @@ from rich.text import Text
 
 from curation.script import Span
 from phi2chat.chat import Turn
-from phi2chat.differences import Run, differences
+from phi2chat.differences import ComparedRun, differences
 from phi2chat.footer import describe_wrong
 from phi2chat.probe import Probe
 from phi2chat.screen import footer, marked, safe_text
@@ -88,7 +88,7 @@ def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:
     return sides
 
 
-def _marked(runs: Sequence[Run], spans: Sequence[Span], style: str, marks: tuple[str, str]) -> Text:
+def _marked(runs: Sequence[ComparedRun], spans: Sequence[Span], style: str, marks: tuple[str, str]) -> Text:
     """A text with its differing runs between marks and its runs in a wrong script highlighted."""
     wrong = {place for span in spans for place in range(span.start, span.end)}
     shown, position, before = Text(), 0, ""

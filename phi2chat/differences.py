@@ -4,7 +4,7 @@ import itertools
 import re
 from difflib import SequenceMatcher
 
-Run = tuple[str, bool]  # a piece of a text, and whether the other text lacks it
+ComparedRun = tuple[str, bool]  # a piece of a text, and whether the other text lacks it
 
 _UNITS = re.compile(r"[A-Za-z0-9\u00C0-\u024F]+|.", re.DOTALL)
 SHORTEST_COMMON = 2  # units; a single one between two differences is chance
@@ -12,7 +12,7 @@ LEAST_ALIKE = 0.3  # below, what is common is chance, and marks would be confett
 LONGEST = 4000  # units; the comparison takes the square of it
 
 
-def differences(left: str, right: str) -> tuple[list[Run], list[Run]] | None:
+def differences(left: str, right: str) -> tuple[list[ComparedRun], list[ComparedRun]] | None:
     """Both texts in runs, or None where they have too little in common, or are too long, for marks to say anything."""
     units = _UNITS.findall(left), _UNITS.findall(right)
     if max(map(len, units)) > LONGEST:
@@ -20,7 +20,7 @@ def differences(left: str, right: str) -> tuple[list[Run], list[Run]] | None:
     matcher = SequenceMatcher(None, *units, autojunk=False)
     if matcher.ratio() < LEAST_ALIKE:
         return None
-    runs: tuple[list[Run], list[Run]] = [], []
+    runs: tuple[list[ComparedRun], list[ComparedRun]] = [], []
     ends = len(units[0]), len(units[1])
     for kind, *places in matcher.get_opcodes():
         spans = (places[0], places[1]), (places[2], places[3])
@@ -31,6 +31,6 @@ def differences(left: str, right: str) -> tuple[list[Run], list[Run]] | None:
     return _joined(runs[0]), _joined(runs[1])
 
 
-def _joined(runs: list[Run]) -> list[Run]:
+def _joined(runs: list[ComparedRun]) -> list[ComparedRun]:
     grouped = itertools.groupby((run for run in runs if run[0]), key=lambda run: run[1])
     return [("".join(text for text, _ in group), differs) for differs, group in grouped]
