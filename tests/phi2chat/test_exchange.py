@@ -1,6 +1,7 @@
 """`phi2chat curate import` and `curate export` as a user meets them, and the readers of other programs."""
 
 import codecs
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 import openpyxl
 import pytest
 
+from curation.errors import UserError
+from phi2chat import cli
 from phi2chat.prompt import PromptStyle, render_record
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -278,7 +281,7 @@ def test_what_cannot_be_read_is_one_sentence(
     assert visible(tmp_path) == [name]
 
 
-def test_files_that_are_in_the_way_are_left_alone(phi2chat: Phi2Chat, data: Path, tmp_path: Path) -> None:
+def test_files_that_are_in_the_way_are_left_alone(data: Path, tmp_path: Path) -> None:
     before = data.read_bytes()
     for arguments, sentence in [
         (["import", "data.jsonl", "--into", "data.jsonl"], "data.jsonl: is the file that is read; give another with --into"),
@@ -291,8 +294,9 @@ def test_files_that_are_in_the_way_are_left_alone(phi2chat: Phi2Chat, data: Path
         (["export", ".", "x.csv", "--format", "csv"], ".: is a folder, and csv is one file; give train.jsonl or another of it"),
         (["export", ".", "x", "--format", "hf"], ".: has no train.jsonl; give a JSONL file, or a folder that `phi2chat curate split` wrote"),
     ]:  # fmt: skip
-        done = phi2chat("curate", *arguments)
-        assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (1, "", f"phi2chat: {sentence}")
+        with contextlib.chdir(tmp_path), pytest.raises(UserError) as refused:
+            cli.phi2chat.main(["curate", *arguments], standalone_mode=False)
+        assert str(refused.value) == sentence
     assert (data.read_bytes(), visible(tmp_path)) == (before, ["data.jsonl"])
 
 
