@@ -25,6 +25,8 @@ def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | Non
     `compiles` lets a thread compile the model on a GPU, for many replies to come.
     """
     before = model.config._attn_implementation
+    if before == OVER_KEPT:  # of a copy of a model that has an engine
+        before = "sdpa"
     ids = [token % known for token in _ANY_TOKENS]
     with torch.inference_mode(), quiet_transformers():
         try:

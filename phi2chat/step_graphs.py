@@ -20,6 +20,7 @@ from phi2chat.speed import is_of_the_compiler, layers_of
 _SHORTEST_REACH = 256
 _SWITCH_SECONDS = 0.0002
 _USUAL_SWITCH_SECONDS = sys.getswitchinterval()
+_ALONE_ON_GPU = threading.Lock()  # what one thread does there would spoil what another one captures
 
 
 def import_compiler() -> None:
@@ -91,7 +92,7 @@ class StepGraphs:
             self._forward(reach)  # what is made at a first call cannot be made in a capture
             graph = torch.cuda.CUDAGraph()
             pool = next((graph.pool() for graph, _ in self._graphs.values()), None)  # one runs at a time
-            with torch.cuda.graph(graph, pool=pool):
+            with _ALONE_ON_GPU, torch.cuda.graph(graph, pool=pool):
                 logits = self._forward(reach)
         return graph, logits
 
@@ -124,7 +125,7 @@ class _CompiledLayer:
         sys.setswitchinterval(_SWITCH_SECONDS)
         try:
             # Without a compiler the graphs stay as they are, and right; any library may be what is missing or fails.
-            with contextlib.suppress(Exception), torch.inference_mode():
+            with _ALONE_ON_GPU, contextlib.suppress(Exception), torch.inference_mode():
                 self._compile_layer(args, kwargs)
         finally:
             sys.setswitchinterval(_USUAL_SWITCH_SECONDS)
