@@ -45,8 +45,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, content in contents.items():
             target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
-            if target.exists() and not os.access(target, os.W_OK):
-                raise UserError(f"{path}: is read-only; nothing was written")
+            _require_replaceable(path, target)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
             staged[path] = (Path(name), target)
             with os.fdopen(handle, "wb") as file:
@@ -65,6 +64,13 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def _require_replaceable(path: Path, target: Path) -> None:
+    if target.exists() and not target.is_file():  # a rename would take a pipe or a device away
+        raise UserError(f"{path}: is not a regular file; give another")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise UserError(f"{path}: is read-only; nothing was written")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
@@ -75,8 +81,7 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
     staged: Path | None = None
     try:
-        if target.exists() and not os.access(target, os.W_OK):
-            raise UserError(f"{path}: is read-only; nothing was written")
+        _require_replaceable(path, target)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
         os.close(handle)
         staged = Path(name)

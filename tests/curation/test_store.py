@@ -65,6 +65,17 @@ def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: 
     assert names_in(tmp_path) == ["x.jsonl"]
 
 
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"pipe: is not a regular file; give another"):
+        write_atomically(pipe, b"new")
+    with pytest.raises(UserError, match=r"pipe: is not a regular file; give another"), replacing(pipe) as staged:
+        staged.write_bytes(b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert names_in(tmp_path) == ["pipe"]
+
+
 def test_a_write_that_fails_midway_leaves_the_old_bytes_and_no_other_file(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"old" * 100)
@@ -162,7 +173,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").mkdir()
-    with pytest.raises(UserError, match=r"cannot be written \(Is a directory\); nothing was changed"):
+    with pytest.raises(UserError, match=r"x\.jsonl: is not a regular file; give another"):
         write_atomically(tmp_path / "x.jsonl", b"new")
     assert names_in(tmp_path) == ["x.jsonl"]
 

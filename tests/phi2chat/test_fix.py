@@ -409,6 +409,12 @@ def test_data_names_the_file_and_refuses_what_can_be_none(
     assert talk.run("/data") == f"records go to {new}, a new file\n"
 
 
+def test_data_refuses_a_text_that_is_no_dataset(talk: CorrectingTalk, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("牛乳\n卵\n", encoding="utf-8")
+    sentence = "holds no record, so it is no dataset; give a JSONL file, or a new one"
+    assert talk.run(f"/data {tmp_path / 'notes.txt'}") == f"! {tmp_path / 'notes.txt'}: {sentence}\n"
+
+
 # /why
 
 
