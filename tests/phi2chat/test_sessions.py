@@ -75,6 +75,8 @@ def test_a_line_says_who_wrote_it_and_then_there_is_a_line_for_each_turn(talk: A
         "lang": "ja",
         "reasoning_lang": "ja",
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
+        "unit": "tokens",
+        "notes": [],
     }
 
 
