@@ -192,6 +192,8 @@ def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
         content = read_bytes(path)
         changed = change(content)
         if changed != content:
+            if read_bytes(path) != content:  # by a program that knows nothing of our lock
+                raise _changed_meanwhile(path)
             write_atomically(path, changed)
 
 
@@ -208,7 +210,7 @@ def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:
 def _rewrite(dataset: Dataset, line: Line, new: bytes) -> None:
     with _locked(dataset.path):
         if read_dataset(dataset.path).sha256 != dataset.sha256:
-            raise UserError(f"{dataset.path}: was changed by another program meanwhile; nothing was written, try again")
+            raise _changed_meanwhile(dataset.path)
         content = b"".join(new if old.number == line.number else old.raw for old in dataset.lines)
         write_atomically(dataset.path, content)
 
@@ -226,6 +228,10 @@ def _locked(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
     except OSError as error:
         raise _write_error(path, error, 0) from None
+
+
+def _changed_meanwhile(path: Path) -> UserError:
+    return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
 
 
 def _write_error(path: Path, error: OSError, size: int) -> UserError:

@@ -18,6 +18,7 @@ from curation.records import read_dataset
 from curation.store import (
     append_record,
     appending,
+    change_file,
     new_id,
     remove_record,
     replace_record,
@@ -176,6 +177,19 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x\.jsonl: is not a regular file; give another"):
         write_atomically(tmp_path / "x.jsonl", b"new")
     assert names_in(tmp_path) == ["x.jsonl"]
+
+
+def test_a_change_is_not_written_over_that_of_a_program_without_our_lock(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"old")
+
+    def change(content: bytes) -> bytes:
+        path.write_bytes(content + b" and theirs")
+        return content + b" and ours"
+
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile; nothing was written"):
+        change_file(path, change)
+    assert path.read_bytes() == b"old and theirs"
 
 
 # -- records ---------------------------------------------------------------------------------------------------------
