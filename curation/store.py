@@ -45,8 +45,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, content in contents.items():
             target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
-            if target.exists() and not os.access(target, os.W_OK):
-                raise UserError(f"{path}: is read-only; nothing was written")
+            _require_replaceable(path, target)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
             staged[path] = (Path(name), target)
             with os.fdopen(handle, "wb") as file:
@@ -65,6 +64,13 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def _require_replaceable(path: Path, target: Path) -> None:
+    if target.exists() and not target.is_file():  # a rename would take a pipe or a device away
+        raise UserError(f"{path}: is not a regular file; give another")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise UserError(f"{path}: is read-only; nothing was written")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
@@ -75,8 +81,7 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
     staged: Path | None = None
     try:
-        if target.exists() and not os.access(target, os.W_OK):
-            raise UserError(f"{path}: is read-only; nothing was written")
+        _require_replaceable(path, target)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
         os.close(handle)
         staged = Path(name)
@@ -187,6 +192,8 @@ def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
         content = read_bytes(path)
         changed = change(content)
         if changed != content:
+            if read_bytes(path) != content:  # by a program that knows nothing of our lock
+                raise _changed_meanwhile(path)
             write_atomically(path, changed)
 
 
@@ -203,7 +210,7 @@ def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:
 def _rewrite(dataset: Dataset, line: Line, new: bytes) -> None:
     with _locked(dataset.path):
         if read_dataset(dataset.path).sha256 != dataset.sha256:
-            raise UserError(f"{dataset.path}: was changed by another program meanwhile; nothing was written, try again")
+            raise _changed_meanwhile(dataset.path)
         content = b"".join(new if old.number == line.number else old.raw for old in dataset.lines)
         write_atomically(dataset.path, content)
 
@@ -221,6 +228,10 @@ def _locked(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
     except OSError as error:
         raise _write_error(path, error, 0) from None
+
+
+def _changed_meanwhile(path: Path) -> UserError:
+    return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
 
 
 def _write_error(path: Path, error: OSError, size: int) -> UserError:

@@ -1,6 +1,8 @@
 """The conversation: what is asked, what came back, and what is wrong with it."""
 
 import dataclasses
+import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -106,8 +108,12 @@ class Turn:
             raise ValueError("a text is missing")
         if turn.unit not in get_args(Unit):
             raise ValueError(f"{turn.unit} is nothing that is counted")
-        notes = tuple(map(str, turn.notes))
-        return dataclasses.replace(turn, tokens=int(turn.tokens), seconds=float(turn.seconds), notes=notes)
+        if turn.recipe not in RECIPES:
+            raise ValueError(f"{turn.recipe} is no recipe")
+        tokens, seconds, notes = int(turn.tokens), float(turn.seconds), tuple(map(str, turn.notes))
+        if not (0 <= tokens <= sys.maxsize and 0 <= seconds < math.inf):  # of which /stats makes a sum and a quotient
+            raise ValueError("a number is no count")
+        return dataclasses.replace(turn, tokens=tokens, seconds=seconds, notes=notes)
 
 
 class Conversation:

@@ -17,6 +17,7 @@ from curation.split import family_of
 from curation.store import append_record, new_id, remove_record, replace_record
 from phi2chat import __version__
 from phi2chat.chat import Conversation, Turn
+from phi2chat.chunks import MESSAGES_STYLE
 from phi2chat.config import DEFAULT_BASE, ModelConfig
 from phi2chat.examples import Row
 from phi2chat.prompt import PromptStyle, markers_in, render_prompt
@@ -155,7 +156,7 @@ def draft(conversation: Conversation, turn: Turn, source: Source, now: datetime)
         **_describe_adapter(source.adapter),
         "recipe": turn.recipe,
         "guard": turn.guard.mode,
-        "prompt": render_prompt(conversation.model.style, turn.question),
+        "prompt": _prompt_of(conversation.model.style, turn.question),
         "earlier_questions": [earlier.question for earlier in read_before(conversation, turn)],
         "bad_reasoning": turn.reasoning,
         "bad_answer": turn.answer,
@@ -175,6 +176,11 @@ def draft(conversation: Conversation, turn: Turn, source: Source, now: datetime)
         **({"reasoning_language": turn.reasoning_lang} if turn.reasoning_lang != turn.lang else {}),
         "provenance": writable,
     }
+
+
+def _prompt_of(style: PromptStyle, question: str) -> str:
+    """What the model was asked: a prompt of ours, or the message that a server makes its own prompt of."""
+    return question.strip() if style == MESSAGES_STYLE else render_prompt(style, question)
 
 
 def as_it_is(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,8 +224,9 @@ def find_faults(
     """All that is wrong with a record, which has its id, before it is added to a file, or `replaces` that of its id."""
     found = check_record(file, dict(data))
     errors = [one for one in found if one.severity == "error" and one.rule not in OPINIONS]
+    trained_style = PromptStyle() if style == MESSAGES_STYLE else style
     for field in PROMPTED:
-        if isinstance(text := data.get(field), str) and (marker := markers_in(style, text)):
+        if isinstance(text := data.get(field), str) and (marker := markers_in(trained_style, text)):
             errors.append(_fault(file, field, f'holds "{marker}", which marks a part of a prompt; reword it', "marker"))
     if errors:
         return Faults(tuple(errors))

@@ -101,7 +101,7 @@ def dataset(talk: "Talk", argument: str) -> None:
     file = talk.corrections.file
     if file is None:
         raise UserError(f"/data: {NO_DATASET}")
-    holds = f"which has {_count(len(read_dataset(file).lines))}" if file.exists() else "a new file"
+    holds = f"which has {_count(sum(1 for _ in read_dataset(file).records()))}" if file.exists() else "a new file"
     talk.say(f"records go to {file}, {holds}")
 
 
@@ -129,8 +129,8 @@ def dataset_file(file: Path) -> Path:
         raise UserError(f"{file}: is a folder; name a file in it, such as {file / 'records.jsonl'}")
     if not file.absolute().parent.is_dir():
         raise UserError(f"{file}: its folder does not exist; make it first")
-    if file.exists():
-        read_dataset(file)
+    if file.exists() and (dataset := read_dataset(file)).lines and not any(dataset.records()):
+        raise UserError(f"{file}: holds no record, so it is no dataset; give a JSONL file, or a new one")
     refuse_side_of_split(file)
     return file
 

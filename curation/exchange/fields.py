@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from curation.errors import UserError
+from curation.lines import BadLine, parse_line
 from curation.records import KNOWN_FIELDS
 
 # Of the fields that a question can be asked about, in the order of asking.
@@ -117,7 +118,7 @@ def _language(name: str) -> str:
 def _read_tags(text: str) -> list[str]:
     try:
         found = json.loads(text) if text.startswith("[") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, list) and all(isinstance(tag, str) for tag in found):
         return found
@@ -125,9 +126,8 @@ def _read_tags(text: str) -> list[str]:
 
 
 def read_object(text: object) -> dict[str, Any] | None:
-    """The JSON object that a text spells, or None."""
+    """The JSON object that a text spells, of which a record can be written again; or None."""
     try:
-        found = json.loads(text) if isinstance(text, str) and text.startswith("{") else None
-    except (ValueError, RecursionError):
+        return parse_line(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else None
+    except BadLine:
         return None
-    return found if isinstance(found, dict) else None

@@ -31,6 +31,8 @@ def read_array(path: Path) -> Iterator[Row]:
                 yield _parse(f"item {number}", text.replace("\r", " ").replace("\n", " ").encode("utf-8"))
         except json.JSONDecodeError as error:
             raise UserError(f"{path}: the array is broken or cut ({error.msg}); mend it or export it again") from None
+        except RecursionError:
+            raise UserError(f"{path}: the array is nested too deeply; give one of rows") from None
         except UnicodeDecodeError as error:
             message = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
             raise UserError(f"{path}: {message}; save the file as UTF-8") from None

@@ -2,10 +2,12 @@
 
 import datetime
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from curation.errors import UserError
 
 # The column in which an export carries, as JSON, what its format has no place for; and that of `--rejects`.
 CARRIED = "phi2chat"
@@ -46,6 +48,13 @@ def plain(value: object) -> Any:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def require_unlike(path: Path, names: Sequence[str]) -> None:
+    """Raise UserError where two columns have one name, for a row would have the cell of one of them alone."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f'{path}: two columns are called "{twice}"; give one another name')
 
 
 def is_empty(value: object) -> bool:

@@ -56,11 +56,19 @@ def read_row(shape: Shape, row: Data, reasoning_from: str | None = None) -> dict
     if shape.joins_input:
         _find_input(data)
     tidy(data)
-    carried = read_object(row.get(CARRIED)) or {}
-    kept = {name: value for name, value in data.items() if name not in carried.get("without", [])}
-    kept |= carried.get("fields", {})
+    fields, without = _carried(row.get(CARRIED))
+    kept = {name: value for name, value in data.items() if name not in without} | fields
     order = [name for name in KNOWN_FIELDS if name in kept]
     return {name: kept[name] for name in dict.fromkeys([*order, *kept])}
+
+
+def _carried(text: object) -> tuple[dict[str, Any], list[Any]]:
+    """The fields that an export carried, and the names of those that the record has not. Raises NoRecord."""
+    carried = {} if is_empty(text) else read_object(text)
+    fields, without = (carried.get("fields", {}), carried.get("without", [])) if carried is not None else (None, None)
+    if not isinstance(fields, dict) or not isinstance(without, list):
+        raise NoRecord(f"its column {CARRIED} is not what `curate export` wrote")
+    return fields, without
 
 
 def write_row(shape: Shape, record: Data, as_cells: bool = False) -> dict[str, Any]:
@@ -157,7 +165,7 @@ def _read_prompt_completion(row: Data) -> dict[str, Any]:
 
 
 def _turns(text: object, role: str) -> list[dict[str, Any]]:
-    return [] if is_empty(text) else [{"role": role, "text": text, "reasoning": ""}]
+    return [] if is_empty(text) else [{"role": role, "text": _text(text), "reasoning": ""}]
 
 
 def _all_turns(messages: object, role_key: str, text_key: str) -> list[dict[str, Any]]:
@@ -181,7 +189,8 @@ def _all_turns(messages: object, role_key: str, text_key: str) -> list[dict[str,
 
 def _text(content: object) -> str:
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-        return "".join(str(part.get("text", "")) for part in content)
+        content = [part.get("text", "") for part in content]
+        content = "".join(content) if all(isinstance(text, str) for text in content) else None
     if not isinstance(content, str):
         raise NoRecord("has a message that is not text alone")
     return content

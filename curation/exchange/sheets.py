@@ -7,17 +7,18 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
-from curation.errors import UserError
+from curation.errors import UserError, first_line
 from curation.exchange.rows import Row, plain
 from curation.exchange.tables import make_row, read_header
 
 MOST_CHARS, MOST_ROWS = 32_767, 1_048_576
+# A part that unpacks to so many bytes, and to so many times what it was, is made to fill the memory.
+_BOMB_BYTES, _BOMB_RATIO = 2**26, 100
 
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # A sheet's XML has no carriage return; it writes one as _x000D_, and so what looks like that is escaped as well.
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_ESCAPED = re.compile(r"_x((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})_")  # but half of a surrogate pair is no character
 _TO_ESCAPE = re.compile(r"\r|_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -39,6 +40,8 @@ def read_sheet(path: Path, name: str) -> Iterator[Row]:
         sheet.reset_dimensions()  # some programs write wrong ones
         header: list[str] = []
         for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+            if number > MOST_ROWS:  # an empty row is read for each that a wrong number leaves out
+                raise UserError(f"{path}: has a row beyond {MOST_ROWS:,}, the last of a sheet; save it again as .xlsx")
             cells = [_to_text(value) for value in values]
             if any(cells):
                 if header:
@@ -47,8 +50,10 @@ def read_sheet(path: Path, name: str) -> Iterator[Row]:
                     header = read_header(path, cells)
         if not header:
             read_header(path, [])
-    except (ParseError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: the sheet cannot be read ({error}); save it again as .xlsx") from None
+    except UserError:
+        raise
+    except Exception as error:  # openpyxl's, the XML's, the ZIP's and Python's, as the damage falls
+        raise UserError(f"{path}: the sheet cannot be read ({first_line(error)}); save it again as .xlsx") from None
     finally:
         workbook.close()
 
@@ -107,11 +112,18 @@ def _to_text(value: object) -> str:
 
 def _open(path: Path) -> Any:
     from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
+        with zipfile.ZipFile(path) as file:
+            for part in file.infolist():
+                if part.file_size > max(_BOMB_BYTES, _BOMB_RATIO * part.compress_size):
+                    raise UserError(f"{path}: {part.filename} unpacks to {part.file_size:,} bytes; give another file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it does not read: charts, validations, styles
             return load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, ParseError) as error:
-        raise UserError(f"{path}: is not a sheet that can be read ({error}); save it again as .xlsx") from None
+    except UserError:
+        raise
+    except Exception as error:  # as above
+        raise UserError(
+            f"{path}: is not a sheet that can be read ({first_line(error)}); save it again as .xlsx"
+        ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import UserError
-from curation.exchange.rows import CARRIED, Row
+from curation.exchange.rows import CARRIED, Row, require_unlike
 
 # In this order: hiragana in CP932 is never EUC-JP, while most of EUC-JP would be read as CP932 without a complaint.
 ENCODINGS = ("utf-8-sig", "euc_jp", "cp932")
@@ -94,9 +94,7 @@ def read_header(path: Path, cells: Sequence[Any]) -> list[str]:
     if not header:
         raise UserError(f"{path}: has no header; write the names of the columns in its first row")
     named = [name or f"column {number}" for number, name in enumerate(header, start=1)]
-    twice = next((name for name in named if named.count(name) > 1), None)
-    if twice is not None:
-        raise UserError(f'{path}: two columns are called "{twice}"; give one another name')
+    require_unlike(path, named)
     return named
 
 

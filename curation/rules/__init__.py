@@ -27,7 +27,7 @@ def check_dataset(dataset: Dataset, chosen: frozenset[str] | None = None) -> lis
 def check_record(path: Path, data: dict[str, Any]) -> list[Finding]:
     """The findings of a record that is not in a file yet, as the only line of `path`."""
     message = "holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again"
-    findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not is_utf8(data[field])]
+    findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not is_utf8([field, data[field]])]
     return findings or check_dataset(parse_dataset(path, format_record(data)))
 
 

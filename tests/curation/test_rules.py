@@ -249,7 +249,7 @@ def test_a_record_that_is_not_in_a_file_yet_is_checked_by_the_same_rules() -> No
     assert [finding.rule for finding in check_record(Path("x.jsonl"), {**GOOD, "answer": " "})] == ["blank"]
 
 
-@pytest.mark.parametrize(("field", "value"), [("answer", "caf\udce9"), ("tags", ["a", "\udcff"])])
+@pytest.mark.parametrize(("field", "value"), [("answer", "caf\udce9"), ("tags", ["a", "\udcff"]), ("x\udcff", "a")])
 def test_a_byte_that_was_typed_in_another_encoding_is_a_finding(field: str, value: object) -> None:
     (finding,) = check_record(Path("x.jsonl"), {**GOOD, field: value})
     assert str(finding) == (

@@ -18,6 +18,7 @@ from curation.records import read_dataset
 from curation.store import (
     append_record,
     appending,
+    change_file,
     new_id,
     remove_record,
     replace_record,
@@ -63,6 +64,17 @@ def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: 
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert names_in(tmp_path) == ["x.jsonl"]
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"pipe: is not a regular file; give another"):
+        write_atomically(pipe, b"new")
+    with pytest.raises(UserError, match=r"pipe: is not a regular file; give another"), replacing(pipe) as staged:
+        staged.write_bytes(b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert names_in(tmp_path) == ["pipe"]
 
 
 def test_a_write_that_fails_midway_leaves_the_old_bytes_and_no_other_file(tmp_path: Path) -> None:
@@ -162,9 +174,22 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").mkdir()
-    with pytest.raises(UserError, match=r"cannot be written \(Is a directory\); nothing was changed"):
+    with pytest.raises(UserError, match=r"x\.jsonl: is not a regular file; give another"):
         write_atomically(tmp_path / "x.jsonl", b"new")
     assert names_in(tmp_path) == ["x.jsonl"]
+
+
+def test_a_change_is_not_written_over_that_of_a_program_without_our_lock(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"old")
+
+    def change(content: bytes) -> bytes:
+        path.write_bytes(content + b" and theirs")
+        return content + b" and ours"
+
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile; nothing was written"):
+        change_file(path, change)
+    assert path.read_bytes() == b"old and theirs"
 
 
 # -- records ---------------------------------------------------------------------------------------------------------

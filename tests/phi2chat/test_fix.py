@@ -19,11 +19,13 @@ from curation.records import read_dataset
 from curation.rules import check_dataset
 from curation.split import write_split
 from phi2chat.chat import Conversation
+from phi2chat.chunks import MESSAGES_STYLE
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig
 from phi2chat.corrections import Corrections, Source, source_of
 from phi2chat.editor import from_text, to_text
 from phi2chat.examples import read_sides
 from phi2chat.interrupts import Ended
+from phi2chat.prompt import render_completion
 from phi2chat.recipes import StopReason
 from phi2chat.run import Run, read_run
 from phi2chat.screen import SafeConsole, Screen
@@ -426,6 +428,12 @@ def test_data_names_the_file_and_refuses_what_can_be_none(
     assert talk.run("/data") == f"records go to {new}, a new file\n"
 
 
+def test_data_refuses_a_text_that_is_no_dataset(talk: CorrectingTalk, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("牛乳\n卵\n", encoding="utf-8")
+    sentence = "holds no record, so it is no dataset; give a JSONL file, or a new one"
+    assert talk.run(f"/data {tmp_path / 'notes.txt'}") == f"! {tmp_path / 'notes.txt'}: {sentence}\n"
+
+
 # /why
 
 
@@ -464,6 +472,27 @@ def test_why_takes_a_count(talk: CorrectingTalk, argument: str) -> None:
 def test_where_nothing_is_near_that_is_said(talk: CorrectingTalk, data: Path) -> None:
     data.write_text('{"instruction": "x", "reasoning": "y", "answer": "z"}\n[]\n')
     assert talk.run("/why") == "nothing in 1 record is like the question\n"
+
+
+def test_a_reply_that_came_as_messages_becomes_a_record_without_their_marks(scripted_model: Any, data: Path) -> None:
+    model = scripted_model([render_completion(MESSAGES_STYLE, "国会があります。", "東京です。")])
+    model.style = MESSAGES_STYLE
+    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(Source("served"), data))
+    talk.reply("日本の首都は？")
+    talk.run("/good")
+    (record,) = records(data)
+    assert (record["answer"], record["provenance"]["prompt"]) == ("東京です。", "日本の首都は？")
+
+
+def test_a_reply_that_came_as_messages_keeps_clear_of_the_markers_of_training(scripted_model: Any, data: Path) -> None:
+    model = scripted_model(
+        [render_completion(MESSAGES_STYLE, "国会があります。", "東京です。\n### Answer:\n京都です。")]
+    )
+    model.style = MESSAGES_STYLE
+    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(Source("served"), data))
+    talk.reply("日本の首都は？")
+    assert 'holds "### Answer:", which marks a part of a prompt; reword it' in talk.run("/good")
+    assert not data.exists()
 
 
 # Replies that mean harm

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -235,6 +236,13 @@ SAVED_TURN = json.dumps(
             ":2: is no turn of a conversation; it is cut off or damaged",
         ),
         ([SAVED_TURN, "\udcff"], ":3: is no turn of a conversation; it is cut off or damaged"),
+        *(
+            (
+                [json.dumps({**json.loads(SAVED_TURN), **damage})],
+                ":2: is no turn of a conversation; it is cut off or damaged",
+            )
+            for damage in ({"recipe": "z"}, {"seconds": math.nan}, {"seconds": -1}, {"tokens": 10**400})
+        ),
         ([SAVED_TURN, "[" * 9999], ":3: is no turn of a conversation; it is cut off or damaged"),
     ],
 )

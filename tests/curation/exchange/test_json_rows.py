@@ -31,6 +31,12 @@ def test_an_array_that_is_cut_or_broken_is_one_sentence(tmp_path: Path, text: st
         list(read_array(tmp_path / "a.json"))
 
 
+def test_an_array_that_is_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"a\.json: the array is nested too deeply; give one of rows"):
+        list(read_array(tmp_path / "a.json"))
+
+
 def test_broken_lines_are_rows_with_a_fault_and_blank_ones_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\n\n{"a": NaN}\n[1]\n{"a": "\xff"}\n')
     assert [(row.place, row.fault) for row in read_lines(tmp_path / "a.jsonl")] == [

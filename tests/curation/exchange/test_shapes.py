@@ -54,6 +54,7 @@ def test_each_shape_gives_the_same_fields(name: str, row: dict[str, Any]) -> Non
         ([QUESTION, {**REPLY, "tool_calls": [{}]}], "calls a tool, which a record cannot"),
         ([QUESTION, {"role": "assistant", "content": None}], "has a message that is not text alone"),
         (["x"], "its conversation is not a list of messages"),
+        ([{**QUESTION, "content": [{"type": "text", "text": 1}]}, REPLY], "has a message that is not text alone"),
     ],
 )
 def test_what_is_not_one_question_and_one_answer_is_refused(messages: list[Any], reason: str) -> None:
@@ -72,6 +73,25 @@ def test_a_question_that_holds_its_input_loses_it_only_where_the_shape_puts_it_t
 def test_a_system_prompt_is_kept_and_not_taken_for_a_turn() -> None:
     row = {"messages": [{"role": "system", "content": "親切に。"}, QUESTION, THOUGHT], "id": 7}
     assert read_row(SHAPES["messages"], row) == {"id": "7", **FIELDS, "system": "親切に。"}
+
+
+def test_a_system_prompt_that_is_no_text_is_refused() -> None:
+    with pytest.raises(NoRecord, match="has a message that is not text alone"):
+        read_row(SHAPES["messages"], {"messages": [QUESTION, THOUGHT], "system": {"text": "親切に。"}})
+
+
+@pytest.mark.parametrize(
+    "carried",
+    ["x", "[]", '{"fields": 3}', '{"without": "id"}', '{"fields": {"n": NaN}}', '{"fields": ' + "[" * 100_000, {}],
+    ids=["text", "array", "number", "name", "not-json", "deep", "object"],
+)
+def test_a_column_of_ours_that_is_damaged_is_refused(carried: object) -> None:
+    with pytest.raises(NoRecord, match="its column phi2chat is not what `curate export` wrote"):
+        read_row(SHAPES["records"], {**FIELDS, "phi2chat": carried})
+
+
+def test_tags_that_are_nested_too_deeply_stay_text() -> None:
+    assert read_row(SHAPES["records"], {**FIELDS, "tags": "[" * 100_000})["tags"] == ["[" * 100_000]
 
 
 @pytest.mark.parametrize(

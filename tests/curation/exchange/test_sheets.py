@@ -1,0 +1,66 @@
+"""A workbook of somebody else is read as far as it is one, and else refused in one sentence."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from curation.errors import UserError
+from curation.exchange.sheets import read_sheet, sheet_names
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def workbook(path: Path, *rows: list[str]) -> Path:
+    book = openpyxl.Workbook()
+    for row in [["question", "answer"], *rows]:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def damage(path: Path, member: str, change: Callable[[bytes], bytes]) -> None:
+    with zipfile.ZipFile(path) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in content.items():
+            file.writestr(name, change(data) if name == member else data)
+
+
+@pytest.mark.parametrize(
+    ("member", "change"),
+    [
+        ("[Content_Types].xml", lambda _: b"<x/>"),
+        ("xl/workbook.xml", lambda data: data[:-9]),
+        (SHEET, lambda data: data[:-60]),
+        (SHEET, lambda data: data.replace(b'r="A2"', b'r="-"')),
+    ],
+    ids=["no-parts", "cut-workbook", "cut-sheet", "no-cell"],
+)
+def test_a_damaged_workbook_is_one_sentence(tmp_path: Path, member: str, change: Callable[[bytes], bytes]) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["q", "a"])
+    damage(path, member, change)
+    with pytest.raises(UserError, match=r"a\.xlsx: .*; save it again as \.xlsx"):
+        list(read_sheet(path, sheet_names(path)[0]))
+
+
+def test_a_row_that_no_sheet_has_is_refused_rather_than_counted_up_to(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["q", "a"])
+    damage(path, SHEET, lambda data: data.replace(b'<row r="2"', b'<row r="99999999"').replace(b'2"', b'99999999"'))
+    with pytest.raises(UserError, match=r"a\.xlsx: has a row beyond 1,048,576"):
+        list(read_sheet(path, "Sheet"))
+
+
+def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["q", "a"])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/media/image1.bin", bytes(2**26 + 1))
+    with pytest.raises(UserError, match=r"a\.xlsx: xl/media/image1\.bin unpacks to 67,108,865 bytes"):
+        sheet_names(path)
+
+
+def test_half_of_a_surrogate_pair_stays_as_it_is_spelled(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["_xD800_", "_x0041_"])
+    assert [row.data for row in read_sheet(path, "Sheet")] == [{"question": "_xD800_", "answer": "A"}]
