@@ -51,8 +51,16 @@ def faults(content: bytes) -> list[str]:
             b'\xef\xbb\xbf{"a": 1}\n', "1:1: begins with a byte order mark; `curate validate --fix` removes it [bom]"
         ),
         pytest.param(b"\n", "1:1: the line is blank; `curate validate --fix` removes it [blank-line]", id="empty line"),
-        pytest.param(b' \t\r\n{"a": 1}\n', "1:1: the line is blank; `curate validate --fix` removes it [blank-line]", id="spaces only"),
-        pytest.param(b'{"a": 1}\n\n', "2:1: the line is blank; `curate validate --fix` removes it [blank-line]", id="empty second line"),
+        pytest.param(
+            b' \t\r\n{"a": 1}\n',
+            "1:1: the line is blank; `curate validate --fix` removes it [blank-line]",
+            id="spaces only",
+        ),
+        pytest.param(
+            b'{"a": 1}\n\n',
+            "2:1: the line is blank; `curate validate --fix` removes it [blank-line]",
+            id="empty second line",
+        ),
         pytest.param(b'{"a": 1, "a": 2}\n', '1:1: not JSON: the key "a" stands twice in one object [json]'),
         pytest.param(
             b'{"p": {"a": 1, "\\u0061": 2}}\n', '1:1: not JSON: the key "a" stands twice in one object [json]'

@@ -47,7 +47,10 @@ def findings(content: str) -> list[str]:
             f'{{{RECORD}, "reasoning_language": §"ja_JP"}}',
             'reasoning_language: "ja_JP" is not a language tag such as ja, en or zh-Hans [language-tag]',
         ),
-        (f'{{{RECORD}, "language": §"jp"}}', 'language: "jp" is not a language tag such as ja, en or zh-Hans [language-tag]'),
+        (
+            f'{{{RECORD}, "language": §"jp"}}',
+            'language: "jp" is not a language tag such as ja, en or zh-Hans [language-tag]',
+        ),
         (
             f'{{{RECORD}, "language": §"Japanese"}}',
             'language: "Japanese" is not a language tag such as ja, en or zh-Hans [language-tag]',
