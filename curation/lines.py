@@ -72,9 +72,9 @@ def parse_exactly(raw: bytes) -> dict[str, Any]:
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise BadLine(column, message, "utf-8") from None
     if text.startswith("\ufeff"):
-        raise BadLine(1, "begins with a byte order mark; save the file as UTF-8 without BOM", "bom")
+        raise BadLine(1, "begins with a byte order mark; `curate validate --fix` removes it", "bom")
     if not text.strip():
-        raise BadLine(1, "the line is blank; remove it", "blank-line")
+        raise BadLine(1, "the line is blank; `curate validate --fix` removes it", "blank-line")
     try:
         value = _STRICT_DECODER.decode(text.rstrip("\r\n"))
     except json.JSONDecodeError as error:

@@ -129,6 +129,8 @@ def _tensor_names(file: Path) -> set[str]:
 
 
 def _require_adapter(adapter: Path) -> None:
+    if not adapter.exists():
+        raise UserError(f"{adapter}: no such folder; give one that `train` wrote")
     if not (adapter / PEFT_CONFIG).is_file():
         raise UserError(f"{adapter}: is no adapter, it has no {PEFT_CONFIG}; give the folder that `train` wrote")
 

@@ -48,12 +48,16 @@ class FiniteRange(click.FloatRange):
 
 
 class LanguageTag(click.ParamType[str]):
-    """A BCP 47 tag such as ja or zh-Hans."""
+    """A BCP 47 tag such as ja or zh-Hans, as curation/record.schema.json has it.
+
+    No language is called jp or cn, which are countries, or by four letters and more, as in japanese: the guard would
+    know none of these and mark nothing.
+    """
 
     name = "tag"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", str(value)):
+        if not re.fullmatch(r"(?!(?i:jp|cn)(-|$))[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", str(value)):
             self.fail(f"{value!r} is not a language tag such as ja, en or zh-Hans", param, ctx)
         return str(value)
 

@@ -209,7 +209,12 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
 @command.command("split")
 @FILE
 @click.option(
-    "--eval", "eval_percent", required=True, metavar="PERCENT", help="Part of the families to hold out, as in 10%."
+    "--eval",
+    "eval_percent",
+    default="10%",
+    show_default=True,
+    metavar="PERCENT",
+    help="Part of the families to hold out.",
 )
 @click.option("--output-dir", type=click.Path(path_type=Path), help="Where to write; by default FILE without .jsonl.")
 @click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Another seed holds out others.")

@@ -84,7 +84,7 @@ def command(data: Path, steps: int) -> None:
     screen.table(["question", "before", "after"], rows)
     screen.table(["", "before", "after"], list(_score(before, after)))
     screen.say(
-        "The form, the language and the end of a reply are learned in these few steps; facts take more records,\n"
+        "The form, the language and the end of a reply are learned in these few steps; facts take more records, "
         "more steps and a larger model. Go on chatting with:"
     )
     screen.say(f"  {_program()} repl --adapter {folder}", "heading", wrap=False)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from phi2chat.screen import Screen
 
 SHAPES = ("records", "alpaca", "dolly", "prompt-completion", "messages", "sharegpt")
+ENDINGS = {"csv": (".csv", ".tsv"), "xlsx": (".xlsx",), "parquet": (".parquet",)}
 FORMATS = ("messages", "prompt-completion", "alpaca", "sharegpt", "llama-factory", "csv", "xlsx", "parquet", "hf")
 SHOWN_REJECTS = 20
 PATH = click.Path(path_type=Path)
@@ -69,6 +70,10 @@ def import_(
         raise UserError(f"{target}: its folder does not exist; make it first")
     if rejects is not None and (os.path.lexists(rejects) or rejects.resolve() == target.resolve()):
         raise UserError(f"{rejects}: already exists; give another file with --rejects")
+    if rejects is not None and rejects.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
+        raise UserError(
+            f"{rejects}: rejected rows are written as JSONL; give --rejects {rejects.with_suffix('.jsonl')}"
+        )
     source = _open(file, encoding, sheet)
     looked = survey(source)
     if reasoning_from is not None and reasoning_from not in looked.columns:
@@ -183,6 +188,7 @@ def export(data: Path, output: Path, name: str) -> None:
 
     if os.path.lexists(output):
         raise UserError(f"{output}: already exists; give another name")
+    _require_ending(output, name)
     if data.is_dir() and name not in FOLDERS:
         raise UserError(f"{data}: is a folder, and {name} is one file; give {data / 'train.jsonl'} or another of it")
     with ending_as_interrupt():
@@ -193,6 +199,15 @@ def export(data: Path, output: Path, name: str) -> None:
         else:
             done = export_file(data, output, FILES[name])
     _tell(done, output, name, Screen())
+
+
+def _require_ending(output: Path, name: str) -> None:
+    """Programs go by the ending, so one that belongs to another format would make a file that none of them opens."""
+    belongs_to = next((known for known, endings in ENDINGS.items() if output.suffix.lower() in endings), name)
+    if belongs_to != name:
+        raise UserError(
+            f"{output}: ends as {belongs_to} does; give --format {belongs_to}, or another ending for {name}"
+        )
 
 
 def _sides(data: Path) -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """`phi2chat repl`: talk with a model in the terminal, see its reasoning, see where it slips into the wrong script."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,18 @@ def talk(
             screen.bug()
 
 
+def _drop_typed_ahead() -> None:
+    """What was typed before a question stood there is no answer to it: the y of /why would write over a file."""
+    import termios
+
+    from prompt_toolkit.application import get_app_session
+    from prompt_toolkit.input.typeahead import clear_typeahead
+
+    if sys.stdin.isatty():
+        clear_typeahead(get_app_session().input)
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
 def _confirm(question: str) -> bool:
     """Whether the user says y to a question; Ctrl-C and Ctrl-D are a no."""
     from prompt_toolkit.shortcuts import confirm
@@ -113,6 +126,7 @@ def _confirm(question: str) -> bool:
     from phi2chat.interrupts import Ended
     from phi2chat.safe_text import safe
 
+    _drop_typed_ahead()
     try:
         return confirm(safe(question))
     except Ended:

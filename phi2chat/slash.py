@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from curation.errors import UserError
+from curation.script.languages import knows_language
 from phi2chat import config as configs
 from phi2chat import sessions
 from phi2chat.compare import compare
@@ -84,7 +85,12 @@ def _set_one(key: str) -> Callable[[Talk, str], None]:
         if argument:
             conversation.config = configs.change(conversation.config, key, normalize("NFKC", argument), where=f"/{key}")
         value = getattr(conversation.config, key)
-        talk.say(f"{key} is {value}" + (f": {RECIPES[value].summary}" if key == "recipe" else ""))
+        said = f"{key} is {value}"
+        if key == "recipe":
+            said += f": {RECIPES[value].summary}"
+        elif key == "lang" and not knows_language(value):
+            said += "; the guard does not know this language, so that nothing is in a wrong script"
+        talk.say(said)
 
     return run
 

@@ -163,10 +163,11 @@ def check_split(ctx: click.Context, train: Path, eval_file: Path, as_json: bool)
     else:
         _show_leaks(leaks, screen)
         _compare(counted, screen)
+        told = f"{leaking:,} of the eval side {'leaks' if leaking == 1 else 'leak'}"
         kinds = Counter(leak.rule for leak in leaks).most_common()
         what = f" ({', '.join(f'{count} {rule}' for rule, count in kinds)})" if kinds else ""
         size = f"{len(sides['train']):,} train and {_count(len(sides['eval']), 'eval record')}"
-        screen.say(f"{size}: {leaking:,} of eval leak{what}" if leaks else f"{size}: nothing leaks",
+        screen.say(f"{size}: {told}{what}" if leaks else f"{size}: nothing leaks",
                    "error" if leaks else "good")  # fmt: skip
     ctx.exit(1 if leaks else 0)
 

@@ -54,6 +54,11 @@ class Expectation:
         return self.language in ("ja", "zh", "ko")
 
 
+def knows_language(tag: str) -> bool:
+    """Whether anything can be foreign where this language is expected."""
+    return bool(Expectation.of(tag).language)
+
+
 def primary_subtag(tag: str) -> str:
     """The language of a BCP 47 tag without its script or region: zh of zh-Hant."""
     return tag.replace("_", "-").partition("-")[0].lower()

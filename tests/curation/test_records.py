@@ -48,11 +48,19 @@ def faults(content: bytes) -> list[str]:
         pytest.param(b'{"a": "\xe6\x9d', "1:8: byte 0xe6 is not UTF-8; save the file as UTF-8 [utf-8]", id="cut"),
         pytest.param('{"a": "東"}'.encode("cp932"), "1:8: byte 0x93 is not UTF-8; save the file as UTF-8 [utf-8]"),
         pytest.param(
-            b'\xef\xbb\xbf{"a": 1}\n', "1:1: begins with a byte order mark; save the file as UTF-8 without BOM [bom]"
+            b'\xef\xbb\xbf{"a": 1}\n', "1:1: begins with a byte order mark; `curate validate --fix` removes it [bom]"
         ),
-        pytest.param(b"\n", "1:1: the line is blank; remove it [blank-line]", id="empty line"),
-        pytest.param(b' \t\r\n{"a": 1}\n', "1:1: the line is blank; remove it [blank-line]", id="spaces only"),
-        pytest.param(b'{"a": 1}\n\n', "2:1: the line is blank; remove it [blank-line]", id="empty second line"),
+        pytest.param(b"\n", "1:1: the line is blank; `curate validate --fix` removes it [blank-line]", id="empty line"),
+        pytest.param(
+            b' \t\r\n{"a": 1}\n',
+            "1:1: the line is blank; `curate validate --fix` removes it [blank-line]",
+            id="spaces only",
+        ),
+        pytest.param(
+            b'{"a": 1}\n\n',
+            "2:1: the line is blank; `curate validate --fix` removes it [blank-line]",
+            id="empty second line",
+        ),
         pytest.param(b'{"a": 1, "a": 2}\n', '1:1: not JSON: the key "a" stands twice in one object [json]'),
         pytest.param(
             b'{"p": {"a": 1, "\\u0061": 2}}\n', '1:1: not JSON: the key "a" stands twice in one object [json]'

@@ -48,6 +48,14 @@ def findings(content: str) -> list[str]:
             'reasoning_language: "ja_JP" is not a language tag such as ja, en or zh-Hans [language-tag]',
         ),
         (
+            f'{{{RECORD}, "language": §"jp"}}',
+            'language: "jp" is not a language tag such as ja, en or zh-Hans [language-tag]',
+        ),
+        (
+            f'{{{RECORD}, "language": §"Japanese"}}',
+            'language: "Japanese" is not a language tag such as ja, en or zh-Hans [language-tag]',
+        ),
+        (
             f'{{{RECORD}, "Langage": §"ja"}}',
             'Langage: is not a field of a record; did you mean "language"? [unknown-field]',
         ),
@@ -231,7 +239,7 @@ def test_all_findings_come_at_once_in_the_order_of_the_file() -> None:
         "x.jsonl:1:1: reasoning: is missing [required]",
         "x.jsonl:1:10: tags: must be a list of strings, not a number [type]",
         "x.jsonl:1:23: answer: must be a string, not a number [type]",
-        "x.jsonl:2:1: the line is blank; remove it [blank-line]",
+        "x.jsonl:2:1: the line is blank; `curate validate --fix` removes it [blank-line]",
         f"x.jsonl:3:{len(RECORD) + 9}: x: is not a field of a record; it is kept as it is [unknown-field]",
         "x.jsonl:4:8: id: must be a string, not an array [type]",
         f"x.jsonl:4:{column + 12}: instruction: the same question stands on line 3 [duplicate-question]",

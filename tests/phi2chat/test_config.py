@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from curation.errors import UserError
+from curation.rules.contract import keeps_contract
 from phi2chat.config import (
     ChatConfig,
     ModelConfig,
@@ -184,13 +185,15 @@ def test_a_change_leaves_the_rest(tmp_path: Path) -> None:
     assert change(Tea(cups=4), "minutes", "7") == Tea(cups=4, minutes=7.0)
 
 
-@pytest.mark.parametrize("tag", ["ja", "en", "zh-Hans", "zh-Hant", "ko", "pt-BR"])
+@pytest.mark.parametrize("tag", ["ja", "en", "zh-Hans", "zh-Hant", "ko", "pt-BR", "ja-JP", "zh-CN", "fil"])
 def test_a_language_tag_is_taken(tag: str) -> None:
+    assert keeps_contract({"instruction": "q", "reasoning": "r", "answer": "a", "language": tag})
     assert change(ChatConfig(), "lang", tag).lang == tag
 
 
-@pytest.mark.parametrize("tag", ["", "japanese please", "j", "日本語", "ja_JP"])
+@pytest.mark.parametrize("tag", ["", "japanese please", "j", "日本語", "ja_JP", "jp", "JP", "cn", "jp-JP", "Japanese"])
 def test_what_is_no_language_tag_is_refused(tag: str) -> None:
+    assert not keeps_contract({"instruction": "q", "reasoning": "r", "answer": "a", "language": tag})
     with pytest.raises(UserError, match="is not a language tag such as ja, en or zh-Hans"):
         change(ChatConfig(), "lang", tag)
 

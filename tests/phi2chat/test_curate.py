@@ -291,7 +291,6 @@ def test_a_finding_about_a_stretch_of_text_has_its_end_in_json(phi2chat: Phi2Cha
         ["nothing"],
         ["list"],
         ["show", "data.jsonl"],
-        ["split", "data.jsonl"],
         ["split", "data.jsonl", "--eval", "0"],
         ["split", "data.jsonl", "--eval", "100%"],
         ["split", "data.jsonl", "--eval", "0.1"],
@@ -616,6 +615,11 @@ def test_nothing_is_removed_without_a_yes(phi2chat: Phi2Chat, data: Path, stdin:
 
 
 # -- split -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tenth_is_held_out_where_nothing_else_is_said(phi2chat: Phi2Chat, data: Path, tmp_path: Path) -> None:
+    assert phi2chat("curate", "split", "data.jsonl").returncode == 0
+    assert json.loads(text_of(tmp_path / "data" / "manifest.json"))["eval_percent"] == 10
 
 
 def test_a_file_is_split_into_a_folder_of_its_name(phi2chat: Phi2Chat, data: Path, tmp_path: Path) -> None:

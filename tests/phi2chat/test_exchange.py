@@ -292,6 +292,9 @@ def test_files_that_are_in_the_way_are_left_alone(data: Path, tmp_path: Path) ->
         (["export", "data.jsonl", "data.jsonl", "--format", "csv"], "data.jsonl: already exists; give another name"),
         (["export", "no.jsonl", "x.csv", "--format", "csv"], "no.jsonl: no such file; check the path"),
         (["export", ".", "x.csv", "--format", "csv"], ".: is a folder, and csv is one file; give train.jsonl or another of it"),
+        (["export", "data.jsonl", "x.xlsx", "--format", "csv"], "x.xlsx: ends as xlsx does; give --format xlsx, or another ending for csv"),
+        (["export", "data.jsonl", "x.csv", "--format", "hf"], "x.csv: ends as csv does; give --format csv, or another ending for hf"),
+        (["import", "data.jsonl", "--into", "x.jsonl", "--rejects", "r.xlsx"], "r.xlsx: rejected rows are written as JSONL; give --rejects r.jsonl"),
         (["export", ".", "x", "--format", "hf"], ".: has no train.jsonl; give a JSONL file, or a folder that `phi2chat curate split` wrote"),
     ]:  # fmt: skip
         with contextlib.chdir(tmp_path), pytest.raises(UserError) as refused:

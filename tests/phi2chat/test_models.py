@@ -235,6 +235,7 @@ def adapter(tmp_path: Path) -> Path:
 def test_a_folder_that_is_no_adapter_is_said_so(tmp_path: Path) -> None:
     wanted = f"{tmp_path}: is no adapter, it has no adapter_config.json; give the folder that `train` wrote"
     assert fault_of(None, tmp_path) == wanted
+    assert fault_of(None, tmp_path / "typo") == f"{tmp_path / 'typo'}: no such folder; give one that `train` wrote"
 
 
 def test_an_adapter_without_weights_is_said_so(adapter: Path, tiny_phi: Path) -> None:

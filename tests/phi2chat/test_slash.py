@@ -61,6 +61,13 @@ def test_the_language_and_the_recipe_are_said_and_set(talk: Any) -> None:
     assert (talk.conversation.config.lang, talk.conversation.config.recipe) == ("zh-Hans", "b")
 
 
+def test_a_language_that_the_guard_does_not_know_is_set_and_said_to_be_so(talk: Any) -> None:
+    assert talk.enter("/lang sw", "/lang fr") == [
+        "lang is sw; the guard does not know this language, so that nothing is in a wrong script",
+        "lang is fr",
+    ]
+
+
 def test_the_guard_is_said_and_set(talk: Any) -> None:
     assert talk.enter("/guard", "/guard enforce", "/guard never") == [
         "guard is flag",

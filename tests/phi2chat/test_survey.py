@@ -110,7 +110,7 @@ def test_what_leaks_is_named_by_line_on_sides_that_others_made(phi2chat: Phi2Cha
         "eval.json: item 1: asks the same and answers otherwise: train.jsonl:2 [contradiction]",
     ]
     assert done.stdout.endswith(
-        "2 train and 2 eval records: 1 of eval leak (1 same-family, 1 same-question, 1 contradiction)\n"
+        "2 train and 2 eval records: 1 of the eval side leaks (1 same-family, 1 same-question, 1 contradiction)\n"
     )
     found = json.loads(phi2chat("curate", "check-split", "train.jsonl", "eval.json", "--json").stdout)
     assert (found["leaking_records"], len(found["leaks"])) == (1, 3)

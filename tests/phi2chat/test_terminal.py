@@ -161,6 +161,19 @@ def test_a_paste_meanwhile_is_one_text_and_is_not_sent(shell: Shell) -> None:
     assert "一\n/quit\necho 二." in shell.text
 
 
+def test_what_is_typed_ahead_answers_no_question(shell: Shell, tmp_path: Path) -> None:
+    kept = tmp_path / "talk.md"
+    kept.write_text("mine", encoding="utf-8")
+    shell.ask("say 1")
+    shell.send("say 200\r")
+    shell.wait_for("(?s)end of text.*首都")
+    shell.send(f"/export {kept}\r/why\r")  # its y would be a yes
+    shell.wait_for("write over it")
+    shell.send("n")
+    shell.wait_for("stays as it is")
+    assert kept.read_text(encoding="utf-8") == "mine"
+
+
 def test_a_bug_leaves_the_terminal_as_it_was_and_a_prompt(shell: Shell) -> None:
     shell.send("fail いろは\r")
     shell.wait_for(r"(?s)ZeroDivisionError: a bug \^\[\]0;title\^G.*»")
