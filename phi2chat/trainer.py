@@ -150,7 +150,9 @@ def _train(
                     _finish(run, folder, _last_checkpoint(folder, trainer.state.global_step), prepared.base)
             leave()
         except BaseException as error:
-            run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            # Of several processes that are interrupted, the last ones meet what the first one left behind.
+            is_interrupted = isinstance(error, KeyboardInterrupt) or (interrupt.requested and count() > 1)
+            run.status = "interrupted" if is_interrupted else "failed"
             if is_main():
                 remove_unusable(folder)
             with contextlib.suppress(UserError):  # a full disk has been reported already
