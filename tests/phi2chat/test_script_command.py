@@ -63,11 +63,11 @@ def test_the_expected_language_is_asked_for(phi2chat: Phi2Chat) -> None:
 
 def test_a_language_that_is_not_known_is_said(phi2chat: Phi2Chat) -> None:
     warning = (
-        "--expect jp is no language that the guard knows, such as ja, en, zh-Hans or ko; nothing is foreign to it\n"
+        "--expect sw is no language that the guard knows, such as ja, en, zh-Hans or ko; nothing is foreign to it\n"
     )
-    done = phi2chat("script", "check", "-", "--expect", "jp", stdin="这是什么？")
+    done = phi2chat("script", "check", "-", "--expect", "sw", stdin="这是什么？")
     assert transcript(done) == (0, "", f"{warning}nothing foreign in 1 file: 4 letters\n")
-    assert warning in phi2chat("script", "rates", "-", "--expect", "jp", stdin=REPLIES).stderr
+    assert warning in phi2chat("script", "rates", "-", "--expect", "sw", stdin=REPLIES).stderr
 
 
 def test_several_files_are_read_though_one_cannot_be(phi2chat: Phi2Chat, text: Path) -> None:

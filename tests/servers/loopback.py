@@ -22,7 +22,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: Any
-    hung_up: threading.Event = field(default_factory=threading.Event)  # set when the other side closes while we HANG
+    hung_up: threading.Event = field(default_factory=threading.Event)  # set when the other side closes before the end
 
 
 class Loopback:
@@ -65,6 +65,9 @@ class Loopback:
                     return
                 self.asked.append(asked)
                 answer = self.answers[asked.path.split("/")[1]]
+            except OSError:  # the other side went away
+                return
+            try:
                 for step in answer(asked) if callable(answer) else answer:
                     if isinstance(step, bytes):
                         connection.sendall(step)
@@ -75,8 +78,8 @@ class Loopback:
                         return
                     else:
                         self._wait_for_the_end(connection, asked)
-            except OSError:  # the other side went away
-                pass
+            except OSError:
+                asked.hung_up.set()
 
     def _wait_for_the_end(self, connection: socket.socket, asked: Asked) -> None:
         connection.settimeout(0.05)
