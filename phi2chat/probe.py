@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from curation.errors import UserError
-from curation.records import Record, read_bytes, read_dataset
+from curation.questions import read_questions
+from curation.records import Record
 from phi2chat import config as configs
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import TrainConfig
@@ -56,7 +57,7 @@ def probe(talk: Talk, argument: str) -> None:
 
     Ctrl-C stops; what was done is shown. The conversation stays as it is.
     """
-    path, records = _read(path_of(argument, "probe")) if argument else _of_the_run(talk)
+    path, records = _of_file(path_of(argument, "probe")) if argument else _of_the_run(talk)
     done: list[Probe] = []
     talk.say(f"asking the {len(records)} records of {path}; Ctrl-C stops")
     try:
@@ -86,26 +87,8 @@ def _key(text: str) -> str:
     )
 
 
-def _read(path: Path) -> tuple[Path, list[Record]]:
-    """The records of a JSONL file, or the lines of a .txt file as instructions. Raises UserError for any other."""
-    if path.suffix == ".txt":
-        try:
-            lines = read_bytes(path).decode("utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise UserError(f"{path}: is not UTF-8; save it as UTF-8") from None
-        records = [Record({"instruction": line}) for line in lines if line.strip()]
-    else:
-        dataset = read_dataset(path)
-        if dataset.broken:
-            raise UserError(f"{dataset.broken[0]}; mend it")
-        for line, record in dataset.records():
-            instruction = record.data.get("instruction")
-            if not isinstance(instruction, str) or not instruction.strip():
-                raise UserError(f"{path}:{line.number}: has no instruction to ask; write one")
-        records = [record for _, record in dataset.records()]
-    if not records:
-        raise UserError(f"{path}: holds no record; give another file")
-    return path, records
+def _of_file(path: Path) -> tuple[Path, list[Record]]:
+    return path, read_questions(path)
 
 
 def _of_the_run(talk: Talk) -> tuple[Path, list[Record]]:
@@ -122,7 +105,7 @@ def _of_the_run(talk: Talk) -> tuple[Path, list[Record]]:
     try:
         config = configs.from_json(TrainConfig, run.config, where=str(folder / RUN_FILE))
         if config.sample_file:
-            return _read(config.sample_file)
+            return _of_file(config.sample_file)
         rows = read_sides(Path(run.data), config).eval
     except UserError as error:
         raise UserError(

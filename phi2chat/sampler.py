@@ -14,7 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from curation.errors import UserError
 from curation.excerpts import excerpt
-from curation.records import Record, read_bytes, read_dataset
+from curation.questions import read_questions
+from curation.records import Record, read_bytes
 from curation.script import describe_spans
 from curation.store import write_atomically
 from phi2chat.chat import Conversation, Turn
@@ -59,24 +60,7 @@ def read_probes(path: Path) -> list[Probe]:
 
     Raises UserError where it holds none, or a line that cannot be read.
     """
-    if path.suffix == ".txt":
-        try:
-            lines = read_bytes(path).decode("utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise UserError(f"{path}: is not UTF-8; save it as UTF-8") from None
-        records = [Record({"instruction": line}) for line in lines if line.strip()]
-    else:
-        dataset = read_dataset(path)
-        if dataset.broken:
-            raise UserError(f"{dataset.broken[0]}; mend it")
-        records = [record for _, record in dataset.records()]
-    for number, record in enumerate(records, start=1):
-        wanted = (record.data.get("instruction"), record.language, record.reasoning_language)
-        if not all(isinstance(text, str) and text.strip() for text in wanted):
-            raise UserError(f"{path}: probe {number} has no instruction; give each one")
-    if not records:
-        raise UserError(f"{path}: holds no instruction to ask; write some, or leave out --sample-file")
-    return [_probe(record) for record in records]
+    return [_probe(record) for record in read_questions(path)]
 
 
 def _probe(record: Record) -> Probe:

@@ -223,11 +223,11 @@ def test_where_there_are_no_records_it_says_what_to_give(
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("p.jsonl", b"", "p.jsonl: holds no record; give another file"),
+        ("p.jsonl", b"", "p.jsonl: holds no instruction to ask; write one, or give another file"),
         ("p.jsonl", b'{"answer": "x"}\n', "p.jsonl:1: has no instruction to ask; write one"),
         ("p.jsonl", b'{"instruction": " "}\n', "p.jsonl:1: has no instruction to ask; write one"),
         ("p.txt", b"\xff", "p.txt: is not UTF-8; save it as UTF-8"),
-        ("p.txt", b"\n", "p.txt: holds no record; give another file"),
+        ("p.txt", b"\n", "p.txt: holds no instruction to ask; write one, or give another file"),
     ],
 )
 def test_a_file_that_cannot_be_asked_is_said_in_a_sentence(

@@ -124,7 +124,7 @@ def test_probes_come_from_records_or_from_lines(tmp_path: Path) -> None:
         ("p.txt", b"\n", "holds no instruction to ask"),
         ("p.txt", b"\xff", "is not UTF-8"),
         ("p.jsonl", b"{", ":1:2: not JSON"),
-        ("p.jsonl", b'{"answer": "x"}\n', "probe 1 has no instruction"),
+        ("p.jsonl", b'{"answer": "x"}\n', "p.jsonl:1: has no instruction to ask"),
         ("p.jsonl", None, "no such file"),
     ],
 )
