@@ -166,6 +166,7 @@ def test_large_weights_come_in_shards(run_dir: Path, tiny_phi: Path, tmp_path: P
     assert len(list((tmp_path / "out").glob("model-*-of-*.safetensors"))) > 2
 
 
+@pytest.mark.slow
 def test_a_licence_of_the_base_goes_with_the_model(
     run_dir: Path, tiny_phi: Path, phi2chat: Any, tmp_path: Path
 ) -> None:
@@ -219,6 +220,7 @@ def test_without_a_converter_the_command_to_run_stands_beside_the_model(
     assert (folder / "Modelfile").read_text(encoding="utf-8").startswith("FROM ./known-merged.gguf\n")
 
 
+@pytest.mark.slow
 def test_a_converter_that_fails_leaves_the_merged_model_and_says_why(
     run_dir: Path, phi2chat: Any, tmp_path: Path
 ) -> None:
@@ -265,6 +267,7 @@ def test_a_run_that_has_not_finished_says_how_to_go_on(run_dir: Path, phi2chat: 
     assert fault(phi2chat("export", "runs/known", "--merged"), tmp_path) == wanted
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_exported_as_what_it_is(tiny_phi: Path, ja_basics: Path, phi2chat: Any, tmp_path: Path) -> None:
     data = tmp_path / "some.jsonl"
     data.write_bytes(b"".join(ja_basics.read_bytes().splitlines(True)[:30]))
@@ -341,6 +344,7 @@ def test_what_is_half_written_is_removed_when_the_system_asks_to_end(tmp_path: P
     assert names(tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing(run_dir: Path, tmp_path: Path, clean_environment: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "phi2chat", "export", run_dir, "--merged"],
