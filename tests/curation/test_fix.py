@@ -49,7 +49,8 @@ def test_a_mended_file_holds_the_same_records_and_needs_no_more(tmp_path: Path, 
     content = path.read_bytes()
     after = [record.data for _, record in parse_dataset(path, content).records()]
     assert after == before or b"\xef\xbb\xbf" in b"".join(pieces)
-    assert [one for one in after if one in before] == before
+    rest = iter(after)  # a record behind a byte order mark is one only without it
+    assert all(one in rest for one in before)
     fix_file(path, choose())
     assert path.read_bytes() == content
 
