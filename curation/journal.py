@@ -70,8 +70,9 @@ def _undo(path: Path, choose: Callable[["History"], list[Entry]]) -> Change:
         history = History(path)
         chosen = tuple(reversed(choose(history)))
         if not chosen:
-            only = f"only {len(history.done)} changes to undo" if history.done else "nothing to undo"
-            raise UserError(f"{path}: there is {only}; `phi2chat curate log` shows what was done")
+            left = len(history.done)
+            only = f"only {left} of its changes can be undone" if left else "there is nothing to undo"
+            raise UserError(f"{path}: {only}; `phi2chat curate log` shows what was done")
         content = before = read_bytes(path)
         for entry in chosen:
             content = history.without(content, entry)

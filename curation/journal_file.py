@@ -7,6 +7,7 @@ known by itself; the others keep what they say.
 import contextlib
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,12 +79,17 @@ class Journal:
                 offset += len(line)
 
     def hunks(self, entry: Entry) -> list[Hunk]:
-        """What an entry of this journal has put in place of what."""
+        """What an entry of this journal has put in place of what. Raises UserError where that cannot be read."""
         offset, size = self._lines[entry.number]
         with self._path.open("rb") as file:
             file.seek(offset)
             line = file.read(size)
-        return list(unpack(msgspec.json.decode(_content(line), type=_Packed).hunks))
+        try:
+            return list(unpack(msgspec.json.decode(_content(line), type=_Packed).hunks))
+        except (zlib.error, ValueError):  # msgspec's own errors are ValueErrors
+            raise UserError(
+                f"{self._path}: what entry {entry.number} changed cannot be read; nothing was done"
+            ) from None
 
 
 def journal_path(data: Path) -> Path:
@@ -156,8 +162,9 @@ def _read_entry(line: bytes) -> Entry | None:
     if not line.endswith(b"\n") or hashlib.sha256(content).hexdigest().encode() != line[:_DIGEST]:
         return None
     try:
-        return msgspec.json.decode(content, type=Entry)
-    except msgspec.DecodeError:
+        entry = msgspec.json.decode(content, type=Entry)
+        return entry if datetime.fromisoformat(entry.time).tzinfo else None
+    except ValueError:  # msgspec's own errors are such
         return None
 
 

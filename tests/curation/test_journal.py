@@ -1,5 +1,6 @@
 """The journal: what was done can be told, taken back and done again, whoever was killed and whoever else wrote."""
 
+import hashlib
 import json
 import os
 import stat
@@ -95,7 +96,7 @@ def test_several_changes_are_taken_back_in_one_that_is_one_to_redo(path: Path) -
 
 def test_more_than_was_done_is_not_undone(path: Path) -> None:
     states = five_states(path)
-    with pytest.raises(UserError, match="there is only 4 changes to undo"):
+    with pytest.raises(UserError, match="only 4 of its changes can be undone"):
         undo(path, 5)
     assert path.read_bytes() == states[-1]
 
@@ -316,6 +317,24 @@ def test_a_damaged_line_of_the_journal_leaves_the_others_to_read(path: Path) -> 
         undo(path)
     with pytest.raises(UserError, match="is not known"):
         version(path, 1)
+
+
+def test_an_entry_of_somebody_elses_making_is_no_traceback(path: Path) -> None:
+    append_record(path, {"id": "a"})
+    good = journal_path(path).read_bytes()
+    entry = json.loads(good[65:])
+    for member, value, is_read in [
+        ("hunks", "AAAA", True),
+        ("hunks", 3, True),
+        ("time", "now", False),
+        ("ids", 1, False),
+    ]:
+        content = json.dumps({**entry, member: value}).encode()
+        journal_path(path).write_bytes(hashlib.sha256(content).hexdigest().encode() + b" " + content + b"\n")
+        assert len(entries(path)) == is_read
+        with pytest.raises(UserError):
+            undo(path)
+    assert path.read_bytes() == b'{"id": "a"}\n'
 
 
 def test_a_change_that_was_killed_before_it_was_made_is_told_and_never_undone(path: Path) -> None:
