@@ -19,12 +19,12 @@ class _Job:
 
 
 class BackgroundCheck:
-    """Checks the items that it was given last; `notify` is called from its thread whenever something was found."""
+    """Checks the items that it was given last; its thread calls `notify` when it found something."""
 
-    def __init__(self, path: Path, notify: Callable[[], None]) -> None:
+    def __init__(self, path: Path) -> None:
+        self.notify: Callable[[], None] = lambda: None
         self.share = 0.0  # of the lines that were checked; 1 when nothing is left to do
         self._rechecker = Rechecker(path)
-        self._notify = notify
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._found: queue.SimpleQueue[tuple[_Job, Part] | Exception] = queue.SimpleQueue()
         self._last: _Job | None = None
@@ -61,12 +61,12 @@ class BackgroundCheck:
                 try:
                     for part in self._rechecker.check(job.lines, self._jobs.empty):
                         self._found.put((job, part))
-                        self._notify()
+                        self.notify()
                 except Outdated:
                     continue
         except Exception as error:  # a bug, which is shown where somebody can see it
             self._found.put(error)
-            self._notify()
+            self.notify()
 
     def _latest(self) -> _Job | None:
         job = self._jobs.get()

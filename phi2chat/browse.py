@@ -29,11 +29,10 @@ def browse(file: Path, grep: str | None, findings: bool, who: str | None) -> Non
         raise click.UsageError("--who: give a name")
     for stream in (sys.stdin, sys.stdout):
         if stream is None or not stream.isatty():
-            raise UserError(
-                f"{file}: browse needs a terminal; `phi2chat curate list` and `curate show` do without one"
-            )
+            raise UserError(f"{file}: browse needs a terminal; `phi2chat curate list` and `curate show` do without one")
     from phi2chat.background_check import BackgroundCheck
     from phi2chat.review import Review
+    from phi2chat.review_edit import leave_drafts
     from phi2chat.review_screen import ReviewScreen
     from phi2chat.reviewed_file import ReviewedFile
     from phi2chat.screen import Screen
@@ -47,5 +46,36 @@ def browse(file: Path, grep: str | None, findings: bool, who: str | None) -> Non
             _edit(review, as_json=key == "E")
     finally:
         check.stop()
-        for path in review.leave_drafts():
+        for path in leave_drafts(review):
             Screen().note(f"what you wrote and did not save is in {path}", "warning")
+
+
+def _filter(grep: str | None) -> Callable[[bytes], bool] | None:
+    from phi2chat.review_item import texts_of
+
+    if grep is None:
+        return None
+    try:
+        pattern = re.compile(grep, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
+        ) from None
+    return lambda raw: pattern.search(texts_of(raw)) is not None
+
+
+def _edit(review: "Review", as_json: bool) -> None:
+    from phi2chat.editor import edit_text, has_editor
+    from phi2chat.interrupts import ending_as_interrupt
+    from phi2chat.review_edit import edit
+
+    with ending_as_interrupt():
+        edit(review, edit_text if has_editor() else None, _fill, as_json)
+
+
+def _fill(data: Mapping[str, Any]) -> dict[str, Any]:
+    from phi2chat.form import FIELDS, HELP, fill_form
+    from phi2chat.screen import Screen
+
+    Screen().note(HELP)
+    return fill_form(data, [field for field in FIELDS if field in data or field in FIELDS[:4]])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.browse import browse
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
 from phi2chat.survey import check_split, stats
@@ -29,6 +30,7 @@ def command() -> None:
     """Write, check, show, correct and split records, and exchange them with other formats."""
 
 
+command.add_command(browse)
 command.add_command(import_)
 command.add_command(export)
 command.add_command(stats)

@@ -71,6 +71,7 @@ class Review:
     message: str = ""
     style: Style = ""
     version: int = 0  # grows with every change of the lines
+    edited: list[Item] = field(default_factory=list)  # which may have drafts, also where they are listed no more
     _seen: Item | None = None
     # What undo takes back: a mark, or a change of the file with the line as it was before.
     _done: list[tuple[Item, bytes | None]] = field(default_factory=list)

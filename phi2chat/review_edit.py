@@ -8,7 +8,9 @@ from typing import Any
 from curation.errors import UserError
 from curation.lines import BadLine, is_utf8, parse_line
 from curation.recheck import check_line
+from curation.records import edit_line
 from curation.rules import OPINIONS
+from phi2chat.interrupts import Ended
 from phi2chat.review import Question, Review
 from phi2chat.review_item import Item, read_line
 
@@ -26,7 +28,9 @@ def edit(review: Review, write: Write | None, fill: Fill, as_json: bool = False)
     item = review.current
     if item is None:
         return
+    review.edited.append(item)
     data = read_line(item.raw)
+    as_json = item.draft_is_json if item.draft else as_json or isinstance(data, BadLine)
     try:
         if isinstance(data, BadLine) or as_json:
             if write is None:
@@ -37,6 +41,8 @@ def edit(review: Review, write: Write | None, fill: Fill, as_json: bool = False)
     except UserError as error:
         review.say(str(error) + ("; e opens what you wrote again" if item.draft else ""), "error")
         return
+    except Ended:
+        raise
     except KeyboardInterrupt:
         review.say("dropped; nothing was changed")
         return
@@ -53,9 +59,9 @@ def _write_fields(item: Item, data: Mapping[str, Any], write: Write | None, fill
     text = item.draft or to_text(data)
     if write is None:
         edited = fill(from_text(data, text))
-        item.draft = to_text(edited)
+        item.draft, item.draft_is_json = to_text(edited), False
     else:
-        item.draft = write(text, ".yaml")
+        item.draft, item.draft_is_json = write(text, ".yaml"), False
         edited = from_text(data, item.draft)
     return None if edited == data else edit_line(item.raw, _unsigned(edited))
 
@@ -65,7 +71,7 @@ def _write_json(item: Item, data: Mapping[str, Any] | None, write: Write) -> byt
     ending = item.raw[len(item.raw.rstrip(b"\r\n")) :]
     laid_out = None if data is None else json.dumps(data, ensure_ascii=False, indent=2)
     text = item.draft or laid_out or item.raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
-    item.draft = write(text, ".json")
+    item.draft, item.draft_is_json = write(text, ".json"), True
     if not item.draft.strip():
         raise UserError("the text was empty, so nothing was changed; r removes a line")
     written = b" ".join(item.draft.strip().encode("utf-8", "surrogateescape").splitlines())
@@ -93,7 +99,8 @@ def _settle(review: Review, item: Item, new: bytes) -> None:
         review.say("holds a byte that is not UTF-8; save it as UTF-8. e opens what you wrote again", "error")
         return
     before = read_line(item.raw)
-    changed = [name for name in _names(before, data) if isinstance(before, BadLine) or before.get(name) != data.get(name)]
+    old = {} if isinstance(before, BadLine) else before
+    changed = [name for name in {**old, **data} if old.get(name) != data.get(name)]
     saved = f"saved: changed {', '.join(changed)} of {item.name}"
     known = {(f.rule, f.field, f.message) for f in check_line(review.file.path, item.raw, 1)}
     errors = [f for f in check_line(review.file.path, new, 1) if f.severity == "error"]
@@ -101,7 +108,7 @@ def _settle(review: Review, item: Item, new: bytes) -> None:
         if finding.rule not in OPINIONS:
             review.say(f"not saved: {finding.field}: {finding.message}; e opens what you wrote again", "error")
             return
-    if (line := _line_with_id(review, item, data, before)) is not None:
+    if (line := _line_with_id(review, item, data, old.get("id"))) is not None:
         review.say(f'not saved: id: "{data["id"]}" is used on line {line}; e opens what you wrote again', "error")
         return
     doubts = [f for f in errors if (f.rule, f.field, f.message) not in known]
@@ -121,14 +128,10 @@ def _save(review: Review, item: Item, new: bytes, message: str) -> None:
         item.accepted = False
 
 
-def _names(before: dict[str, Any] | BadLine, data: Mapping[str, Any]) -> list[str]:
-    return list({**({} if isinstance(before, BadLine) else before), **data})
-
-
-def _line_with_id(review: Review, item: Item, data: Mapping[str, Any], before: dict[str, Any] | BadLine) -> int | None:
+def _line_with_id(review: Review, item: Item, data: Mapping[str, Any], before: object) -> int | None:
     """The line of another record that has the id which was written, looked for only where it is a new one."""
     record_id = data.get("id")
-    if not isinstance(record_id, str) or (not isinstance(before, BadLine) and before.get("id") == record_id):
+    if not isinstance(record_id, str) or record_id == before:
         return None
     for other in review.items:
         if other is not item and record_id.encode() in other.raw and (other.data or {}).get("id") == record_id:
@@ -140,4 +143,4 @@ def leave_drafts(review: Review) -> list[Path]:
     """Write every text that was written and not saved to a file that stays."""
     from phi2chat.editor import leave_text
 
-    return [Path(leave_text(item.draft)) for item in review.items if item.draft]
+    return [Path(leave_text(item.draft)) for item in {*review.edited} if item.draft]

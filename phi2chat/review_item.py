@@ -16,7 +16,7 @@ class Item:
     """A line under review: its bytes, and what was found in it so far; `number` counts from 1.
 
     `own` are the findings of the record alone, None until it was checked, `in_set` those of it among the others.
-    `draft` is a text that was written for it and not saved, `wanted` whether the filter lets it through.
+    `draft` is a text that was written for it and not saved; `wanted` is whether the filter lets it through.
     """
 
     raw: bytes
@@ -25,6 +25,7 @@ class Item:
     in_set: tuple[Finding, ...] = ()
     accepted: bool = False
     draft: str | None = None
+    draft_is_json: bool = False
     wanted: bool | None = None
 
     @property

@@ -49,8 +49,8 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
             for key, inner in value.items():
                 shown = inner if isinstance(inner, str) else dumps(inner, ascii_only=False)
                 rest += _named(safe(" ".join(key.split())), shown, width, _search(shown, query))
-        else:
-            rest += _named(name, text, width, found)
+        elif text != item.name:  # which stands above
+            rest = _beside(rest, _named(name, text, width, found), width)
     return lines + rest
 
 
@@ -80,13 +80,22 @@ def wrap_visible(text: str, width: int, style: str = "") -> list[Line]:
 
 def _show_finding(finding: Any, width: int) -> list[Line]:
     field = f"{finding.field}: " if finding.field else ""
-    text = f"{SIGNS[finding.severity]} {field}{finding.message} [{finding.rule}]"
-    return _wrapped(text, width, f"class:{finding.severity}", [])
+    style = f"class:{finding.severity}"
+    first, *others = _wrapped(f"{field}{finding.message} [{finding.rule}]", width - 2, style, [])
+    return [[(style, f"{SIGNS[finding.severity]} "), *first], *([("", "  "), *line] for line in others)]
 
 
 def _named(name: str, text: str, width: int, marks: Sequence[Mark]) -> list[Line]:
     moved = [(start + len(name) + 2, end + len(name) + 2, style) for start, end, style in marks]
     return _wrapped(f"{name}: {text}", width, "", [(0, len(name) + 1, "class:name"), *moved])
+
+
+def _beside(lines: list[Line], more: list[Line], width: int) -> list[Line]:
+    """Lines after others, on the last of which the first one goes if it finds room there."""
+    last = sum(get_cwidth(text) for _, text in lines[-1]) if lines else width
+    if len(more) == 1 and last + 2 + sum(get_cwidth(text) for _, text in more[0]) <= width:
+        return [*lines[:-1], [*lines[-1], ("", "  "), *more[0]]]
+    return lines + more
 
 
 def _find_marks(raw: bytes) -> dict[str, list[Mark]]:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
@@ -166,31 +167,27 @@ class ReviewScreen:
         view, review = self._view, self._review
         record = Window(_Lines(view.record))
         beside = VSplit([
-            HSplit([self._list], width=lambda: min(LIST_CELLS, 2 * self._columns // 5)),
+            HSplit([self._list], width=lambda: min(LIST_CELLS, 2 * _size().columns // 5)),
             Window(width=1, char="│", style="class:rule"),
             record,
         ])  # fmt: skip
-        above = HSplit([HSplit([self._list], height=lambda: max(3, int(LIST_SHARE * self._rows))), record])
+        above = HSplit([HSplit([self._list], height=lambda: max(3, int(LIST_SHARE * _size().rows))), record])
         query = BufferControl(self._query, input_processors=[VisibleEscapes(), BeforeInput("/")])
         is_searching = Condition(lambda: review.searching)
         return HSplit([
             Window(_Lines(lambda width, _: view.title(width)), height=1),
-            DynamicContainer(lambda: above if self._columns < NARROW else beside),
+            DynamicContainer(lambda: above if _size().columns < NARROW else beside),
             ConditionalContainer(Window(query, height=1), is_searching),
             ConditionalContainer(self._bottom(view.message), ~is_searching),
             self._bottom(view.keys),
         ])  # fmt: skip
 
     def _bottom(self, lines: Callable[[int], list[Line]]) -> Window:
-        return Window(_Lines(lambda width, _: lines(width)), height=lambda: len(lines(self._columns)))
+        return Window(_Lines(lambda width, _: lines(width)), height=lambda: len(lines(_size().columns)))
 
-    @property
-    def _columns(self) -> int:
-        return self._app.output.get_size().columns
 
-    @property
-    def _rows(self) -> int:
-        return self._app.output.get_size().rows
+def _size() -> Size:
+    return get_app().output.get_size()
 
 
 class _Lines(UIControl):

@@ -1,28 +1,25 @@
-"""The file under review: read, written a line at a time, and looked at for what other programs do to it."""
+"""The file under review: written a line at a time, taken back, and looked at for what other programs do to it."""
 
 from pathlib import Path
-from typing import Protocol
 
+from curation.atomic import locked
 from curation.errors import UserError
+from curation.journal import entries, undo
 from curation.lines import split_lines
 from curation.records import read_bytes
-from curation.store import change_file
+from curation.store import Note, changed_meanwhile, commit
 
-
-class Undo(Protocol):
-    """Takes back the last change of a file, and says which."""
-
-    def __call__(self, path: Path) -> str: ...
+NOTE = Note("browse")
 
 
 class ReviewedFile:
-    """The lines of a JSONL file. Every change is on the disk when its method returns."""
+    """The lines of a JSONL file. Every change is on the disk, and in the journal, when its method returns."""
 
-    def __init__(self, path: Path, undo: Undo) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._undo = undo
         self._content = b""
         self._seen: tuple[int, int, int] | None = None
+        self._changes: list[int] = []  # those made here and not taken back, by their numbers in the journal
 
     def read(self) -> list[bytes]:
         """The lines as they are now. Raises UserError where the file cannot be read."""
@@ -38,20 +35,29 @@ class ReviewedFile:
         """Put other bytes in the place of a line, counted from 1. Raises UserError where the file has changed."""
         lines = split_lines(self._content)
         lines[number - 1] = raw
-        changed = b"".join(lines)
-
-        def change(content: bytes) -> bytes:
-            if content != self._content:
-                raise UserError(f"{self.path}: was changed by another program meanwhile; nothing was written")
-            return changed
-
-        change_file(self.path, change)
-        self._content = changed
-        self._seen = _state(self.path)
+        content = b"".join(lines)
+        with locked(self.path):
+            if read_bytes(self.path) != self._content:
+                raise changed_meanwhile(self.path)
+            entry = commit(self.path, self._content, content, NOTE)
+            self._seen = _state(self.path)
+        self._content = content
+        if entry is not None:
+            self._changes.append(entry.number)
 
     def undo(self) -> str:
-        """Take the last change back. Raises UserError where that cannot be."""
-        return self._undo(self.path)
+        """Take back the last change that was made here, and say which records it was about.
+
+        Raises UserError where there is none, or where another command has changed the file since.
+        """
+        done = [entry.number for entry in entries(self.path) if entry.state == "done" and not entry.undoes]
+        if not self._changes or not done or done[-1] != self._changes[-1]:
+            raise UserError(
+                f"{self.path}: was changed by another command since; `phi2chat curate log` shows what it did"
+            )
+        change = undo(self.path)
+        self._changes.pop()
+        return f"saved: undone for {', '.join(change.ids)}"
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
