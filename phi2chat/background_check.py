@@ -1,7 +1,9 @@
 """The rules at work while somebody reviews: a thread checks the lines, and what it finds is taken over between keys."""
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ class BackgroundCheck:
         self.share = 0.0  # of the lines that were checked; 1 when nothing is left to do
         self._rechecker = Rechecker(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._rest_until = 0.0
         self._found: queue.SimpleQueue[tuple[_Job, Part] | Exception] = queue.SimpleQueue()
         self._last: _Job | None = None
         self._thread = threading.Thread(target=self._work, name="check", daemon=True)
@@ -51,6 +54,10 @@ class BackgroundCheck:
                 self.share = 1.0 if part.of_set else min(part.end / len(job.items), 0.99)
         return took
 
+    def rest(self, seconds: float = math.inf) -> None:
+        """Leave the processor to the reviewer for so long: the check would make every key late."""
+        self._rest_until = time.monotonic() + seconds
+
     def stop(self) -> None:
         """End the thread as soon as it can."""
         self._jobs.put(None)
@@ -59,7 +66,7 @@ class BackgroundCheck:
         try:
             while (job := self._latest()) is not None:
                 try:
-                    for part in self._rechecker.check(job.lines, self._jobs.empty):
+                    for part in self._rechecker.check(job.lines, self._goes_on):
                         self._found.put((job, part))
                         self.notify()
                 except Outdated:
@@ -67,6 +74,11 @@ class BackgroundCheck:
         except Exception as error:  # a bug, which is shown where somebody can see it
             self._found.put(error)
             self.notify()
+
+    def _goes_on(self) -> bool:
+        while time.monotonic() < self._rest_until and self._jobs.empty():
+            time.sleep(0.01)
+        return self._jobs.empty()
 
     def _latest(self) -> _Job | None:
         job = self._jobs.get()

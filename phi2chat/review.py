@@ -73,6 +73,7 @@ class Review:
     version: int = 0  # grows with every change of the lines
     edited: list[Item] = field(default_factory=list)  # which may have drafts, also where they are listed no more
     _seen: Item | None = None
+    _counted: tuple[tuple[int, int], int] = ((-1, 0), 0)
     # What undo takes back: a mark, or a change of the file with the line as it was before.
     _done: list[tuple[Item, bytes | None]] = field(default_factory=list)
 
@@ -86,7 +87,10 @@ class Review:
     @property
     def accepted_here(self) -> int:
         """How many records were accepted in this session and not edited since."""
-        return sum(item.accepted for item in self.items)
+        state = self.version, len(self._done)
+        if self._counted[0] != state:  # it is asked for with every picture, and there may be a million
+            self._counted = state, sum(item.accepted for item in self.items)
+        return self._counted[1]
 
     def say(self, message: str, style: Style = "") -> None:
         """Show a sentence until the next key."""

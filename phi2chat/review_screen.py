@@ -37,6 +37,7 @@ NARROW = 72  # cells; below, the list stands above the record
 LIST_CELLS = 32  # of the list beside the record
 LIST_SHARE = 0.3  # of the lines, for the list above the record
 POLL_SECONDS = 1.0  # between two looks at whether another program wrote the file
+REST_SECONDS = 0.3  # after a key, for which the check leaves the processor to the next one
 ESC_SECONDS = 0.05  # after Esc, the rest of a key that begins so has come
 
 STYLE = Style.from_dict({
@@ -77,6 +78,8 @@ class ReviewScreen:
             **options,
         )
         self._app.ttimeoutlen = ESC_SECONDS
+        self._app.key_processor.before_key_press += lambda _: check.rest()
+        self._app.key_processor.after_key_press += lambda _: check.rest(REST_SECONDS)
 
     def run(self) -> str:
         """Show it until a key ends it, and give that key. The terminal is then as it was, whatever happened."""

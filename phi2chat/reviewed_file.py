@@ -7,7 +7,7 @@ from curation.errors import UserError
 from curation.journal import entries, undo
 from curation.lines import split_lines
 from curation.records import read_bytes
-from curation.store import Note, changed_meanwhile, commit
+from curation.store import Note, commit
 
 NOTE = Note("browse")
 
@@ -18,6 +18,7 @@ class ReviewedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._content = b""
+        self._lines: list[bytes] = []
         self._seen: tuple[int, int, int] | None = None
         self._changes: list[int] = []  # those made here and not taken back, by their numbers in the journal
 
@@ -25,7 +26,8 @@ class ReviewedFile:
         """The lines as they are now. Raises UserError where the file cannot be read."""
         self._seen = _state(self.path)  # before it is read: what is written meanwhile is then noticed
         self._content = read_bytes(self.path)
-        return split_lines(self._content)
+        self._lines = split_lines(self._content)
+        return [*self._lines]
 
     def has_changed(self) -> bool:
         """Whether the file is another one than was read or written here last."""
@@ -33,15 +35,14 @@ class ReviewedFile:
 
     def replace(self, number: int, raw: bytes) -> None:
         """Put other bytes in the place of a line, counted from 1. Raises UserError where the file has changed."""
-        lines = split_lines(self._content)
-        lines[number - 1] = raw
-        content = b"".join(lines)
+        start = sum(map(len, self._lines[: number - 1]))
+        end = start + len(self._lines[number - 1])
+        content = self._content[:start] + raw + self._content[end:]
         with locked(self.path):
-            if read_bytes(self.path) != self._content:
-                raise changed_meanwhile(self.path)
             entry = commit(self.path, self._content, content, NOTE)
             self._seen = _state(self.path)
         self._content = content
+        self._lines[number - 1 : number] = [raw] if raw else []
         if entry is not None:
             self._changes.append(entry.number)
 
@@ -57,7 +58,7 @@ class ReviewedFile:
             )
         change = undo(self.path)
         self._changes.pop()
-        return f"saved: undone for {', '.join(change.ids)}"
+        return f"saved: undone, {', '.join(change.ids)} is as it was before"
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
