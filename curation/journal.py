@@ -42,7 +42,7 @@ class Change:
 
 def entries(path: Path) -> list[Entry]:
     """The changes of a data file, oldest first, with their states; those of other programs have the number 0."""
-    return _History(path).entries
+    return History(path).entries
 
 
 def undo(path: Path, count: int = 1) -> Change:
@@ -57,7 +57,7 @@ def undo(path: Path, count: int = 1) -> Change:
 def undo_to(path: Path, number: int) -> Change:
     """Take all changes back that came after an entry; 0 is before the first one."""
 
-    def choose(history: "_History") -> list[Entry]:
+    def choose(history: "History") -> list[Entry]:
         if number and number not in (entry.number for entry in history.done):
             raise UserError(f"{path}: entry {number} is none that is done; `phi2chat curate log` shows them")
         return [entry for entry in history.done if entry.number > number]
@@ -65,9 +65,9 @@ def undo_to(path: Path, number: int) -> Change:
     return _undo(path, choose)
 
 
-def _undo(path: Path, choose: Callable[["_History"], list[Entry]]) -> Change:
+def _undo(path: Path, choose: Callable[["History"], list[Entry]]) -> Change:
     with locked(path):
-        history = _History(path)
+        history = History(path)
         chosen = tuple(reversed(choose(history)))
         if not chosen:
             only = f"only {len(history.done)} changes to undo" if history.done else "nothing to undo"
@@ -82,7 +82,7 @@ def _undo(path: Path, choose: Callable[["_History"], list[Entry]]) -> Change:
 def redo(path: Path) -> Change:
     """Bring back what the last undo took back. Raises UserError where nothing was undone since the last change."""
     with locked(path):
-        history = _History(path)
+        history = History(path)
         if not history.undone:
             raise UserError(f"{path}: there is nothing to redo; `phi2chat curate log` shows what was done")
         entry = history.undone[-1]
@@ -94,7 +94,7 @@ def redo(path: Path) -> Change:
 def restore(path: Path, at: int | datetime) -> Change:
     """Make the file what it was after an entry (0: before the first) or at a time; a change as any other."""
     with locked(path):
-        history = _History(path)
+        history = History(path)
         entry = history.at(at)
         before = read_bytes(path)
         note = Note("restore", about=f"as after entry {entry.number}" if entry else "as before the first entry")
@@ -106,12 +106,12 @@ def version(path: Path, at: int | datetime) -> bytes:
 
     Raises UserError where that is not known, for another program has changed the file since.
     """
-    history = _History(path)
+    history = History(path)
     return history.version(read_bytes(path), history.at(at))
 
 
-class _History:
-    """The journal as the file stands to it: what is done, in order, and the undos that could be taken back."""
+class History:
+    """The journal as the file stands to it: `entries` with their states, what is `done`, and undos to take back."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.journal, self.sha256 = path, Journal(path), sha256_of(path)

@@ -2,24 +2,27 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.errors import UserError
+from phi2chat.chosen import where_option
 
 if TYPE_CHECKING:
     from phi2chat.review import Review
+    from phi2chat.review_item import Item
 
 
 @click.command("browse")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--grep", metavar="PATTERN", help="Only records in which this regular expression is found, in any case.")
+@where_option
 @click.option("--findings", is_flag=True, help="Only records that a rule finds something in.")
 @click.option("--who", metavar="NAME", help="Sign what you accept: who and when stand in its provenance.")
-def browse(file: Path, grep: str | None, findings: bool, who: str | None) -> None:
+def browse(file: Path, grep: str | None, conditions: tuple[str, ...], findings: bool, who: str | None) -> None:
     """Review records on the whole terminal: the list, the record, and what the rules find in it.
 
     e edits, a accepts, r rejects, u undoes, g goes to the next finding, / searches, ? shows all keys.
@@ -37,7 +40,7 @@ def browse(file: Path, grep: str | None, findings: bool, who: str | None) -> Non
     from phi2chat.reviewed_file import ReviewedFile
     from phi2chat.screen import Screen
 
-    review = Review(ReviewedFile(file), who, _filter(grep), findings)
+    review = Review(ReviewedFile(file), who, _filter(file, grep, conditions), findings)
     check = BackgroundCheck(file)
     screen = ReviewScreen(review, check)
     check.notify = screen.notify
@@ -50,18 +53,34 @@ def browse(file: Path, grep: str | None, findings: bool, who: str | None) -> Non
             Screen().note(f"what you wrote and did not save is in {path}", "warning")
 
 
-def _filter(grep: str | None) -> Callable[[bytes], bool] | None:
+def _filter(file: Path, grep: str | None, conditions: Sequence[str]) -> "Callable[[Item], bool] | None":
+    """What lets a line through; None where all are let through."""
+    from curation.records import Line, Record, read_dataset
+    from curation.where import choose_records, parse_condition
     from phi2chat.review_item import texts_of
 
-    if grep is None:
+    if grep is None and not conditions:
         return None
     try:
-        pattern = re.compile(grep, re.IGNORECASE)
+        pattern = re.compile(grep or "", re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise UserError(
             f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None
-    return lambda raw: pattern.search(texts_of(raw)) is not None
+    parsed = [parse_condition(text) for text in conditions]
+    if parsed:
+        choose_records(read_dataset(file), parsed)  # refuses a field that no record has
+
+    def wants(item: "Item") -> bool:
+        if conditions:
+            if item.data is None:
+                return False
+            record = Record(item.data)
+            if not all(condition.holds(Line(item.number, item.raw, record), record) for condition in parsed):
+                return False
+        return pattern.search(texts_of(item.raw)) is not None
+
+    return wants
 
 
 def _edit(review: "Review", as_json: bool) -> None:

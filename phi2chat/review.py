@@ -55,7 +55,7 @@ class Review:
 
     file: File
     who: str | None = None
-    wants: Callable[[bytes], bool] | None = None
+    wants: Callable[[Item], bool] | None = None
     with_findings_only: bool = False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     items: list[Item] = field(default_factory=list)  # all lines
@@ -304,7 +304,7 @@ class Review:
         if self.with_findings_only and not item.findings:
             return False
         if item.wanted is None:
-            item.wanted = self.wants is None or self.wants(item.raw)
+            item.wanted = self.wants is None or self.wants(item)
         return item.wanted
 
     def _is_there(self, item: Item) -> bool:
