@@ -30,7 +30,7 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
     if isinstance(data, BadLine):
         text = item.raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
         place = max(data.column - 1, 0)
-        lines += [[("class:field", f"line {item.number} is no record")]]
+        lines += [_heading(f"line {item.number} is no record", width)]
         return lines + _wrapped(text, width, "", [*_search(text, query), (place, place + 1, "class:wrong")])
     marks = _find_marks(item.raw)
     rest: list[Line] = []
@@ -40,12 +40,12 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
         found = [*marks.get(field, ()), *_search(text, query)]
         if field in TEXTS:
             style = "class:reasoning" if field == "reasoning" else ""
-            lines += [[("class:field", name)], *_wrapped(text, width, style, found)]
+            lines += [_heading(name, width), *_wrapped(text, width, style, found)]
         elif isinstance(value, dict) and not unfolded:
             folded = f"{name} ▸ {len(value)} fields, p shows them"
             rest += _wrapped(folded, width, "class:note", [])
         elif isinstance(value, dict):
-            rest += [[("class:field", name)]]
+            rest.append(_heading(name, width))
             for key, inner in value.items():
                 shown = inner if isinstance(inner, str) else dumps(inner, ascii_only=False)
                 rest += _named(safe(" ".join(key.split())), shown, width, _search(shown, query))
@@ -83,6 +83,10 @@ def _show_finding(finding: Any, width: int) -> list[Line]:
     style = f"class:{finding.severity}"
     first, *others = _wrapped(f"{field}{finding.message} [{finding.rule}]", width - 2, style, [])
     return [[(style, f"{SIGNS[finding.severity]} "), *first], *([("", "  "), *line] for line in others)]
+
+
+def _heading(name: str, width: int) -> Line:
+    return [("class:field", cut(name, width))]
 
 
 def _named(name: str, text: str, width: int, marks: Sequence[Mark]) -> list[Line]:
