@@ -219,7 +219,7 @@ class Review:
             for later in self.items[item.number - 1 :]:
                 later.number -= 1
             self._list(item.number)
-        again = f"; {self.file.path} was changed by another program before, and was read again"
+        again = f"; {self.file.path.name} was changed by another program before, and was read again"
         self.say(message + (again if was_read_again else ""), "good")
         return True
 
@@ -256,7 +256,7 @@ class Review:
         except UserError as error:
             self.say(str(error), "error")
             return True
-        self.say(f"{self.file.path} was changed by another program, and was read again")
+        self.say(f"{self.file.path.name} was changed by another program, and was read again")
         return True
 
     def look_at(self, item: Item) -> None:

@@ -58,13 +58,13 @@ class ReviewView:
         severity = next((finding.severity for finding in item.findings), "")
         data = item.data
         text = item.raw[:400].decode("utf-8", "replace") if data is None else str(data.get("instruction", ""))
-        number = f"{item.number:>{len(str(len(review.items)))}} "
-        room = max(width - len(number) - 3, 1)
+        number = f" {item.number:>{len(str(len(review.items)))}} "
+        room = max(width - len(number) - 2, 1)
         shown = one_line(text, room)
         return [
             (f"{style} class:good", "✓" if item.is_reviewed else " "),
             (f"{style} class:{severity}", SIGNS.get(severity, " ")),
-            (style, f"{number}{shown}" + " " * (room - get_cwidth(shown) + 1)),
+            (style, f"{number}{shown}" + " " * (room - get_cwidth(shown))),
         ]
 
     def record(self, width: int, height: int) -> list[Line]:

@@ -116,11 +116,11 @@ def test_the_list_follows_the_current_record_and_shows_what_is_known_of_each() -
     for item in review.items[:3]:
         review.look_at(item)
     review.accept()
-    assert text_of(view.records(20, 3)) == ["✓✗ 1 質問1", " ✗ 2 質問2", " ✗ 3 質問3"]
+    assert text_of(view.records(20, 3)) == ["✓✗  1 質問1", " ✗  2 質問2", " ✗  3 質問3"]
     review.go_to(28)
-    assert text_of(view.records(20, 3)) == ["  27 質問27", "  28 質問28", "  29 質問29"]
+    assert text_of(view.records(20, 3)) == ["   27 質問27", "   28 質問28", "   29 質問29"]
     review.go_to(27)
-    assert text_of(view.records(20, 3))[0] == "  27 質問27"
+    assert text_of(view.records(20, 3))[0] == "   27 質問27"
     assert text_of(view.title(60)) == ["部品^[[2J.jsonl  28/29  ✓ 1  checking 50%"]
 
 
