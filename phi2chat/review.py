@@ -213,7 +213,7 @@ class Review:
         self.version += 1
         if raw:
             item.renew(raw)
-            item.draft = None
+            item.draft, item.refusal = None, ""
         else:
             del self.items[item.number - 1]
             for later in self.items[item.number - 1 :]:

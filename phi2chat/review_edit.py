@@ -1,6 +1,7 @@
 """A record under review in the editor: as fields or as JSON, checked when it comes back, and kept until it is saved."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from curation.rules import OPINIONS
 from phi2chat.interrupts import Ended
 from phi2chat.review import Question, Review
 from phi2chat.review_item import Item, read_line
+from phi2chat.safe_text import safe
 
 Write = Callable[[str, str], str]  # a text and the ending of its file -> the text as it was left
 Fill = Callable[[Mapping[str, Any]], dict[str, Any]]  # the same for fields, where there is no editor
 
+_REMARKS = re.compile(r"\A(?:#! .*\n)*")
 SIGNATURE = ("reviewed_by", "reviewed_at")  # of a record that was accepted; an edit takes it away
 
 
@@ -39,7 +42,10 @@ def edit(review: Review, write: Write | None, fill: Fill, as_json: bool = False)
         else:
             new = _write_fields(item, data, write, fill)
     except UserError as error:
-        review.say(str(error) + ("; e opens what you wrote again" if item.draft else ""), "error")
+        if item.draft:
+            _refuse(review, item, str(error))
+        else:
+            review.say(str(error), "error")
         return
     except Ended:
         raise
@@ -61,9 +67,17 @@ def _write_fields(item: Item, data: Mapping[str, Any], write: Write | None, fill
         edited = fill(from_text(data, text))
         item.draft, item.draft_is_json = to_text(edited), False
     else:
-        item.draft, item.draft_is_json = write(text, ".yaml"), False
+        item.draft, item.draft_is_json = _REMARKS.sub("", write(_remarks(item) + text, ".yaml")), False
         edited = from_text(data, item.draft)
+    if not is_utf8(edited):
+        raise UserError("holds a byte that is not UTF-8; save it as UTF-8")
     return None if edited == data else edit_line(item.raw, _unsigned(edited))
+
+
+def _remarks(item: Item) -> str:
+    """What has to be mended, above the fields: as comments, which are taken away again."""
+    found = [f"{finding.field}: {finding.message}" for finding in item.findings]
+    return "".join(f"#! {safe(' '.join(text.split()))}\n" for text in ([item.refusal] if item.refusal else found))
 
 
 def _write_json(item: Item, data: Mapping[str, Any] | None, write: Write) -> bytes | None:
@@ -95,9 +109,6 @@ def _unsigned(data: Mapping[str, Any]) -> dict[str, Any]:
 def _settle(review: Review, item: Item, new: bytes) -> None:
     """Save what was written if nothing new speaks against it, or if the reviewer says so; the contract must hold."""
     data = parse_line(new)
-    if not is_utf8(data):
-        review.say("holds a byte that is not UTF-8; save it as UTF-8. e opens what you wrote again", "error")
-        return
     before = read_line(item.raw)
     old = {} if isinstance(before, BadLine) else before
     changed = [name for name in {**old, **data} if old.get(name) != data.get(name)]
@@ -106,21 +117,28 @@ def _settle(review: Review, item: Item, new: bytes) -> None:
     errors = [f for f in check_line(review.file.path, new, 1) if f.severity == "error"]
     for finding in errors:
         if finding.rule not in OPINIONS:
-            review.say(f"not saved: {finding.field}: {finding.message}; e opens what you wrote again", "error")
+            _refuse(review, item, f"{finding.field}: {finding.message}")
             return
     if (line := _line_with_id(review, item, data, old.get("id"))) is not None:
-        review.say(f'not saved: id: "{data["id"]}" is used on line {line}; e opens what you wrote again', "error")
+        _refuse(review, item, f'id: "{data["id"]}" is used on line {line}')
         return
     doubts = [f for f in errors if (f.rule, f.field, f.message) not in known]
     if doubts:
+        item.refusal = f"{doubts[0].field}: {doubts[0].message}"
+        more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
         review.question = Question(
-            f"{doubts[0].field}: {doubts[0].message} [{doubts[0].rule}]; save it all the same? y/n",
+            f"{item.refusal} [{doubts[0].rule}]{more}; save it all the same? y/n",
             "y",
             lambda: _save(review, item, new, saved),
             "not saved; e opens what you wrote again",
         )
     else:
         _save(review, item, new, saved)
+
+
+def _refuse(review: Review, item: Item, why: str) -> None:
+    item.refusal = why
+    review.say(f"not saved: {why}; e opens what you wrote again", "error")
 
 
 def _save(review: Review, item: Item, new: bytes, message: str) -> None:

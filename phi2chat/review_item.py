@@ -16,7 +16,7 @@ class Item:
     """A line under review: its bytes, and what was found in it so far; `number` counts from 1.
 
     `own` are the findings of the record alone, None until it was checked, `in_set` those of it among the others.
-    `draft` is a text that was written for it and not saved; `wanted` is whether the filter lets it through.
+    `draft` is a text that was written for it and not saved, `refusal` says why; `wanted` is whether it passes the filter.
     """
 
     raw: bytes
@@ -26,6 +26,7 @@ class Item:
     accepted: bool = False
     draft: str | None = None
     draft_is_json: bool = False
+    refusal: str = ""
     wanted: bool | None = None
 
     @property

@@ -84,12 +84,42 @@ def test_what_breaks_the_contract_is_not_saved_and_opens_again_as_it_was_left(re
     assert answers(file) == ["京都です。", "二です。"]
     (opened,) = writing(review, ("answer:  \n", "answer: 東京です。\n"), ("日本の首都", "いまの日本の首都"))
     assert "京都" not in opened
+    assert opened.startswith("#! answer: is blank\n# ")
     assert review.message == "saved: changed instruction, answer of r1"
+
+
+def test_the_findings_stand_above_the_fields_and_are_no_part_of_them(file: Path) -> None:
+    file.write_bytes(dumped({**RECORD, "answer": "首都是东京。"}))
+    review = Review(ReviewedFile(file))
+    review.look_at(review.items[0])
+    (opened,) = writing(review)
+    assert opened.startswith('#! answer: "首都是东京" is Simplified Chinese where language is ja\n# Save and leave')
+    assert review.message == "nothing was changed"
+    writing(review, ("首都是东京。", "東京です。"))
+    assert file.read_bytes() == dumped({**RECORD, "answer": "東京です。"})
+
+
+def test_a_text_that_is_not_utf_8_is_not_saved(review: Review, file: Path) -> None:
+    before = file.read_bytes()
+    writing(review, ("京都です", "\udce9t"))
+    assert "U+DCE9 is no character of a text" in review.message
+    assert file.read_bytes() == before
+
+
+def test_what_a_terminal_of_another_encoding_typed_is_not_saved(review: Review, file: Path) -> None:
+    before = file.read_bytes()
+    edit(review, None, lambda data: {**data, "answer": "\udce9t"})
+    assert review.message == "not saved: holds a byte that is not UTF-8; save it as UTF-8; e opens what you wrote again"
+    assert file.read_bytes() == before
 
 
 def test_what_is_no_yaml_is_kept_too(review: Review) -> None:
     writing(review, ("answer: 京都", 'answer: "京都'))
-    assert review.style == "error" and review.message.endswith("e opens what you wrote again")
+    assert (
+        review.style == "error"
+        and review.message.startswith("not saved")
+        and review.message.endswith("e opens what you wrote again")
+    )
     (opened,) = writing(review, ('answer: "京都', "answer: 東京"))
     assert 'answer: "京都' in opened
     assert review.message == "saved: changed answer of r1"

@@ -171,7 +171,7 @@ def test_a_long_record_is_scrolled_and_no_further_than_its_end() -> None:
 
 
 def test_a_broken_line_is_shown_with_its_fault_at_its_place() -> None:
-    review, view = view_of('{"id": "壊れた", }\n'.encode())
+    _, view = view_of('{"id": "壊れた", }\n'.encode())
     lines = view.record(60, 9)
     assert text_of(lines)[0].startswith("─ line 1 ─")
     assert "not JSON" in text_of(lines)[1]
@@ -203,7 +203,7 @@ def test_a_text_of_many_lines_stands_on_one() -> None:
 
 
 def test_what_was_searched_is_marked_in_the_record() -> None:
-    review, view = view_of(dumped(id="r1", instruction="Tokyoの東京", note="東京"))
+    review, _ = view_of(dumped(id="r1", instruction="Tokyoの東京", note="東京"))
     lines = show_record(review.items[0], 40, "東京")
     assert [line for line in lines if ("class:found", "東京") in line] == [
         [("", "Tokyoの"), ("class:found", "東京")],
