@@ -16,7 +16,7 @@ class Item:
     """A line under review: its bytes, and what was found in it so far; `number` counts from 1.
 
     `own` are the findings of the record alone, None until it was checked, `in_set` those of it among the others.
-    `draft` is a text that was written for it and not saved, `refusal` says why; `wanted` is whether it passes the filter.
+    `draft` is a text that was written for it and not saved, `refusal` says why; `wanted` whether it passes the filter.
     """
 
     raw: bytes
