@@ -85,11 +85,11 @@ class Review:
         return self.shown[self.at] if self.shown else None
 
     @property
-    def accepted_here(self) -> int:
-        """How many records were accepted in this session and not edited since."""
+    def accepted(self) -> int:
+        """How many records were accepted here, or signed by anybody, and not edited since."""
         state = self.version, len(self._done)
         if self._counted[0] != state:  # it is asked for with every picture, and there may be a million
-            self._counted = state, sum(item.accepted for item in self.items)
+            self._counted = state, sum(item.accepted or b'"reviewed_by"' in item.raw for item in self.items)
         return self._counted[1]
 
     def say(self, message: str, style: Style = "") -> None:

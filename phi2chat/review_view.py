@@ -34,7 +34,7 @@ class ReviewView:
         rest = f"  {review.at + 1 if review.shown else 0}/{len(review.shown)}"
         if len(review.shown) < len(review.items):
             rest += f" of {len(review.items)}"
-        if accepted := review.accepted_here:
+        if accepted := review.accepted:
             rest += f"  ✓ {accepted}"
         if self._checks.share < 1:
             rest += f"  checking {self._checks.share:.0%}"

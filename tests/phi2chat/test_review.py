@@ -138,7 +138,7 @@ def test_accepting_marks_and_goes_to_the_next_that_is_not_accepted_and_writes_no
     review.accept()
     assert review.at == 2
     assert [item.is_reviewed for item in review.items] == [True, True, False, False, False]
-    assert review.accepted_here == 2
+    assert review.accepted == 2
     assert lines_of(review) == five()
 
 
