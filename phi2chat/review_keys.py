@@ -5,8 +5,16 @@ from dataclasses import dataclass
 
 from phi2chat.review import Review
 
-Act = Callable[[Review, int], None]  # on a review of which so many lines are seen at a time
+Act = Callable[[Review, "Pages"], None]
 FAR = 10**9
+
+
+@dataclass
+class Pages:
+    """How many lines a page moves: of the list, and of the record."""
+
+    list: int = 1
+    record: int = 1
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,11 @@ class Key:
 
 
 def _move(lines: Callable[[int], int]) -> Act:
-    def act(review: Review, page: int) -> None:
+    def act(review: Review, pages: Pages) -> None:
         if review.in_record or review.helping:
-            review.scroll_by(lines(page))
+            review.scroll_by(lines(pages.record))
         else:
-            review.move(lines(page))
+            review.move(lines(pages.list))
 
     return act
 
@@ -42,7 +50,7 @@ KEYS = (
         label="edit",
     ),
     Key(("a",), "a", "accept it, and go to the next one that is not accepted", lambda r, _: r.accept(), "accept"),
-    Key(("r",), "r", "reject it: after y it is taken out of the file", lambda r, _: r.reject(), "reject"),
+    Key(("r",), "r", "reject it: after y, or r again, it is taken out of the file", lambda r, _: r.reject(), "reject"),
     Key(
         ("/",),
         "/",
@@ -60,8 +68,8 @@ KEYS = (
     Key(("E",), "E", "edit the record, or a line that holds none, as JSON in the editor"),
     Key(("p",), "p", "show provenance whole, or folded", lambda r, _: r.toggle("unfolded")),
     Key(("tab",), "Tab", "let the arrows scroll the record, or the list again", lambda r, _: r.toggle("in_record")),
-    Key((" ",), "Space, b", "a page of the record down, up", lambda r, page: r.scroll_by(page), moves=True),
-    Key(("b",), "", "", lambda r, page: r.scroll_by(-page), moves=True),
+    Key((" ",), "Space, b", "a page of the record down, up", lambda r, pages: r.scroll_by(pages.record), moves=True),
+    Key(("b",), "", "", lambda r, pages: r.scroll_by(-pages.record), moves=True),
     Key(("j", "down"), "j, k, ↑, ↓", "one down, up", _move(lambda _: 1), moves=True),
     Key(("k", "up"), "", "", _move(lambda _: -1), moves=True),
     Key(("pagedown",), "PgDn, PgUp", "a page down, up", _move(lambda page: page), moves=True),

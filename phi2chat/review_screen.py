@@ -36,6 +36,7 @@ from phi2chat.safe_input import VisibleEscapes
 NARROW = 72  # cells; below, the list stands above the record
 LIST_CELLS = 32  # of the list beside the record
 LIST_SHARE = 0.3  # of the lines, for the list above the record
+BOTTOM_SHARE = 1 / 6  # of the lines, at most, for the message, and for the keys
 POLL_SECONDS = 1.0  # between two looks at whether another program wrote the file
 REST_SECONDS = 0.3  # after a key, for which the check leaves the processor to the next one
 ESC_SECONDS = 0.05  # after Esc, the rest of a key that begins so has come
@@ -140,7 +141,7 @@ class ReviewScreen:
             elif key.act is None:
                 event.app.exit(result=key.names[0])
             else:
-                key.act(self._review, self._view.page)
+                key.act(self._review, self._view.pages)
                 if self._review.searching:
                     event.app.layout.focus(self._query)
 
@@ -174,7 +175,7 @@ class ReviewScreen:
             Window(width=1, char="│", style="class:rule"),
             record,
         ])  # fmt: skip
-        above = HSplit([HSplit([self._list], height=lambda: max(3, int(LIST_SHARE * _size().rows))), record])
+        above = HSplit([HSplit([self._list], height=lambda: max(1, int(LIST_SHARE * _size().rows))), record])
         query = BufferControl(self._query, input_processors=[VisibleEscapes(), BeforeInput("/")])
         is_searching = Condition(lambda: review.searching)
         return HSplit([
@@ -186,7 +187,11 @@ class ReviewScreen:
         ])  # fmt: skip
 
     def _bottom(self, lines: Callable[[int], list[Line]]) -> Window:
-        return Window(_Lines(lambda width, _: lines(width)), height=lambda: len(lines(_size().columns)))
+        def height() -> int:
+            most = max(1, int(BOTTOM_SHARE * _size().rows))
+            return min(len(lines(_size().columns)), most)
+
+        return Window(_Lines(lambda width, _: lines(width)), height=height)
 
 
 def _size() -> Size:

@@ -6,7 +6,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from phi2chat.review import Review
 from phi2chat.review_item import Item
-from phi2chat.review_keys import KEYS, MEANING
+from phi2chat.review_keys import KEYS, MEANING, Pages
 from phi2chat.review_pane import SIGNS, Line, cut, one_line, show_record, wrap_visible
 
 MESSAGE_LINES = 3  # at most
@@ -20,13 +20,13 @@ class Checks(Protocol):
 
 
 class ReviewView:
-    """Makes the lines of each part; `page` is how many lines the list has, less one."""
+    """Makes the lines of each part; `pages` are their heights as they were seen last, less a line."""
 
     def __init__(self, review: Review, checks: Checks) -> None:
         self._review, self._checks = review, checks
         self._top = 0  # the first record that is listed
         self._shown: tuple[object, list[Line]] = None, []
-        self.page = 1
+        self.pages = Pages()
 
     def title(self, width: int) -> list[Line]:
         """The file, the place in it, and what is being done in the background."""
@@ -44,7 +44,7 @@ class ReviewView:
     def records(self, width: int, height: int) -> list[Line]:
         """The records around the current one, a line each."""
         review = self._review
-        self.page = max(1, height - 1)
+        self.pages.list = max(1, height - 1)
         self._top = max(min(self._top, review.at), review.at - height + 1)
         self._top = max(0, min(self._top, len(review.shown) - height))
         last = min(self._top + height, len(review.shown))
@@ -73,11 +73,14 @@ class ReviewView:
         if review.helping:
             name, lines = "help; any other key closes it", _help(width)
         elif item is None:
-            name, lines = "no record", [[("class:note", cut("nothing is left to review here", width))]]
+            is_early = review.with_findings_only and self._checks.share < 1
+            nothing = "nothing was found so far" if is_early else "there is nothing to review"
+            name, lines = "no record", [[("class:note", cut(nothing, width))]]
         else:
             review.look_at(item)
             name, lines = item.name, self._record_lines(item, width)
         seen = height - 1
+        self.pages.record = max(1, seen - 1)
         review.scroll = max(0, min(review.scroll, len(lines) - seen))
         below = len(lines) - review.scroll - seen
         more = f" ↓ {below} more, Space" if below > 0 else ""
@@ -103,6 +106,8 @@ class ReviewView:
 
     def keys(self, width: int) -> list[Line]:
         """The keys of most use, on as many lines as they need."""
+        if self._review.question:
+            return [[("class:key", "y"), ("", " yes  "), ("class:key", "any other key"), ("", " no")]]
         if self._review.searching:
             return [[("class:key", "Enter"), ("", " searches  "), ("class:key", "Esc"), ("", " drops it")]]
         lines: list[Line] = [[]]

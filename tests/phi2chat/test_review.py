@@ -186,7 +186,7 @@ def test_a_record_is_removed_after_a_yes_alone_and_undo_brings_it_back() -> None
         assert review.question is None
         assert lines_of(review) == five()
     review.reject()
-    review.answer("y")
+    review.answer("r")  # again
     assert shown(review) == ["r1", "r3", "r4", "r5"]
     assert [item.number for item in review.items] == [1, 2, 3, 4]
     assert review.current is not None and review.current.name == "r3"

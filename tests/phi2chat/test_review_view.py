@@ -100,6 +100,20 @@ def test_keys_and_help_fit_narrow_terminals() -> None:
     assert len(view.keys(80)) == 1
 
 
+def test_a_question_shows_how_to_answer_it() -> None:
+    review, view = view_of(dumped(id="a", instruction="質問"))
+    review.reject()
+    assert text_of(view.message(80)) == ['remove a, "質問"? y/n']
+    assert text_of(view.keys(80)) == ["y yes  any other key no"]
+
+
+def test_where_nothing_is_listed_it_is_said_why() -> None:
+    review, view = view_of()
+    assert text_of(view.record(40, 3))[1:] == ["there is nothing to review"]
+    review.with_findings_only = True
+    assert text_of(view.record(40, 3))[1:] == ["nothing was found so far"]
+
+
 def test_the_help_names_every_key() -> None:
     review, view = view_of(dumped(id="a"))
     review.helping = True
