@@ -1,5 +1,6 @@
 """`phi2chat curate browse`: records reviewed one after the other on the whole terminal."""
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,15 +31,15 @@ def browse(file: Path, grep: str | None, conditions: tuple[str, ...], findings: 
     """
     if who is not None and not who.strip():
         raise click.UsageError("--who: give a name")
-    for stream in (sys.stdin, sys.stdout):
-        if stream is None or not stream.isatty():
-            raise UserError(f"{file}: browse needs a terminal; `phi2chat curate list` and `curate show` do without one")
+    from prompt_toolkit.utils import is_dumb_terminal
+
+    if is_dumb_terminal() or any(stream is None or not stream.isatty() for stream in (sys.stdin, sys.stdout)):
+        raise UserError(f"{file}: browse needs a terminal; `phi2chat curate list` and `curate show` do without one")
     from phi2chat.background_check import BackgroundCheck
     from phi2chat.review import Review
     from phi2chat.review_edit import leave_drafts
     from phi2chat.review_screen import ReviewScreen
     from phi2chat.reviewed_file import ReviewedFile
-    from phi2chat.screen import Screen
 
     review = Review(ReviewedFile(file), who, _filter(file, grep, conditions), findings)
     check = BackgroundCheck(file)
@@ -49,7 +50,14 @@ def browse(file: Path, grep: str | None, conditions: tuple[str, ...], findings: 
             _edit(review, as_json=key == "E")
     finally:
         check.stop()
-        for path in leave_drafts(review):
+        _leave(leave_drafts(review))
+
+
+def _leave(drafts: Sequence[Path]) -> None:
+    from phi2chat.screen import Screen
+
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        for path in drafts:
             Screen().note(f"what you wrote and did not save is in {path}", "warning")
 
 
