@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phi2chat.differences import LONGEST, differences
+from phi2chat.differences import LONGEST, differences, in_one
 
 
 def shown(left: str, right: str) -> tuple[str, str] | None:
@@ -51,3 +51,25 @@ def test_the_runs_are_the_texts_and_take_turns(left: str, right: str) -> None:
             assert all(one[1] != other[1] for one, other in zip(runs, runs[1:], strict=False))
         common = ["".join(run for run, differs in runs if not differs) for runs in both]
         assert common[0] == common[1]
+
+
+PIECES = st.lists(
+    st.sampled_from(["日本の", "首都は", "東京", "京都", "です", "red ", "blue ", "x", "\n"]), max_size=12
+).map("".join)
+
+
+@given(PIECES, PIECES)
+def test_a_change_in_one_text_has_both_in_it(before: str, after: str) -> None:
+    runs = in_one(before, after)
+    assert "".join(text for sign, text in runs if sign in " -") == before
+    assert "".join(text for sign, text in runs if sign in " +") == after
+    assert all(text for _, text in runs)
+
+
+def test_what_stays_between_changes_of_one_side_is_found() -> None:
+    assert in_one("日本の首都は東京です。", "日本の首都は、今は東京です。") == [
+        (" ", "日本の首都は"),
+        ("+", "、今は"),
+        (" ", "東京です。"),
+    ]
+    assert in_one("", "東京") == [("+", "東京")]

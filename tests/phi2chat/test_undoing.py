@@ -84,7 +84,7 @@ def test_a_day_of_corrections_can_be_read_and_taken_back(phi2chat: Phi2Chat, dat
     assert text_of(data) == TOKYO + SUM + PARIS
     done = phi2chat("curate", "log", "data.jsonl", "-n", "2")
     assert transcript(done)[1:] == (
-        "8\tTIME\trestore\ttokyo, sum, paris\tas before the first entry\n7\tTIME\tredo\tsum, paris\twhat entry 6 undid\n",
+        "8\tTIME\trestore\ttokyo, sum, paris\tas before the first entry\n7\tTIME\tredo\ttokyo, sum, paris\twhat entry 6 undid\n",
         "2 of 8 entries; -n 8 shows 6 more\n",
     )
 
