@@ -69,7 +69,7 @@ class Terminal:
         self.bytes += content
         self._stream.feed(content)
 
-    def wait_until(self, holds: Callable[[], object], seconds: float = 30) -> None:
+    def wait_until(self, holds: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, self.text
