@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 @YES
 def rm(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...], yes: bool) -> None:
     """Remove records; they are printed, so that `curate add` can bring them back, as `curate undo` can."""
-    from curation.records import read_dataset
     from curation.store import Note, replace_lines
     from phi2chat.screen import Screen
 
-    dataset = read_dataset(file)
-    chosen = choose(dataset, record_ids, conditions)
+    dataset, chosen = choose(file, record_ids, conditions)
     require_agreement(file, f"remove {_describe(chosen)}?", yes, "nothing was removed")
     screen = Screen()
     # First, for it may be all that is left of them.
@@ -49,11 +47,9 @@ def mv(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...], oth
     They are in the other file before they are gone from this one. If that is interrupted, move them again.
     """
     from curation.bulk import move_records
-    from curation.records import read_dataset
     from phi2chat.screen import Screen
 
-    dataset = read_dataset(file)
-    chosen = choose(dataset, record_ids, conditions)
+    dataset, chosen = choose(file, record_ids, conditions)
     require_agreement(file, f"move {_describe(chosen)} to {other}?", yes or bool(record_ids), "nothing was moved")
     moved = move_records(dataset, [line for line, _ in chosen], other)
     there = f"; {moved.there:,} were there already" if moved.there else ""
@@ -80,7 +76,6 @@ def retag(
 ) -> None:
     """Change the tags and labels of records. The texts are never touched."""
     from curation.bulk import retag as retag_records
-    from curation.records import read_dataset
     from phi2chat.screen import Screen
 
     given = {name: value for name, value in labels.items() if value is not None}
@@ -88,8 +83,7 @@ def retag(
         raise click.UsageError("Say what to change: --add, --remove, --category, --family, --source or --license.")
     if both := sorted(set(add) & set(remove)):
         raise click.UsageError(f"Give {both[0]} to --add or to --remove, not to both.")
-    dataset = read_dataset(file)
-    chosen = choose(dataset, record_ids, conditions)
+    dataset, chosen = choose(file, record_ids, conditions)
     changed = retag_records(dataset, chosen, add, remove, given)
     same = f"; {len(chosen) - changed:,} were so already" if changed < len(chosen) else ""
     Screen().say(f"retagged {count(changed)} of {file}{same}", "good")

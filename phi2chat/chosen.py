@@ -10,6 +10,8 @@ from curation.errors import UserError
 from phi2chat.entry import has_terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from curation.records import Dataset, Line, Record
 
 RECORD_IDS = click.argument("record_ids", metavar="[ID]...", nargs=-1)
@@ -29,19 +31,24 @@ def where_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
-def choose(dataset: "Dataset", record_ids: Sequence[str], conditions: Sequence[str]) -> "list[tuple[Line, Record]]":
-    """The records with these ids, each once, or those for which the conditions hold. Raises UserError for none."""
+def choose(
+    file: "Path", record_ids: Sequence[str], conditions: Sequence[str]
+) -> "tuple[Dataset, list[tuple[Line, Record]]]":
+    """A file, and its records with these ids, each once, or for which all conditions hold; UserError for none."""
+    from curation.records import read_dataset
     from curation.where import choose_records, parse_condition
 
     if bool(record_ids) == bool(conditions):
         raise click.UsageError("Give either ids or --where.")
-    if conditions:
-        chosen = choose_records(dataset, [parse_condition(text) for text in conditions])
-        if not chosen:
-            raise UserError(f"{dataset.path}: no record is like that; `phi2chat curate list --where` tries it")
-        return chosen
-    found = {line.number: (line, record) for line, record in map(dataset.find, record_ids)}
-    return list(found.values())
+    parsed = [parse_condition(text) for text in conditions]
+    dataset = read_dataset(file)
+    if record_ids:
+        found = {line.number: (line, record) for line, record in map(dataset.find, record_ids)}
+        return dataset, list(found.values())
+    chosen = choose_records(dataset, parsed)
+    if not chosen:
+        raise UserError(f"{file}: no record is like that; `phi2chat curate list --where` tries it")
+    return dataset, chosen
 
 
 def name_of(line: "Line", record: "Record") -> str:

@@ -100,11 +100,10 @@ def edit(
 
     All other lines keep their bytes.
     """
-    from curation.records import read_dataset
     from phi2chat.screen import Screen
 
     screen = Screen()
-    chosen = choose(read_dataset(file), record_ids, conditions)
+    _, chosen = choose(file, record_ids, conditions)
     for name in dict.fromkeys(record_ids) or [name_of(line, record) for line, record in chosen]:
         _edit(file, name, use_form, any_script, screen)
 
