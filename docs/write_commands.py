@@ -37,6 +37,7 @@ JAPANESE = {
     "phi2chat ask": "質問を一つ、または標準入力から一行に一つ渡します",
     "phi2chat completion": "シェル補完のスクリプトを出力します",
     "phi2chat curate add": "レコードを追加します（フォーム、フラグ、または標準入力のJSON）",
+    "phi2chat curate browse": "レコードを端末全体で次々に見直します（直す、承認、却下、取り消し、検索）",
     "phi2chat curate check-split": "学習側から評価側に漏れているid、ファミリー、質問を挙げます",
     "phi2chat curate diff": "二つのファイル、または今と以前の間で、増えた、なくなった、変わったレコードを示します",
     "phi2chat curate edit": "レコードを `$EDITOR`、またはフォームで直します",

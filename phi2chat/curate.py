@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.browse import browse
 from phi2chat.bulk import mv, retag, rm
 from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
 from phi2chat.diff import diff
@@ -32,7 +33,7 @@ def command() -> None:
     """Write, check, show, correct and split records, and exchange them with other formats."""
 
 
-for _command in (list_, show, rm, mv, retag, diff, log, undo, restore):
+for _command in (browse, list_, show, rm, mv, retag, diff, log, undo, restore):
     command.add_command(_command)
 command.add_command(import_)
 command.add_command(export)

@@ -1,0 +1,69 @@
+"""The file under review: written a line at a time, taken back, and looked at for what other programs do to it."""
+
+from pathlib import Path
+
+from curation.atomic import locked
+from curation.errors import UserError
+from curation.journal import entries, undo
+from curation.lines import split_lines
+from curation.records import read_bytes
+from curation.store import Note, commit
+
+NOTE = Note("browse")
+
+
+class ReviewedFile:
+    """The lines of a JSONL file. Every change is on the disk, and in the journal, when its method returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._content = b""
+        self._lines: list[bytes] = []
+        self._seen: tuple[int, int, int] | None = None
+        self._changes: list[int] = []  # those made here and not taken back, by their numbers in the journal
+
+    def read(self) -> list[bytes]:
+        """The lines as they are now. Raises UserError where the file cannot be read."""
+        self._seen = _state(self.path)  # before it is read: what is written meanwhile is then noticed
+        self._content = read_bytes(self.path)
+        self._lines = split_lines(self._content)
+        return [*self._lines]
+
+    def has_changed(self) -> bool:
+        """Whether the file is another one than was read or written here last."""
+        return _state(self.path) != self._seen
+
+    def replace(self, number: int, raw: bytes) -> None:
+        """Put other bytes in the place of a line, counted from 1. Raises UserError where the file has changed."""
+        start = sum(map(len, self._lines[: number - 1]))
+        end = start + len(self._lines[number - 1])
+        content = self._content[:start] + raw + self._content[end:]
+        with locked(self.path):
+            entry = commit(self.path, self._content, content, NOTE)
+            self._seen = _state(self.path)
+        self._content = content
+        self._lines[number - 1 : number] = [raw] if raw else []
+        if entry is not None:
+            self._changes.append(entry.number)
+
+    def undo(self) -> str:
+        """Take back the last change that was made here, and say which records it was about.
+
+        Raises UserError where there is none, or where another command has changed the file since.
+        """
+        done = [entry.number for entry in entries(self.path) if entry.state == "done" and not entry.undoes]
+        if not self._changes or not done or done[-1] != self._changes[-1]:
+            raise UserError(
+                f"{self.path}: was changed by another command since; `phi2chat curate log` shows what it did"
+            )
+        change = undo(self.path)
+        self._changes.pop()
+        return f"saved: undone, {', '.join(change.ids)} is as it was before"
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
