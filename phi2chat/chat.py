@@ -14,6 +14,7 @@ from curation.script import Span, check
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport, Part, PartReader
 from phi2chat.interrupts import Interrupt
+from phi2chat.origin import Origin, origin_of
 from phi2chat.prompt import Example, PromptStyle, render_completion, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
 
@@ -77,6 +78,7 @@ class Turn:
     guard: GuardReport = dataclasses.field(default_factory=GuardReport)
     unit: Unit = "tokens"
     notes: tuple[str, ...] = ()
+    origin: Origin = Origin()
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
@@ -101,8 +103,12 @@ class Turn:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
-        guard = GuardReport.from_json(values.get("guard", {}))
-        turn = cls(**{**values, "stop": StopReason[values["stop"].upper()], "guard": guard})
+        parts = {
+            "stop": StopReason[values["stop"].upper()],
+            "guard": GuardReport.from_json(values.get("guard", {})),
+            "origin": Origin.from_json(values.get("origin", {})),
+        }
+        turn = cls(**{**values, **parts})
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
@@ -181,5 +187,6 @@ class Conversation:
             stream.guard,
             stream.unit,
             stream.notes,
+            origin_of(self.model, self.model.name, config),
         )
         self.turns = [*earlier, turn]

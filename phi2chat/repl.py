@@ -35,7 +35,7 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
-    from phi2chat.corrections import Corrections, Source, source_of
+    from phi2chat.corrections import Corrections, run_behind
     from phi2chat.fix import dataset_file
     from phi2chat.history import open_history
     from phi2chat.input_line import make_session
@@ -48,12 +48,11 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     config = build(ChatConfig, flags)
     file = dataset_file(data.expanduser()) if data else None
     model = open_model(flags, screen.status, stays=True)
-    is_here = build(EndpointConfig, flags).endpoint is None
-    source = source_of(build(ModelConfig, flags)) if is_here else Source(model.name)
+    run = run_behind(build(ModelConfig, flags).adapter)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     with ending_as_interrupt(), keeping_terminal():
         session = make_session(open_history(no_history, screen))
-        talk(Conversation(model, config), screen, session, Corrections(source, file))
+        talk(Conversation(model, config), screen, session, Corrections(run, file))
 
 
 def talk(

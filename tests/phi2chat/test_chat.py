@@ -14,6 +14,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport
 from phi2chat.interrupts import noting_interrupts
 from phi2chat.prompt import Example
+from phi2chat.origin import Origin
 from phi2chat.recipes import StopReason
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
@@ -57,6 +58,15 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "origin": {
+            "model": "scripted",
+            "base": None,
+            "adapter": None,
+            "adapter_sha256": None,
+            "temperature": 0.0,
+            "top_p": 1.0,
+            "seed": 0,
+        },
     }
 
 
@@ -232,6 +242,15 @@ TURN = {
     "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
     "unit": "pieces",
     "notes": ["the reply is cut"],
+    "origin": {
+        "model": "phi-2 + runs/one",
+        "base": "phi-2",
+        "adapter": "runs/one",
+        "adapter_sha256": "ab12",
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "seed": 3,
+    },
 }
 
 
@@ -240,5 +259,5 @@ def test_a_turn_that_was_written_is_read_back() -> None:
 
 
 def test_a_turn_from_before_there_were_guards_and_servers_was_flagged_and_counted_in_tokens() -> None:
-    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes")})
-    assert (turn.guard, turn.unit, turn.notes) == (GuardReport("flag"), "tokens", ())
+    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes", "origin")})
+    assert (turn.guard, turn.unit, turn.notes, turn.origin) == (GuardReport("flag"), "tokens", (), Origin())
