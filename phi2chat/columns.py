@@ -15,6 +15,7 @@ from phi2chat.differences import ComparedRun, differences
 from phi2chat.footer import describe_wrong
 from phi2chat.probe import Probe
 from phi2chat.screen import footer, marked, safe_text
+from phi2chat.wrap import Wrapped
 
 NARROW = 60  # cells; below, two columns would be too narrow to read
 MARKS = (("[-", "-]"), ("{+", "+}"))  # as wdiff has them
@@ -35,7 +36,7 @@ def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[Renderable
     for title in titles:
         table.add_column(title, ratio=1, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Wrapped, row))
     yield table
 
 
@@ -51,7 +52,7 @@ def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]
     for name in ("question", "answer", "expected", ""):
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Wrapped, row))
     yield table
 
 

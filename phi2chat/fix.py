@@ -29,8 +29,6 @@ NO_DATASET = "no dataset is named that records go to; name one with /data FILE, 
 
 def fix(talk: "Talk", argument: str) -> None:
     """Let the user write what the last reply should have been, and save it; what is written and not saved is kept."""
-    from phi2chat.editor import leave_text
-
     if argument:
         raise UserError("/fix: takes nothing, it opens the last reply; correct it there")
     turn, corrections = talk.last_turn("fix"), talk.corrections
@@ -54,9 +52,7 @@ def fix(talk: "Talk", argument: str) -> None:
                 return
             if not talk.confirm("edit again?"):
                 break
-    except Ended:  # the terminal may be gone, and what stands above with it
-        if writing.is_touched:
-            leave_text(writing.text)
+    except Ended:
         raise
     except KeyboardInterrupt:
         raise UserError("/fix: interrupted, and nothing was saved; /fix opens what you wrote again") from None

@@ -59,6 +59,5 @@ def origin_of(model: object, name: str, config: ChatConfig) -> Origin:
     """What a reply of a model with these settings comes from."""
     parts = {"model": name, **(model.parts if isinstance(model, KnowsParts) else {})}
     # A folder's name may be no UTF-8, and it is written to files that are.
-    spelled = {key: text.encode("utf-8", "backslashreplace").decode("utf-8") for key, text in parts.items()}
-    sampling = {key: getattr(config, key) for key in _NUMBERS}
-    return Origin(**spelled, **sampling)
+    spelled: dict[str, Any] = {key: text.encode("utf-8", "backslashreplace").decode() for key, text in parts.items()}
+    return Origin(**spelled, **{key: getattr(config, key) for key in _NUMBERS})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from phi2chat.chat import Conversation
     from phi2chat.corrections import Corrections
     from phi2chat.screen import Screen
+    from phi2chat.talk import Talk
 
 
 @click.command("repl")
@@ -63,13 +64,22 @@ def talk(
 ) -> None:
     """Read and reply until the user leaves. Raises Ended where the system asks to end."""
     from phi2chat.corrections import Corrections
-    from phi2chat.interrupts import Ended
-    from phi2chat.slash import follow
-    from phi2chat.status_line import StatusLine
+    from phi2chat.drafts import leave_drafts
     from phi2chat.talk import Talk
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
-    status = StatusLine(conversation)
+    try:
+        _talk(talking, session)
+    finally:
+        leave_drafts(talking)
+
+
+def _talk(talking: "Talk", session: "PromptSession[str]") -> None:
+    from phi2chat.interrupts import Ended
+    from phi2chat.slash import follow
+    from phi2chat.status_line import StatusLine
+
+    screen, status = talking.screen, StatusLine(talking.conversation)
 
     def toolbar() -> str:
         return status.render(session.app.output.get_size().columns)
@@ -102,7 +112,6 @@ def talk(
                 raise
             screen.say(f"{error.filename}: {error.strerror}", "error")
         except Exception:  # a bug of ours, which keeps its traceback but must not take the conversation with it
-            screen.drop_reply()
             screen.bug()
 
 

@@ -3,15 +3,17 @@
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.text import Text
+
+from phi2chat.kinsoku import may_part
 
 # What is never torn apart: a command or name in backticks, and what stands between blanks.
 _PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
-# Marks that begin no line and those that end none: kinsoku, as in JIS X 4051; and what joins emoji.
-_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％🏻🏼🏽🏾🏿")
-_NOT_LAST = set("（「『【〈《［｛〔\u200d")
 
 
 def wrap(text: str, width: int) -> str:
@@ -30,6 +32,19 @@ def wrap_styled(text: Text, width: int) -> Text:
     # What is before a line, the line, what is before the next one, and so on.
     parts = text.divide(itertools.chain.from_iterable(lines))
     return Text("\n").join(parts[1::2])
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A text that is broken so in the room that it is given, such as a cell of a table."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield wrap_styled(self.text, options.max_width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self.text)
 
 
 def _lines(text: str, width: int) -> Iterator[tuple[int, int]]:
@@ -63,5 +78,4 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
 
 
 def _may_part(left: str, right: str) -> bool:
-    is_wide = cell_len(left) == 2 or cell_len(right) == 2
-    return is_wide and cell_len(right) > 0 and right not in _NOT_FIRST and left not in _NOT_LAST
+    return (cell_len(left) == 2 or cell_len(right) == 2) and may_part(left, right)

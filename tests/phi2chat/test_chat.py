@@ -13,8 +13,8 @@ from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport
 from phi2chat.interrupts import noting_interrupts
-from phi2chat.prompt import Example
 from phi2chat.origin import Origin
+from phi2chat.prompt import Example
 from phi2chat.recipes import StopReason
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
@@ -206,9 +206,8 @@ def test_a_reply_without_an_answer_is_no_history(scripted_model: Any) -> None:
     assert model.asked[1][0] == []
 
 
-def test_a_question_asked_again_and_stopped_at_once_keeps_the_old_turn(scripted_model: Any) -> None:
+def test_a_question_asked_again_and_stopped_before_anything_came_keeps_the_old_turn(scripted_model: Any) -> None:
     def reply() -> Iterator[str]:
-        yield "まだ"
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         yield "来ない"

@@ -130,9 +130,7 @@ def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: CorrectingT
     assert check_dataset(read_dataset(data)) == []
 
 
-def test_what_was_written_is_in_a_file_where_the_system_asks_to_end(
-    talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path
-) -> None:
+def test_what_was_written_is_kept_where_the_system_asks_to_end(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor("t = t.replace('东京', '東京 (ここまで')")
 
     def end(question: str) -> bool:
@@ -141,8 +139,8 @@ def test_what_was_written_is_in_a_file_where_the_system_asks_to_end(
     talk.confirm = end
     with pytest.raises(Ended):
         talk.run("/fix")
-    (left,) = (tmp_path / "tmp").iterdir()
-    assert "東京 (ここまで" in left.read_text(encoding="utf-8")
+    ((_, text),) = talk.corrections.kept
+    assert "東京 (ここまで" in text
     assert not data.exists()
 
 

@@ -160,7 +160,7 @@ SHORTENED: dict[str, Callable[[Screen, str], object]] = {  # or laid out by the 
 }
 # One moves by itself, the other sends a text where it is not shown; they have tests of their own.
 ELSEWHERE = {"status", "copy"}
-OURS_ALONE = {"definitions", "thinking", "drop_reply", "end_progress", "training_progress", "tidy_line"}
+OURS_ALONE = {"definitions", "thinking", "end_progress", "training_progress", "tidy_line"}
 
 
 def test_every_way_to_the_screen_is_tried() -> None:

@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from curation.errors import UserError
 from phi2chat.ask import answer
 from phi2chat.chat import Conversation, Piece
 from phi2chat.config import ChatConfig
+from phi2chat.kinsoku import NOT_FIRST, NOT_LAST
+from phi2chat.safe_text import safe
 from phi2chat.screen import SafeConsole, Screen
 
 REASONING, WRONG, ESCAPED, RESET = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[7;33m", "\x1b[0m"
@@ -72,3 +77,69 @@ def test_a_line_in_between_begins_on_a_line_of_its_own() -> None:
     stream(screen, "半分")
     screen.note("the GPU's memory is full")
     assert shown.getvalue() == "半分\nthe GPU's memory is full\n"
+
+
+# Where lines are broken
+
+
+def on_a_terminal(text: str, columns: int, piece: int = 1) -> list[str]:
+    """The lines that a terminal of so many columns shows of a reply."""
+    screen, shown = terminal(width=columns, color_system=None)
+    stream(screen, *(text[start : start + piece] for start in range(0, len(text), piece)))
+    screen.end_progress()
+    lines = [""]
+    for char in shown.getvalue().removesuffix("\n"):
+        if char == "\n" or cell_len(lines[-1]) + cell_len(char) > columns:
+            lines.append("")
+        lines[-1] += char.strip("\n")
+    return lines
+
+
+PROSE = (
+    "ちょっと、「東京」へ行って、ラーメンを食べよう！（『雑誌』で読んだ店。）さようなら…と佐々木さんがＡＢＣ、Tokyoで言った。\n"
+    "「「はい」」と、彼は１０％だけ、うなずいた。「ﾊﾝｶｸ､ｶﾅ｡」も、か\u3099も、葛\U000e0100城も、出て来る。\n"
+)
+
+
+@pytest.mark.parametrize("columns", [*range(12, 40), 60, 79, 80, 81])
+def test_no_line_of_a_reply_begins_with_a_closing_mark_or_ends_with_an_opening_one(columns: int) -> None:
+    lines = on_a_terminal(PROSE * 3, columns)
+    assert [line for line in lines if line and (line[0] in NOT_FIRST or line[-1] in NOT_LAST)] == []
+    assert all(cell_len(line) <= columns for line in lines)
+    assert "".join(lines) == (PROSE * 3).replace("\n", "")
+
+
+def test_a_line_is_broken_before_the_last_character_or_the_last_two_and_else_by_the_terminal() -> None:
+    assert on_a_terminal("日本の首都は東京です。", 10) == ["日本の首都", "は東京で", "す。"]
+    assert on_a_terminal("彼は「はい」と言う", 12) == ["彼は「はい」", "と言う"]
+    assert on_a_terminal("彼は、「はい」と言う", 12) == ["彼は、「は", "い」と言う"]
+    assert on_a_terminal("彼は「「「はい", 8) == ["彼は", "「「「は", "い"]
+    assert on_a_terminal("彼は。。。。。", 8) == ["彼は。。", "。。。"]  # further back would be too far to wait
+
+
+@given(st.text(st.sampled_from("あ漢a1 、。」「（ーっ｡\t\n\u3099\u200d👩🏽"), max_size=60), st.integers(4, 24))
+def test_at_most_two_characters_wait_for_the_next_one_and_none_is_lost(text: str, columns: int) -> None:
+    screen, shown = terminal(width=columns, color_system=None)
+    came = ""
+    for char in text:
+        stream(screen, char)
+        came += char
+        sent = [one for one in shown.getvalue() if one != "\n" and cell_len(one)]
+        assert len(sent) >= len([one for one in safe(came) if one != "\n" and cell_len(one)]) - 2
+    screen.end_progress()
+    assert shown.getvalue().replace("\n", "") == safe(text).replace("\n", "")
+
+
+def test_a_terminal_whose_width_is_not_known_breaks_its_lines_itself() -> None:
+    screen, shown = terminal(width=10, color_system=None, _environ={"TERM": "dumb"})
+    stream(screen, *"日本の首都は東京です。")
+    assert shown.getvalue() == "日本の首都は東京です。"
+
+
+def test_when_the_terminal_changes_its_size_lines_are_its_own_until_the_next_one_begins() -> None:
+    screen, shown = terminal(width=14, color_system=None)
+    stream(screen, "日本の")
+    screen.out.width = 20
+    stream(screen, *"首都は東京です。\n日本の首都は東京です、はい")
+    screen.end_progress()
+    assert shown.getvalue() == "日本の首都は東京です。\n日本の首都は東京で\nす、はい\n"
