@@ -380,12 +380,12 @@ def test_a_long_reply_is_broken_by_us_only_where_a_line_would_begin_with_a_closi
     terminal: Any, scripted_model: Any
 ) -> None:
     screen, shown = terminal
-    talking = Conversation(scripted_model(["\nあ\n\n### Answer:\n" + "長い文です。" * 20]), ChatConfig())
+    talking = Conversation(scripted_model(["\nあ\n\n### Answer:\n" + "日本の首都は東京です。" * 20]), ChatConfig())
     for piece in talking.ask("?"):
         screen.piece(piece)
     screen.end_progress()
     reply = shown.getvalue().partition("[answer]\x1b[0m\n")[2].removesuffix("\n")
-    assert reply.replace("\n", "") == "長い文です。" * 20
+    assert reply.replace("\n", "") == "日本の首都は東京です。" * 20
     assert reply.split("\n")[1:] and all(line.startswith("す。") for line in reply.split("\n")[1:])
 
 
