@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 from unicodedata import normalize
 
 from curation.errors import UserError
@@ -30,6 +31,7 @@ KEYS = (
 class Command:
     """A slash command: what it takes, what it does, and what its argument can be completed to.
 
+    With `takes` that is a file, or a folder, or behind `save` a file.
     `run` says on the screen what came of it. It raises UserError, and changes nothing, where it is asked for what it
     cannot do.
     """
@@ -38,6 +40,7 @@ class Command:
     help: str
     run: Callable[[Talk, str], None]
     choices: tuple[str, ...] = ()
+    takes: Literal["", "file", "folder"] = ""
 
 
 def follow(talk: Talk, line: str) -> None:
@@ -167,17 +170,19 @@ COMMANDS = {
     "fix": Command("", "correct the last reply and save it as a record", fix),
     "good": Command("", "save the last reply as a record", good),
     "fixes": Command("[undo]", "the records that were saved; take the last back", fixes, ("undo",)),
-    "data": Command("FILE", "the dataset that records go to", dataset),
+    "data": Command("FILE", "the dataset that records go to", dataset, takes="file"),
     "why": Command("[N]", "the training records nearest to the last question", why),
     "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
-    "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
-    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe),
+    "compare": Command(
+        "[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",), "folder"
+    ),
+    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe, takes="file"),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
-    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save),
-    "load": Command("FILE", "go on with a saved conversation", sessions.load),
-    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export),
+    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save, takes="file"),
+    "load": Command("FILE", "go on with a saved conversation", sessions.load, takes="file"),
+    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export, takes="file"),
     "copy": Command("", "the last answer into the clipboard", sessions.copy),
     "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
     "quit": Command("", "leave", _quit),

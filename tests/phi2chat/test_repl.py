@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
-from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
@@ -103,32 +101,6 @@ def test_ctrl_d_leaves(conversation: Conversation) -> None:
 def test_quit_leaves_and_what_is_typed_after_it_is_not_read(conversation: Conversation) -> None:
     assert run(conversation, "/quit" + ENTER + "首都は？" + ENTER) == ""
     assert questions(conversation) == []
-
-
-def completions(text: str) -> list[str]:
-    completer = make_session(InMemoryHistory(), input=None, output=DummyOutput()).completer
-    return [completion.text for completion in completer.get_completions(Document(text), CompleteEvent())]
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("/re", ["/reasoning", "/recipe", "/retry", "/reset"]),
-        ("/q", ["/quit"]),
-        ("/reasoning ", ["on", "off"]),
-        ("/recipe c", ["chat"]),
-        ("/lang zh", ["zh-Hans", "zh-Hant"]),
-        ("/set te", ["temperature"]),
-        ("/set temperature ", []),
-        ("/nothing ", []),
-        ("首都 /re", []),
-        ("re", []),
-        ("/re\n", []),
-    ],
-)
-def test_commands_and_their_choices_are_completed(typed: str, offered: list[str]) -> None:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-        assert completions(typed) == offered
 
 
 # Transcripts
