@@ -83,7 +83,8 @@ def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:
         both = differences(*texts) or [[(text, False)] for text in texts]
         for side, (turn, runs, marks) in enumerate(zip(turns, both, MARKS, strict=True)):
             content = _marked(runs, getattr(turn, f"{part}_spans"), part, marks)
-            sides[side].append(Text(f"[{part}]\n", "note") + (content or Text("(nothing)", "note")))
+            label = Text().append(f"[{part}]\n", "note")  # in a style of its own: a Text's is that of all behind it
+            sides[side].append(label + (content or safe_text("(nothing)", "note")))
     for side, turn in enumerate(turns):
         sides[side].append(footer(turn))
     return sides

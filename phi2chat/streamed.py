@@ -8,10 +8,11 @@ from rich.text import Text
 
 from phi2chat.kinsoku import may_part
 from phi2chat.safe_text import parts
+from phi2chat.wrap import parts_words
 
 TAB = 8  # cells
 HELD = 2  # characters at the end of a line that may wait for the next one
-LATE = 3  # cells; with so many or fewer left on the line, a character may be one of the last two
+LONGEST_WORD = 12  # characters of a word at the end of a line that may wait for its end
 
 
 class StreamedText:
@@ -20,9 +21,9 @@ class StreamedText:
     A piece has no style codes of its own, for around a token they would be longer than the token. So a style stays
     set between pieces, and whoever ends the text, for whatever reason, has to call `end`.
 
-    The terminal breaks the lines, except where one would begin with a closing mark or end with an opening one: there
-    a line break is written before the last character, or the last two. These wait for what comes next, and nothing else
-    does. Words of Latin letters would have to wait as a whole, so that they are broken where the line ends.
+    The terminal breaks the lines, except where one would begin with a closing mark, or end with an opening one, or tear
+    a word: there a line break is written. What may have to go to the next line waits for what comes next: of wide text
+    the last two characters of a line, else the word at its end.
     """
 
     def __init__(self, console: Console) -> None:
@@ -74,22 +75,38 @@ class StreamedText:
             before, style = self._held.pop()
             self._held.append((before + char, style))
             return shown
-        if self._column + cells > self._width and self._knows_column:
+        if self._knows_column and self._column + cells > self._width:
+            if char == " ":
+                return self._place("\n", style)
             shown = self._end_line(char)
         self._held.append((char, style))
         self._column += cells
-        late = self._width - self._column <= LATE
-        return shown + self._release(len(self._held) - (HELD if late and self._knows_column else 0))
+        return shown + self._release(len(self._held) - self._to_hold())
+
+    def _to_hold(self) -> int:
+        """How many of the last characters may have to go to the next line."""
+        left = self._width - self._column  # cells
+        if not self._knows_column or left >= LONGEST_WORD:
+            return 0
+        word = [char for char, _ in self._held]
+        letters = 1
+        while letters < len(word) and not parts_words(word[-letters - 1], word[-letters]):
+            letters += 1
+        if letters == len(word) and self._before and not parts_words(self._before, word[0]):
+            letters = 0  # it began too far from the end, or is too long
+        return max(min(HELD, len(word)) if left < 2 * HELD else 0, letters if letters <= LONGEST_WORD else 0)
 
     def _end_line(self, char: str) -> str:
         """What is written before a character that no longer fits: the held ones, with a line break if one is needed."""
         held = [one for one, _ in self._held]
         line = [self._before, *held, char]
-        for place in range(len(held), -1, -1):  # held characters that stay on the line
-            if line[place] and may_part(line[place], line[place + 1]):
+        places = [place for place in range(len(held), -1, -1) if line[place]]  # as many held ones stay on the line
+        for may_break in (parts_words, may_part):
+            place = next((place for place in places if may_break(line[place], line[place + 1])), -1)
+            if place >= 0:
                 break
         else:
-            place = len(held)  # no place is better
+            place = len(held)  # none is better
         shown = self._release(place)
         self._before = ""
         if self._held:

@@ -71,11 +71,14 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
         start, end = match.span()
         if not match[0].startswith("`"):
             for place in range(start + 1, end):
-                if _may_part(line[place - 1], line[place]):
+                if parts_words(line[place - 1], line[place]):
                     yield start, place
                     start = place
         yield start, end
 
 
-def _may_part(left: str, right: str) -> bool:
+def parts_words(left: str, right: str) -> bool:
+    """Whether a line may be broken between two characters: behind a blank, or beside a wide one if kinsoku allows."""
+    if left == " " and right != " ":
+        return True
     return (cell_len(left) == 2 or cell_len(right) == 2) and may_part(left, right)

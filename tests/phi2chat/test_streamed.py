@@ -16,6 +16,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.kinsoku import NOT_FIRST, NOT_LAST
 from phi2chat.safe_text import safe
 from phi2chat.screen import SafeConsole, Screen
+from phi2chat.streamed import LONGEST_WORD
 
 REASONING, WRONG, ESCAPED, RESET = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[7;33m", "\x1b[0m"
 
@@ -109,25 +110,49 @@ def test_no_line_of_a_reply_begins_with_a_closing_mark_or_ends_with_an_opening_o
     assert "".join(lines) == (PROSE * 3).replace("\n", "")
 
 
-def test_a_line_is_broken_before_the_last_character_or_the_last_two_and_else_by_the_terminal() -> None:
-    assert on_a_terminal("日本の首都は東京です。", 10) == ["日本の首都", "は東京で", "す。"]
-    assert on_a_terminal("彼は「はい」と言う", 12) == ["彼は「はい」", "と言う"]
-    assert on_a_terminal("彼は、「はい」と言う", 12) == ["彼は、「は", "い」と言う"]
-    assert on_a_terminal("彼は「「「はい", 8) == ["彼は", "「「「は", "い"]
-    assert on_a_terminal("彼は。。。。。", 8) == ["彼は。。", "。。。"]  # further back would be too far to wait
+ENGLISH = "The capital of Japan is Tokyo, a metropolis on the coast."
 
 
-@given(st.text(st.sampled_from("あ漢a1 、。」「（ーっ｡\t\n\u3099\u200d👩🏽"), max_size=60), st.integers(4, 24))
-def test_at_most_two_characters_wait_for_the_next_one_and_none_is_lost(text: str, columns: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "columns", "lines"),
+    [
+        ("日本の首都は東京です。", 10, ["日本の首都", "は東京で", "す。"]),
+        ("彼は「はい」と言う", 12, ["彼は「はい」", "と言う"]),
+        ("彼は、「はい」と言う", 12, ["彼は、「は", "い」と言う"]),
+        ("彼は「「「はい", 8, ["彼は", "「「「は", "い"]),
+        ("。。。。。", 8, ["。。。。", "。"]),
+        (ENGLISH, 20, ["The capital of Japan", "is Tokyo, a", "metropolis on the", "coast."]),
+        (ENGLISH, 21, ["The capital of Japan", "is Tokyo, a", "metropolis on the", "coast."]),
+        ("首都のTokyoは大きい", 8, ["首都の", "Tokyoは", "大きい"]),
+        ("see https://example.com/a/long/way", 12, ["see", "https://exam", "ple.com/a/lo", "ng/way"]),
+        ("supercalifragilistic", 16, ["supercalifragili", "stic"]),
+    ],
+)
+def test_lines_are_broken_where_people_would_break_them(text: str, columns: int, lines: list[str]) -> None:
+    assert [line.rstrip() for line in on_a_terminal(text, columns)] == lines
+
+
+def waiting(text: str, columns: int) -> int:
+    """How many characters waited for the next one at most; all that came is shown at the end, but for blanks."""
     screen, shown = terminal(width=columns, color_system=None)
-    came = ""
+    came, most = "", 0
     for char in text:
         stream(screen, char)
         came += char
-        sent = [one for one in shown.getvalue() if one != "\n" and cell_len(one)]
-        assert len(sent) >= len([one for one in safe(came) if one != "\n" and cell_len(one)]) - 2
+        most = max(most, len("".join(safe(came).split())) - len("".join(shown.getvalue().split())))
     screen.end_progress()
-    assert shown.getvalue().replace("\n", "") == safe(text).replace("\n", "")
+    assert "".join(shown.getvalue().split()) == "".join(safe(text).split())
+    return most
+
+
+@given(st.text(st.sampled_from("あ漢a1 、。「（ーっ｡\t\n👩🏽\x1b"), max_size=80), st.integers(4, 24))
+def test_no_more_waits_than_a_word_and_none_is_lost(text: str, columns: int) -> None:
+    assert waiting(text, columns) <= LONGEST_WORD
+
+
+@pytest.mark.parametrize("columns", [*range(10, 30), 80])
+def test_of_japanese_at_most_two_characters_wait(columns: int) -> None:
+    assert waiting("日本の首都は「東京」です。" * 20, columns) == 2
 
 
 def test_a_terminal_whose_width_is_not_known_breaks_its_lines_itself() -> None:
