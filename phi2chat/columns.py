@@ -44,9 +44,11 @@ def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]
     """A row for each probe, or on a narrow screen a block: question, answer, what was expected, and the verdict."""
     rows = [_probe_row(probe) for probe in probes]
     if width < NARROW:
-        for row in rows:
-            yield from (cell for cell in row if cell)
-            yield Text()
+        for question, answer, expected, verdict in rows:
+            yield from (question, answer)
+            if expected:
+                yield safe_text("expected: ", "note") + expected
+            yield from (verdict, Text())
         return
     table = Table(header_style="heading", show_lines=True)
     for name in ("question", "answer", "expected", ""):

@@ -7,7 +7,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import is_searching
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
@@ -15,6 +15,7 @@ from prompt_toolkit.keys import Keys
 
 from curation.errors import UserError
 from phi2chat.safe_input import SafeCompleter, VisibleEscapes, make_search_safe
+from phi2chat.slash import SLASHES
 from phi2chat.slash_completer import SlashCompleter
 
 BURST_SECONDS = 0.05  # keys that follow each other faster were not typed
@@ -30,7 +31,8 @@ def make_session(history: History, burst_seconds: float = BURST_SECONDS, **optio
         multiline=True,
         prompt_continuation="  ",
         history=history,
-        enable_history_search=True,
+        # Where the history is searched by what stands in the line, prompt_toolkit offers nothing while one types.
+        enable_history_search=Condition(lambda: not session.default_buffer.text.startswith(SLASHES)),
         completer=SafeCompleter(SlashCompleter()),
         complete_while_typing=True,
         input_processors=[VisibleEscapes()],

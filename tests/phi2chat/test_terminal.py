@@ -394,8 +394,31 @@ def test_without_an_editor_the_line_stays(start: Callable[..., Shell]) -> None:
 
 @pytest.mark.slow
 def test_commands_are_offered_with_what_they_do(shell: Shell) -> None:
-    shell.send("/re" + TAB)
+    shell.send("/re")
     shell.wait_for("/retry +ask the last question again, sampled")
+    shell.send(CTRL_C + "echo 一")
+    shell.wait_until(lambda: shell.line == "» echo 一")
+    assert "/retry" not in shell.text
+
+
+def test_files_are_offered_while_a_command_is_typed(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "会話 1.jsonl").touch()
+    (tmp_path / "a\x1b]0;title\x07").touch()
+    shell.send("/load ")
+    shell.wait_for(r"会話 1\.jsonl")
+    shell.wait_for(re.escape("a^[]0;title^G"))
+    assert b"\x1b]0" not in shell.bytes
+    shell.send("会")
+    shell.wait_until(lambda: "title" not in shell.text)
+    shell.send(TAB)
+    shell.wait_until(lambda: shell.line == "» /load 会話 1.jsonl")
+
+
+def test_the_question_that_begins_so_is_found_in_the_history(shell: Shell) -> None:
+    for question in ("echo 一", "say 1"):
+        shell.ask(question)
+    shell.send("ec" + UP)
+    shell.wait_until(lambda: shell.line == "» echo 一")
 
 
 @pytest.mark.slow
@@ -473,7 +496,9 @@ def test_keys_bring_questions_back_and_complete_commands(embedded: Shell) -> Non
     embedded.wait_until(lambda: embedded.line == "» /lang en")
     embedded.send("\r")
     embedded.wait_for("(?s)lang is en.*lang is en")
-    embedded.send("/sta" + TAB)
+    embedded.send("/sta")
+    embedded.wait_for("/stats  model")
+    embedded.send(TAB)
     embedded.wait_until(lambda: embedded.line == "» /stats")
     embedded.send("\r")
     embedded.wait_for(r"replies +0, 0 tokens")
