@@ -20,6 +20,11 @@ from phi2chat.talk import Talk
 
 RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
+# What aichat, Axolotl, llm and ollama call our commands.
+CALLED_ELSEWHERE = {
+    "exit": "quit", "bye": "quit", "q": "quit", "?": "help", "clear": "reset", "new": "reset", "regenerate": "retry",
+    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning", "show": "set", "info": "stats",
+}  # fmt: skip
 KEYS = (
     "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
     "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
@@ -58,10 +63,11 @@ def follow(talk: Talk, line: str) -> None:
 def run_command(talk: Talk, line: str) -> None:
     """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
     name, *rest = line.strip()[1:].split(maxsplit=1) or [""]
-    command = COMMANDS.get(normalize("NFKC", name))
+    known = normalize("NFKC", name)
+    command = COMMANDS.get(known)
     if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
+        meant = CALLED_ELSEWHERE.get(known) or next(iter(difflib.get_close_matches(known, COMMANDS, n=1)), "")
+        raise UserError(f"/{name}: no such command; " + (f"did you mean /{meant}?" if meant else "see /help"))
     command.run(talk, rest[0] if rest else "")
 
 
@@ -105,7 +111,8 @@ def _set(talk: Talk, argument: str) -> None:
         conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
     elif key:
         raise UserError(f"/set {key}: needs a value, as in /set temperature 0.7")
-    talk.say("\n".join(f"{key} = {value}" for key, value in configs.to_json(conversation.config).items()))
+    settings = configs.to_json(conversation.config).items()
+    talk.say("\n".join(f"{key} = {'that of lang' if value is None else value}" for key, value in settings))
 
 
 def _retry(talk: Talk, argument: str) -> None:
