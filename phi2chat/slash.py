@@ -23,7 +23,8 @@ SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
 # What aichat, Axolotl, llm and ollama call our commands.
 CALLED_ELSEWHERE = {
     "exit": "quit", "bye": "quit", "q": "quit", "?": "help", "clear": "reset", "new": "reset", "regenerate": "retry",
-    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning", "show": "set", "info": "stats",
+    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning", "show": "set",
+    "info": "stats",
 }  # fmt: skip
 KEYS = (
     "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
