@@ -1,7 +1,7 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class Written:
     name: str
     style: "PromptStyle"
     reply: "TextStream"
+    parts: Mapping[str, str]
 
     def stream(self, history: "Sequence[Example]", question: str, config: ChatConfig) -> "TextStream":
         """The reply."""
@@ -78,7 +79,7 @@ def _written_ahead(model: "Model", questions: Sequence[str], config: ChatConfig)
 
     if not isinstance(model, LoadedModel):
         raise click.UsageError("--batch-size goes with a model on this machine; leave it out for an endpoint.")
-    return [Written(model.name, model.style, reply) for reply in model.stream_all(questions, config)]
+    return [Written(model.name, model.style, reply, model.parts) for reply in model.stream_all(questions, config)]
 
 
 def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> "Turn":

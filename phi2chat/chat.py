@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -13,7 +13,8 @@ from curation.script import Piece as CheckedPiece
 from curation.script import Span, check
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport, Part, PartReader
-from phi2chat.interrupts import Interrupt
+from phi2chat.interrupts import Ended, Interrupt
+from phi2chat.origin import Origin, origin_of
 from phi2chat.prompt import Example, PromptStyle, render_completion, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
 
@@ -77,6 +78,7 @@ class Turn:
     guard: GuardReport = dataclasses.field(default_factory=GuardReport)
     unit: Unit = "tokens"
     notes: tuple[str, ...] = ()
+    origin: Origin = dataclasses.field(default_factory=Origin)
 
     @property
     def reasoning_spans(self) -> tuple[Span, ...]:
@@ -101,8 +103,12 @@ class Turn:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Turn":
         """The turn that `to_json` wrote. Raises KeyError, ValueError or TypeError for anything else."""
-        guard = GuardReport.from_json(values.get("guard", {}))
-        turn = cls(**{**values, "stop": StopReason[values["stop"].upper()], "guard": guard})
+        parts = {
+            "stop": StopReason[values["stop"].upper()],
+            "guard": GuardReport.from_json(values.get("guard", {})),
+            "origin": Origin.from_json(values.get("origin", {})),
+        }
+        turn = cls(**{**values, **parts})
         texts = (turn.question, turn.reasoning, turn.answer, turn.recipe, turn.lang, turn.reasoning_lang)
         if not all(isinstance(text, str) and is_utf8(text) for text in texts) or not turn.question.strip():
             raise ValueError("a text is missing")
@@ -138,10 +144,11 @@ class Conversation:
 
     def ask(
         self, question: str, interrupt: Interrupt | None = None, again: bool = False, **changes: Any
-    ) -> Iterator[Piece]:
+    ) -> Generator[Piece, None, None]:
         """Ask, and yield the reply piece by piece; when it has been read, the turn is the last of `turns`.
 
-        A reply that is interrupted stays, as far as it came. `changes` replace settings for this reply; with `again`
+        A reply that is interrupted stays, as far as it came, also where a second Ctrl-C breaks off the model's step;
+        if nothing came by then, that raises KeyboardInterrupt. `changes` replace settings for this reply; with `again`
         it takes the place of the last turn, which stays if none comes.
         """
         if not is_utf8(question):
@@ -159,14 +166,21 @@ class Conversation:
                 yield Piece(part, piece.text, piece.span_language)
 
         stop = None
-        for text in stream:
-            yield from pieces(reader.feed(text))
-            if reader.finished:
-                stop = StopReason.NEXT_QUESTION
-                break
-            if interrupt and interrupt.requested:
-                stop = StopReason.INTERRUPTED
-                break
+        try:
+            for text in stream:
+                yield from pieces(reader.feed(text))
+                if reader.finished:
+                    stop = StopReason.NEXT_QUESTION
+                    break
+                if interrupt and interrupt.requested:
+                    stop = StopReason.INTERRUPTED
+                    break
+        except Ended:
+            raise
+        except KeyboardInterrupt:
+            if interrupt is None or not any(texts.values()):
+                raise
+            stop = StopReason.INTERRUPTED
         yield from pieces(reader.close())
         turn = Turn(
             question,
@@ -181,5 +195,6 @@ class Conversation:
             stream.guard,
             stream.unit,
             stream.notes,
+            origin_of(self.model, self.model.name, config),
         )
         self.turns = [*earlier, turn]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from curation.errors import UserError
 from curation.store import fsync, write_all, write_atomically
+from phi2chat.files import sha256_of
 from phi2chat.model_card import CARD
 from phi2chat.processes import is_main
 from phi2chat.prompt import PROMPT_FILE
@@ -55,7 +56,7 @@ def find_fault(checkpoint: Path) -> str | None:
         return f"{COMPLETE_FILE} cannot be read ({error.strerror})"
     for name, digest in digests.items():
         try:
-            if _sha256(checkpoint / name) != digest:
+            if sha256_of(checkpoint / name) != digest:
                 return f"{name} is damaged"
         except FileNotFoundError:
             return f"{name} is missing"
@@ -98,7 +99,7 @@ def finish_checkpoint(checkpoint: Path) -> None:
     files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != COMPLETE_FILE)
     for path in (*files, checkpoint, checkpoint.parent, checkpoint.parent.parent):
         fsync(path)
-    digests = {path.relative_to(checkpoint).as_posix(): _sha256(path) for path in files}
+    digests = {path.relative_to(checkpoint).as_posix(): sha256_of(path) for path in files}
     write_atomically(checkpoint / COMPLETE_FILE, _manifest(digests))
     sealed = [path for path in _checkpoints(checkpoint.parent) if (path / COMPLETE_FILE).exists()]
     for path in _checkpoints(checkpoint.parent):
@@ -163,8 +164,3 @@ def _step(checkpoint: Path) -> int:
 def _manifest(digests: dict[str, str]) -> bytes:
     own = hashlib.sha256(json.dumps(digests).encode()).hexdigest()  # else a flipped bit here would blame another file
     return json.dumps({"files": digests, "sha256": own}, indent=2).encode() + b"\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from phi2chat.differences import ComparedRun, differences
 from phi2chat.footer import describe_wrong
 from phi2chat.probe import Probe
 from phi2chat.screen import footer, marked, safe_text
+from phi2chat.wrap import Wrapped
 
 NARROW = 60  # cells; below, two columns would be too narrow to read
 MARKS = (("[-", "-]"), ("{+", "+}"))  # as wdiff has them
@@ -35,7 +36,7 @@ def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[Renderable
     for title in titles:
         table.add_column(title, ratio=1, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Wrapped, row))
     yield table
 
 
@@ -43,15 +44,17 @@ def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]
     """A row for each probe, or on a narrow screen a block: question, answer, what was expected, and the verdict."""
     rows = [_probe_row(probe) for probe in probes]
     if width < NARROW:
-        for row in rows:
-            yield from (cell for cell in row if cell)
-            yield Text()
+        for question, answer, expected, verdict in rows:
+            yield from (question, answer)
+            if expected:
+                yield safe_text("expected: ", "note") + expected
+            yield from (verdict, Text())
         return
     table = Table(header_style="heading", show_lines=True)
     for name in ("question", "answer", "expected", ""):
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Wrapped, row))
     yield table
 
 
@@ -82,7 +85,8 @@ def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:
         both = differences(*texts) or [[(text, False)] for text in texts]
         for side, (turn, runs, marks) in enumerate(zip(turns, both, MARKS, strict=True)):
             content = _marked(runs, getattr(turn, f"{part}_spans"), part, marks)
-            sides[side].append(Text(f"[{part}]\n", "note") + (content or Text("(nothing)", "note")))
+            label = Text().append(f"[{part}]\n", "note")  # in a style of its own: a Text's is that of all behind it
+            sides[side].append(label + (content or safe_text("(nothing)", "note")))
     for side, turn in enumerate(turns):
         sides[side].append(footer(turn))
     return sides

@@ -107,13 +107,15 @@ def _folder(word: str) -> Path | None:
 
 
 def _ask(talk: Talk, side: Side, earlier: Sequence[Turn], question: str) -> Side:
-    """The side with its reply; Ctrl-C ends this reply, and what came of it is compared."""
+    """The side with its reply; Ctrl-C ends this reply, and what came of it is compared. The second one interrupts."""
     asked = Conversation(side.model, side.config)
     asked.turns = list(earlier)
     talk.screen.status(f"asking {side.title}")
     with noting_interrupts() as interrupt:
         for _ in asked.ask(question, interrupt):
             pass
+        if interrupt.insisted:
+            raise KeyboardInterrupt
     return dataclasses.replace(side, turn=asked.turns[-1])
 
 

@@ -1,7 +1,6 @@
 """From a reply to a record: the draft with where it came from, what speaks against it, and what was saved of it."""
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,25 +17,15 @@ from curation.store import append_record, new_id, remove_record, replace_record
 from phi2chat import __version__
 from phi2chat.chat import Conversation, Turn
 from phi2chat.chunks import MESSAGES_STYLE
-from phi2chat.config import DEFAULT_BASE, ModelConfig
 from phi2chat.examples import Row
 from phi2chat.prompt import PromptStyle, markers_in, render_prompt
 from phi2chat.recipes import RECIPES, StopReason
-from phi2chat.run import ADAPTER_FILE, Run, run_of
+from phi2chat.run import Run, run_of
 from phi2chat.training_data import Neighbours, neighbours
 
 PROMPTED = ("instruction", "input", "reasoning", "answer")  # the fields that a prompt or a completion is made of
 TEXTS = ("instruction", "input", "reasoning", "answer", "language", "reasoning_language")
 WHOLE = {StopReason.END_OF_TEXT, StopReason.NEXT_QUESTION}
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the replies come from: the base by its name, the adapter's folder, and the run that it comes from."""
-
-    base: str | None = None
-    adapter: Path | None = None
-    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -65,23 +54,23 @@ class Faults:
     remarks: tuple[str, ...] = ()
 
 
-def source_of(config: ModelConfig) -> Source:
-    """What the replies of a model come from, as far as it is told."""
+def run_behind(adapter: Path | None) -> Run | None:
+    """The run that an adapter comes from, as far as it can be read."""
     try:
-        run = run_of(config.adapter) if config.adapter else None
+        return run_of(adapter) if adapter else None
     except UserError:  # a damaged run.json is no reason not to talk
-        run = None
-    return Source(config.base or (run.base if run else DEFAULT_BASE), config.adapter, run)
+        return None
 
 
 class Corrections:
     """The records that a conversation has added to a dataset, the latest last; `file` is None until it is known.
 
+    `run` is what the model in use was trained in. What made a reply, its turn says.
     `kept` has the texts of those that were not saved, by their replies, so that the work on them can go on.
     """
 
-    def __init__(self, source: Source | None = None, file: Path | None = None) -> None:
-        self.source, self.file = source or Source(), file
+    def __init__(self, run: Run | None = None, file: Path | None = None) -> None:
+        self.run, self.file = run, file
         self.saved: list[Saved] = []
         self.kept: list[tuple[Turn, str]] = []
 
@@ -147,17 +136,22 @@ def _find(saved: Saved) -> tuple[Dataset, Line] | None:
     return None
 
 
-def draft(conversation: Conversation, turn: Turn, source: Source, now: datetime) -> dict[str, Any]:
+def draft(conversation: Conversation, turn: Turn, now: datetime) -> dict[str, Any]:
     """The record of a reply as it is, with where it came from: what made it, of which prompt, and how it ended.
 
     What cannot be written as UTF-8 stands in `provenance` as an escape (`\\udce9`); in the texts it stays, to be found.
     """
+    origin = turn.origin
+    adapter = {"adapter": origin.adapter, "adapter_sha256": origin.adapter_sha256}
+    # A reply that was loaded may be another model's, whose prompt we do not know.
+    is_ours = origin.model == conversation.model.name
     provenance = {
-        "base": source.base or conversation.model.name,
-        **_describe_adapter(source.adapter),
+        "base": origin.base or origin.model,
+        **{key: value for key, value in adapter.items() if value},
         "recipe": turn.recipe,
+        **origin.sampling(),
         "guard": turn.guard.mode,
-        "prompt": _prompt_of(conversation.model.style, turn.question),
+        **({"prompt": _prompt_of(conversation.model.style, turn.question)} if is_ours else {}),
         "earlier_questions": [earlier.question for earlier in read_before(conversation, turn)],
         "bad_reasoning": turn.reasoning,
         "bad_answer": turn.answer,
@@ -196,17 +190,6 @@ def read_before(conversation: Conversation, turn: Turn) -> list[Turn]:
         return []
     place = next((place for place, one in enumerate(conversation.turns) if one is turn), len(conversation.turns))
     return [earlier for earlier in conversation.turns[:place] if earlier.answer]
-
-
-def _describe_adapter(adapter: Path | None) -> dict[str, str]:
-    if adapter is None:
-        return {}
-    # A folder is trained into again, and its name then stands for other weights.
-    try:
-        with (adapter / ADAPTER_FILE).open("rb") as file:
-            return {"adapter": str(adapter), "adapter_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    except OSError:
-        return {"adapter": str(adapter)}
 
 
 def name_it(file: Path, data: Mapping[str, Any], before: Saved | None = None) -> dict[str, Any]:

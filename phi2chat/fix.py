@@ -29,14 +29,12 @@ NO_DATASET = "no dataset is named that records go to; name one with /data FILE, 
 
 def fix(talk: "Talk", argument: str) -> None:
     """Let the user write what the last reply should have been, and save it; what is written and not saved is kept."""
-    from phi2chat.editor import leave_text
-
     if argument:
         raise UserError("/fix: takes nothing, it opens the last reply; correct it there")
     turn, corrections = talk.last_turn("fix"), talk.corrections
     before = corrections.latest(turn)
     file = before.file if before else _file(talk, "fix")
-    start = draft(talk.conversation, turn, corrections.source, datetime.now(UTC))
+    start = draft(talk.conversation, turn, datetime.now(UTC))
     if before:
         start = {**before.data, "provenance": start["provenance"]}
     if not before and (earlier := len(read_before(talk.conversation, turn))):
@@ -54,9 +52,7 @@ def fix(talk: "Talk", argument: str) -> None:
                 return
             if not talk.confirm("edit again?"):
                 break
-    except Ended:  # the terminal may be gone, and what stands above with it
-        if writing.is_touched:
-            leave_text(writing.text)
+    except Ended:
         raise
     except KeyboardInterrupt:
         raise UserError("/fix: interrupted, and nothing was saved; /fix opens what you wrote again") from None
@@ -72,7 +68,7 @@ def good(talk: "Talk", argument: str) -> None:
     if before := talk.corrections.latest(turn):
         raise UserError(f"/good: this reply was saved as {before.record_id}; /fix edits the record")
     file = _file(talk, "good")
-    record = as_it_is(draft(talk.conversation, turn, talk.corrections.source, datetime.now(UTC)))
+    record = as_it_is(draft(talk.conversation, turn, datetime.now(UTC)))
     if not _settle(talk, turn, file, record, None):
         raise UserError("/good: nothing was saved; /fix opens the reply, so that you can mend it")
 
@@ -185,7 +181,7 @@ def _settle(talk: "Talk", turn: "Turn", file: Path, data: dict[str, Any], before
     """Show what a record changes and what speaks against it, and save it if that is nothing or the user agrees."""
     corrections = talk.corrections
     data = name_it(file, data, before)
-    faults = find_faults(file, data, turn, talk.conversation.model.style, corrections.source.run, bool(before))
+    faults = find_faults(file, data, turn, talk.conversation.model.style, corrections.run, bool(before))
     changes = [] if faults.errors else find_changes(turn, data)
     for change in changes:
         talk.screen.change(change)
@@ -210,7 +206,7 @@ def _file(talk: "Talk", command: str) -> Path:
     """The file that records go to; where none is named, the one that the adapter was trained on, if the user agrees."""
     corrections = talk.corrections
     if corrections.file is None:
-        trained_on = file_to_correct(corrections.source.run) if corrections.source.run else None
+        trained_on = file_to_correct(corrections.run) if corrections.run else None
         if trained_on is None or not talk.confirm(f"add records to {trained_on}, which the adapter was trained on?"):
             raise UserError(f"/{command}: {NO_DATASET}")
         corrections.file = dataset_file(trained_on)
@@ -220,10 +216,10 @@ def _file(talk: "Talk", command: str) -> Path:
 def _training_rows(talk: "Talk") -> "tuple[Row, ...]":
     """The records that the adapter was trained on, else those of the dataset; it is said where they have changed."""
     corrections = talk.corrections
-    if corrections.source.run:
-        rows, changed = read_train_side(corrections.source.run)
+    if corrections.run:
+        rows, changed = read_train_side(corrections.run)
         if changed:
-            talk.say(f"{corrections.source.run.data} has changed since the training")
+            talk.say(f"{corrections.run.data} has changed since the training")
         added = {one.record_id for one in corrections.saved}
         return tuple(row for row in rows if row.record.id not in added)
     if corrections.file is None:

@@ -1,15 +1,13 @@
-"""The input line: its keys, what they complete, and a paste that stays one text."""
+"""The input line: its keys, and a paste that stays one text."""
 
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import is_searching
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyProcessor
@@ -17,7 +15,8 @@ from prompt_toolkit.keys import Keys
 
 from curation.errors import UserError
 from phi2chat.safe_input import SafeCompleter, VisibleEscapes, make_search_safe
-from phi2chat.slash import COMMANDS
+from phi2chat.slash import SLASHES
+from phi2chat.slash_completer import SlashCompleter
 
 BURST_SECONDS = 0.05  # keys that follow each other faster were not typed
 
@@ -32,7 +31,8 @@ def make_session(history: History, burst_seconds: float = BURST_SECONDS, **optio
         multiline=True,
         prompt_continuation="  ",
         history=history,
-        enable_history_search=True,
+        # Where the history is searched by what stands in the line, prompt_toolkit offers nothing while one types.
+        enable_history_search=Condition(lambda: not session.default_buffer.text.startswith(SLASHES)),
         completer=SafeCompleter(SlashCompleter()),
         complete_while_typing=True,
         input_processors=[VisibleEscapes()],
@@ -43,23 +43,6 @@ def make_session(history: History, burst_seconds: float = BURST_SECONDS, **optio
     session.app.key_processor.before_key_press += burst.see_key
     session.key_bindings = _keys(burst)
     return session
-
-
-class SlashCompleter(Completer):
-    """Slash commands with what they do, and what their arguments can be."""
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """What the word before the cursor can become."""
-        words = document.text_before_cursor.split(" ")
-        if not words[0].startswith("/") or "\n" in document.text or len(words) > 2:
-            return
-        choices: Iterable[str] = [f"/{name}" for name in COMMANDS]
-        if len(words) == 2:
-            choices = COMMANDS[words[0][1:]].choices if words[0][1:] in COMMANDS else ()
-        for choice in choices:
-            if choice.startswith(words[-1]):
-                help_ = COMMANDS[choice[1:]].help if len(words) == 1 else ""
-                yield Completion(choice, start_position=-len(words[-1]), display_meta=help_)
 
 
 class _Burst:

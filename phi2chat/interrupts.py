@@ -15,9 +15,9 @@ class Ended(KeyboardInterrupt):
 
 
 class Interrupt:
-    """Whether somebody asked to stop."""
+    """Whether somebody asked to stop, and whether they insisted, so that what is under way is broken off."""
 
-    requested = False
+    requested = insisted = False
 
 
 @contextlib.contextmanager
@@ -30,6 +30,7 @@ def noting_interrupts(notice: str = "", terminate: bool = False) -> Iterator[Int
 
     def note(signum: int, frame: FrameType | None) -> None:
         if interrupt.requested:
+            interrupt.insisted = True
             raise KeyboardInterrupt
         interrupt.requested = True
         if notice:

@@ -20,9 +20,11 @@ from phi2chat.batch import write_together
 from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
 from phi2chat.engine import Engine, make_engine
+from phi2chat.files import sha256_of
 from phi2chat.generate import CachedReader, Chooser, Reader, TokenStream, context_tokens
 from phi2chat.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
 from phi2chat.quiet import quiet_transformers
+from phi2chat.run import ADAPTER_FILE
 from phi2chat.step_graphs import import_compiler
 
 # Weights as safetensors only: loading a pickle can run code.
@@ -49,7 +51,7 @@ class LoadedModel:
 
     `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. `reading`
     is how it is run: the `plain` way leaves it as it is, the `engine` changes its attention, and where it is `compiled`
-    as well, many replies are to come.
+    as well, many replies are to come. `adapter_sha256` is of the adapter's weights as they were when they were read.
     """
 
     name: str
@@ -59,6 +61,13 @@ class LoadedModel:
     base: "LoadedBase | None" = None
     adapter: Path | None = None
     reading: Reading = "engine"
+    adapter_sha256: str = ""
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What it is made of: `base`, and with an adapter that one's folder and the SHA-256 of its weights."""
+        base = {"base": self.base.files.name} if self.base else {}
+        return base | ({"adapter": str(self.adapter), "adapter_sha256": self.adapter_sha256} if self.adapter else {})
 
     @property
     def context_tokens(self) -> int:
@@ -133,7 +142,15 @@ class LoadedBase:
     def adapted(self, adapter: Path, tokenizer: Any) -> LoadedModel:
         """The base with an adapter on it. Raises UserError where that is missing or damaged, or does not fit."""
         model = merged(with_adapter(self.model, adapter).eval())
-        return LoadedModel(f"{self.files.name} + {adapter}", model, tokenizer, load_style(adapter), self, adapter)
+        return LoadedModel(
+            f"{self.files.name} + {adapter}",
+            model,
+            tokenizer,
+            load_style(adapter),
+            self,
+            adapter,
+            adapter_sha256=sha256_of(adapter / ADAPTER_FILE),
+        )
 
 
 def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:

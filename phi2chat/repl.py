@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from phi2chat.chat import Conversation
     from phi2chat.corrections import Corrections
     from phi2chat.screen import Screen
+    from phi2chat.talk import Talk
 
 
 @click.command("repl")
@@ -35,7 +36,7 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError('repl: needs a terminal to read from; for a script there is `phi2chat ask "..."`')
     from phi2chat.chat import Conversation
-    from phi2chat.corrections import Corrections, Source, source_of
+    from phi2chat.corrections import Corrections, run_behind
     from phi2chat.fix import dataset_file
     from phi2chat.history import open_history
     from phi2chat.input_line import make_session
@@ -48,12 +49,11 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     config = build(ChatConfig, flags)
     file = dataset_file(data.expanduser()) if data else None
     model = open_model(flags, screen.status, stays=True)
-    is_here = build(EndpointConfig, flags).endpoint is None
-    source = source_of(build(ModelConfig, flags)) if is_here else Source(model.name)
+    run = run_behind(build(ModelConfig, flags).adapter)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     with ending_as_interrupt(), keeping_terminal():
         session = make_session(open_history(no_history, screen))
-        talk(Conversation(model, config), screen, session, Corrections(source, file))
+        talk(Conversation(model, config), screen, session, Corrections(run, file))
 
 
 def talk(
@@ -64,13 +64,22 @@ def talk(
 ) -> None:
     """Read and reply until the user leaves. Raises Ended where the system asks to end."""
     from phi2chat.corrections import Corrections
-    from phi2chat.interrupts import Ended
-    from phi2chat.slash import follow
-    from phi2chat.status_line import StatusLine
+    from phi2chat.drafts import leave_drafts
     from phi2chat.talk import Talk
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
-    status = StatusLine(conversation)
+    try:
+        _talk(talking, session)
+    finally:
+        leave_drafts(talking)
+
+
+def _talk(talking: "Talk", session: "PromptSession[str]") -> None:
+    from phi2chat.interrupts import Ended
+    from phi2chat.slash import follow
+    from phi2chat.status_line import StatusLine
+
+    screen, status = talking.screen, StatusLine(talking.conversation)
 
     def toolbar() -> str:
         return status.render(session.app.output.get_size().columns)
@@ -103,7 +112,6 @@ def talk(
                 raise
             screen.say(f"{error.filename}: {error.strerror}", "error")
         except Exception:  # a bug of ours, which keeps its traceback but must not take the conversation with it
-            screen.drop_reply()
             screen.bug()
 
 

@@ -17,9 +17,11 @@ from rich.theme import Theme
 from phi2chat.footer import describe_end, describe_wrong
 from phi2chat.safe_text import parts, safe
 from phi2chat.streamed import StreamedText
-from phi2chat.wrap import wrap_styled
+from phi2chat.wrap import Wrapped, wrap_styled
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from curation.records import Finding
     from phi2chat.changes import ChangedField
     from phi2chat.chat import Piece, Turn
@@ -61,10 +63,11 @@ def safe_text(text: str, style: str = "", before: str = "") -> Text:
 
 
 def _print(console: Console, text: str, style: str, wrap: bool = True) -> None:
-    shown = safe_text(text, style)
-    if wrap and console.is_terminal:
-        shown = wrap_styled(shown, console.width)
-    console.print(shown, soft_wrap=True)
+    _print_styled(console, safe_text(text, style), wrap)
+
+
+def _print_styled(console: Console, text: Text, wrap: bool = True) -> None:
+    console.print(wrap_styled(text, console.width) if wrap and console.is_terminal else text, soft_wrap=True)
 
 
 class Screen:
@@ -97,8 +100,9 @@ class Screen:
         _print(self.err, text, style, wrap)
 
     def bug(self) -> None:
-        """The traceback of the exception that is being handled."""
+        """The traceback of the exception that is being handled, and that the talk goes on."""
         self.note(traceback.format_exc().rstrip("\n"), "", wrap=False)
+        self.note("this is a bug in phi2chat; the conversation stays as it was before, and goes on", "warning")
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
@@ -114,7 +118,7 @@ class Screen:
             table.add_column(Text(safe(column)), overflow="fold")
         for row in rows:
             # In one style: between two, rich loses a character after a joiner that joins nothing.
-            table.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+            table.add_row(*(Wrapped(cell if isinstance(cell, Text) else Text(safe(cell))) for cell in row))
         self.out.print(table)
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -175,13 +179,8 @@ class Screen:
         """Close a reply: why it stopped, how fast it was, and what is in a wrong script."""
         console = console or self.out
         self.end_progress()
-        shown = footer(turn)
-        console.print(wrap_styled(shown, console.width) if console.is_terminal else shown, soft_wrap=True)
+        _print_styled(console, footer(turn))
         console.print()
-
-    def drop_reply(self) -> None:
-        """Close a reply that was stopped and is not kept."""
-        self.say("stopped at once; this reply is not kept", "warning")
 
     def thinking(self, characters: int) -> None:
         """A reasoning that is not shown has grown: a line that counts on a terminal, and nothing elsewhere.
@@ -213,7 +212,7 @@ class Screen:
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
-        self.out.print(marked(turn.reasoning, turn.reasoning_spans, "reasoning"), soft_wrap=True)
+        _print_styled(self.out, marked(turn.reasoning, turn.reasoning_spans, "reasoning"))
 
     def change(self, change: "ChangedField") -> None:
         """A field that was corrected: `-` what was said, `+` what was written, a wrong script between ⟦ and ⟧."""
@@ -223,7 +222,7 @@ class Screen:
             text = marked(line.text, line.wrong, "note" if line.sign == "-" else "", ("⟦", "⟧"))
             if line.left_out:
                 text += Text(f" … and {line.left_out:,} characters more", "note")
-            self.out.print(Text(f"{line.sign} ", "good" if line.sign == "+" else "note") + text, soft_wrap=True)
+            _print_styled(self.out, Text(f"{line.sign} ", "good" if line.sign == "+" else "note") + text)
         if change.left_out:
             self.out.print(Text(f"… and {change.left_out:,} lines more", "note"), soft_wrap=True)
 
@@ -241,8 +240,7 @@ class Screen:
         from phi2chat.columns import side_by_side
 
         self.end_progress()
-        for part in side_by_side(left, right, self.out.width):
-            self.out.print(part, soft_wrap=isinstance(part, Text))
+        self._print_parts(side_by_side(left, right, self.out.width))
         self.out.print()
 
     def probes(self, probes: "Sequence[Probe]") -> None:
@@ -250,8 +248,14 @@ class Screen:
         from phi2chat.columns import probe_table
 
         self.end_progress()
-        for part in probe_table(probes, self.out.width):
-            self.out.print(part, soft_wrap=isinstance(part, Text))
+        self._print_parts(probe_table(probes, self.out.width))
+
+    def _print_parts(self, parts: "Iterable[RenderableType]") -> None:
+        for part in parts:
+            if isinstance(part, Text):
+                _print_styled(self.out, part)
+            else:
+                self.out.print(part)
 
     # -- progress ------------------------------------------------------------------------------------------------
 

@@ -94,14 +94,14 @@ def _line_of(turn: Turn) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": known.pop("question")}, reply], "flagged": flagged, **known}
 
 
-def _turn_of(line: Mapping[str, Any]) -> Turn:
+def _turn_of(line: Mapping[str, Any], model: str) -> Turn:
+    """The turn of a line; where that does not say who replied, it was the model of the whole conversation."""
     known = {key: value for key, value in line.items() if key not in ("messages", "flagged")}
     (asked, reply) = line["messages"]
     if (asked["role"], reply["role"]) != ("user", "assistant"):
         raise ValueError("a question and its reply")
-    return Turn.from_json(
-        {"question": asked["content"], "answer": reply["content"], "reasoning": reply["reasoning_content"], **known}
-    )
+    texts = {"question": asked["content"], "answer": reply["content"], "reasoning": reply["reasoning_content"]}
+    return Turn.from_json({"origin": {"model": model}, **texts, **known})
 
 
 def read_conversation(path: Path) -> Saved:
@@ -113,13 +113,13 @@ def read_conversation(path: Path) -> Saved:
         head = _one_object(content) or json.loads(lines[0])
         model, config = str(head["model"]), configs.from_json(ChatConfig, head["config"], where=str(path))
         if isinstance(head["turns"], list):
-            return model, config, [Turn.from_json(turn) for turn in head["turns"]]
+            return model, config, [Turn.from_json({"origin": {"model": model}, **turn}) for turn in head["turns"]]
         expected = int(head["turns"])
     except _FAULTS:
         raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
     for number, line in enumerate(lines[1:], start=2):
         try:
-            turns.append(_turn_of(json.loads(line)))
+            turns.append(_turn_of(json.loads(line), model))
         except _FAULTS:
             raise UserError(f"{path}:{number}: is no turn of a conversation; it is cut off or damaged") from None
     if len(turns) != expected:
@@ -142,7 +142,9 @@ def to_markdown(conversation: Conversation) -> str:
         for title, text in (("Question", turn.question), ("Reasoning", turn.reasoning), ("Answer", turn.answer)):
             quoted = "\n".join(f"> {line}".rstrip() for line in _inert(text or "(nothing)").splitlines())
             blocks.append(f"**{title}**\n\n{quoted}")
-        blocks.append(f"*{turn.stop.value}; {turn.tokens} {turn.unit}; recipe {turn.recipe}*")
+        other = turn.origin.model not in ("", conversation.model.name)
+        by = f"; by {_inert(turn.origin.model)}" if other else ""
+        blocks.append(f"*{turn.stop.value}; {turn.tokens} {turn.unit}; recipe {turn.recipe}{by}*")
     return "\n\n".join(blocks) + "\n"
 
 

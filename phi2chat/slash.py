@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 from unicodedata import normalize
 
 from curation.errors import UserError
@@ -19,6 +20,12 @@ from phi2chat.talk import Talk
 
 RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
+# What aichat, Axolotl, llm and ollama call our commands.
+CALLED_ELSEWHERE = {
+    "exit": "quit", "bye": "quit", "q": "quit", "?": "help", "clear": "reset", "new": "reset", "regenerate": "retry",
+    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning", "show": "set",
+    "info": "stats",
+}  # fmt: skip
 KEYS = (
     "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
     "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
@@ -30,6 +37,7 @@ KEYS = (
 class Command:
     """A slash command: what it takes, what it does, and what its argument can be completed to.
 
+    With `takes` that is a file, or a folder, or behind `save` a file.
     `run` says on the screen what came of it. It raises UserError, and changes nothing, where it is asked for what it
     cannot do.
     """
@@ -38,6 +46,7 @@ class Command:
     help: str
     run: Callable[[Talk, str], None]
     choices: tuple[str, ...] = ()
+    takes: Literal["", "file", "folder"] = ""
 
 
 def follow(talk: Talk, line: str) -> None:
@@ -55,10 +64,11 @@ def follow(talk: Talk, line: str) -> None:
 def run_command(talk: Talk, line: str) -> None:
     """Run a line that begins with a slash. Raises UserError for a command or a value that does not exist."""
     name, *rest = line.strip()[1:].split(maxsplit=1) or [""]
-    command = COMMANDS.get(normalize("NFKC", name))
+    known = normalize("NFKC", name)
+    command = COMMANDS.get(known)
     if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        raise UserError(f"/{name}: no such command; " + (f"did you mean /{near[0]}?" if near else "see /help"))
+        meant = CALLED_ELSEWHERE.get(known) or next(iter(difflib.get_close_matches(known, COMMANDS, n=1)), "")
+        raise UserError(f"/{name}: no such command; " + (f"did you mean /{meant}?" if meant else "see /help"))
     command.run(talk, rest[0] if rest else "")
 
 
@@ -102,7 +112,8 @@ def _set(talk: Talk, argument: str) -> None:
         conversation.config = configs.change(conversation.config, key, value.strip(), where="/set")
     elif key:
         raise UserError(f"/set {key}: needs a value, as in /set temperature 0.7")
-    talk.say("\n".join(f"{key} = {value}" for key, value in configs.to_json(conversation.config).items()))
+    settings = configs.to_json(conversation.config).items()
+    talk.say("\n".join(f"{key} = {'that of lang' if value is None else value}" for key, value in settings))
 
 
 def _retry(talk: Talk, argument: str) -> None:
@@ -167,17 +178,19 @@ COMMANDS = {
     "fix": Command("", "correct the last reply and save it as a record", fix),
     "good": Command("", "save the last reply as a record", good),
     "fixes": Command("[undo]", "the records that were saved; take the last back", fixes, ("undo",)),
-    "data": Command("FILE", "the dataset that records go to", dataset),
+    "data": Command("FILE", "the dataset that records go to", dataset, takes="file"),
     "why": Command("[N]", "the training records nearest to the last question", why),
     "edit": Command("[QUESTION]", "change the last question and ask it again", _edit),
-    "compare": Command("[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",)),
-    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe),
+    "compare": Command(
+        "[FOLDER|a b] ...", "one question to base and adapter, or as you say", compare, ("save",), "folder"
+    ),
+    "probe": Command("[FILE]", "ask every record of a file, by default of the run", probe, takes="file"),
     "undo": Command("", "forget the last question and its reply", _undo),
     "reset": Command("", "forget the conversation", _reset),
     "set": Command("KEY VALUE", "change a setting; without one, list them", _set, _SETTINGS),
-    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save),
-    "load": Command("FILE", "go on with a saved conversation", sessions.load),
-    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export),
+    "save": Command("FILE", "write the conversation to a file (JSONL)", sessions.save, takes="file"),
+    "load": Command("FILE", "go on with a saved conversation", sessions.load, takes="file"),
+    "export": Command("FILE.md", "write the conversation as Markdown", sessions.export, takes="file"),
     "copy": Command("", "the last answer into the clipboard", sessions.copy),
     "stats": Command("", "model, tokens, speed, why replies stopped", _stats),
     "quit": Command("", "leave", _quit),

@@ -1,6 +1,6 @@
 """A conversation at a terminal: what a slash command works on, and how a reply is shown while it comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from phi2chat.corrections import Corrections
 from phi2chat.interrupts import Ended
 
 if TYPE_CHECKING:
-    from phi2chat.chat import Conversation, Turn
+    from phi2chat.chat import Conversation, Piece, Turn
     from phi2chat.screen import Screen
 
 
@@ -43,23 +43,42 @@ class Talk:
     def reply(self, question: str, **changes: Any) -> None:
         """Ask, show the reply while it streams, and keep what came when Ctrl-C or Esc stops it.
 
-        `changes` are those of `Conversation.ask`. Raises UserError where the question cannot be asked.
+        The first Ctrl-C waits for the token that is being made, the second one does not. `changes` are those of
+        `Conversation.ask`. Raises UserError where the question cannot be asked.
         """
         from phi2chat.reply_keys import noting_keys
 
         conversation, screen = self.conversation, self.screen
-        folded = 0  # characters
         try:
             with noting_keys() as interrupt:
-                for piece in conversation.ask(question, interrupt, **changes):
-                    if piece.part == "answer" or conversation.show_reasoning:
-                        screen.piece(piece)
-                    else:
-                        folded += len(piece.text)
-                        screen.thinking(folded)
+                replying = conversation.ask(question, interrupt, **changes)
+                try:
+                    self._show(replying)
+                except Ended:
+                    raise
+                except KeyboardInterrupt as second:  # while a piece was shown, so that the conversation knows nothing
+                    self._show(_ended_by(second, replying))
         except Ended:
             raise
         except KeyboardInterrupt:
-            screen.drop_reply()
+            screen.say("stopped before anything came", "warning")
             return
         screen.end_reply(conversation.turns[-1])
+
+    def _show(self, pieces: "Iterable[Piece]") -> None:
+        folded = 0  # characters
+        for piece in pieces:
+            if piece.part == "answer" or self.conversation.show_reasoning:
+                self.screen.piece(piece)
+            else:
+                folded += len(piece.text)
+                self.screen.thinking(folded)
+
+
+def _ended_by(error: BaseException, replying: "Generator[Piece, None, None]") -> "Iterator[Piece]":
+    """What is left of a reply that an error ends. Raises the error where the reply had ended by itself."""
+    try:
+        yield replying.throw(error)
+    except StopIteration:
+        return
+    yield from replying

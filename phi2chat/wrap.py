@@ -3,15 +3,17 @@
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.text import Text
+
+from phi2chat.kinsoku import may_part
 
 # What is never torn apart: a command or name in backticks, and what stands between blanks.
 _PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
-# Marks that begin no line and those that end none: kinsoku, as in JIS X 4051; and what joins emoji.
-_NOT_FIRST = set("、。，．・：；！？ーっゃゅょッャュョぁぃぅぇぉァィゥェォ々）」』】〉》］｝〕…‥ヽヾゝゞ％🏻🏼🏽🏾🏿")
-_NOT_LAST = set("（「『【〈《［｛〔\u200d")
 
 
 def wrap(text: str, width: int) -> str:
@@ -19,12 +21,12 @@ def wrap(text: str, width: int) -> str:
 
     A word that no line can hold, such as a long path, is left to the terminal, so that it can be copied.
     """
-    return "\n".join(text[start:end] for start, end in break_lines(text, width))
+    return "\n".join(text[start:end] for start, end in breakbreak_lines(text, width))
 
 
 def wrap_styled(text: Text, width: int) -> Text:
     """The same for styled text."""
-    lines = list(break_lines(text.plain, width))
+    lines = list(breakbreak_lines(text.plain, width))
     if len(lines) == 1 + text.plain.count("\n"):
         return text
     # What is before a line, the line, what is before the next one, and so on.
@@ -32,7 +34,20 @@ def wrap_styled(text: Text, width: int) -> Text:
     return Text("\n").join(parts[1::2])
 
 
-def break_lines(text: str, width: int) -> Iterator[tuple[int, int]]:
+@dataclass(frozen=True)
+class Wrapped:
+    """A text that is broken so in the room that it is given, such as a cell of a table."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield wrap_styled(self.text, options.max_width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self.text)
+
+
+def breakbreak_lines(text: str, width: int) -> Iterator[tuple[int, int]]:
     """Where each line starts and ends; the blanks at a break belong to none."""
     offset = 0
     for line in text.split("\n"):
@@ -56,12 +71,14 @@ def _pieces(line: str) -> Iterator[tuple[int, int]]:
         start, end = match.span()
         if not match[0].startswith("`"):
             for place in range(start + 1, end):
-                if _may_part(line[place - 1], line[place]):
+                if parts_words(line[place - 1], line[place]):
                     yield start, place
                     start = place
         yield start, end
 
 
-def _may_part(left: str, right: str) -> bool:
-    is_wide = cell_len(left) == 2 or cell_len(right) == 2
-    return is_wide and cell_len(right) > 0 and right not in _NOT_FIRST and left not in _NOT_LAST
+def parts_words(left: str, right: str) -> bool:
+    """Whether a line may be broken between two characters: behind a blank, or beside a wide one if kinsoku allows."""
+    if left == " " and right != " ":
+        return True
+    return (cell_len(left) == 2 or cell_len(right) == 2) and may_part(left, right)

@@ -1,7 +1,7 @@
 """The REPL without a model, for tests in a real terminal: `python scripted_repl.py STATE_DIR`.
 
 A question `say N` is answered with N characters of a Japanese sentence, one every few milliseconds; `echo TEXT` with
-the text; `fail` with a bug.
+the text; `fail` with a bug. `/bug` is a command that has one.
 """
 
 import sys
@@ -21,6 +21,8 @@ from phi2chat.repl import talk
 from phi2chat.reply_keys import keeping_terminal
 from phi2chat.safe_errors import make_errors_safe
 from phi2chat.screen import Screen
+from phi2chat.slash import COMMANDS, Command
+from phi2chat.talk import Talk
 
 SENTENCE = "日本の首都は東京です。"
 TOKEN_SECONDS = 0.004
@@ -55,8 +57,13 @@ class ScriptedModel:
         return ScriptedStream(f"\n{said}\n\n### Answer:\n{said}.", verb == "fail")
 
 
+def fail(talk: Talk, argument: str) -> None:
+    raise ZeroDivisionError("a bug")
+
+
 def main() -> int:
     make_errors_safe()
+    COMMANDS["bug"] = Command("", "a bug", fail)
     screen = Screen()
     try:
         with ending_as_interrupt(), keeping_terminal():

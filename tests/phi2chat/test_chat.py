@@ -13,6 +13,7 @@ from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.guard import GuardReport
 from phi2chat.interrupts import noting_interrupts
+from phi2chat.origin import Origin
 from phi2chat.prompt import Example
 from phi2chat.recipes import StopReason
 
@@ -57,6 +58,15 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "origin": {
+            "model": "scripted",
+            "base": None,
+            "adapter": None,
+            "adapter_sha256": None,
+            "temperature": 0.0,
+            "top_p": 1.0,
+            "seed": 0,
+        },
     }
 
 
@@ -196,9 +206,8 @@ def test_a_reply_without_an_answer_is_no_history(scripted_model: Any) -> None:
     assert model.asked[1][0] == []
 
 
-def test_a_question_asked_again_and_stopped_at_once_keeps_the_old_turn(scripted_model: Any) -> None:
+def test_a_question_asked_again_and_stopped_before_anything_came_keeps_the_old_turn(scripted_model: Any) -> None:
     def reply() -> Iterator[str]:
-        yield "まだ"
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         yield "来ない"
@@ -232,6 +241,15 @@ TURN = {
     "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
     "unit": "pieces",
     "notes": ["the reply is cut"],
+    "origin": {
+        "model": "phi-2 + runs/one",
+        "base": "phi-2",
+        "adapter": "runs/one",
+        "adapter_sha256": "ab12",
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "seed": 3,
+    },
 }
 
 
@@ -240,5 +258,5 @@ def test_a_turn_that_was_written_is_read_back() -> None:
 
 
 def test_a_turn_from_before_there_were_guards_and_servers_was_flagged_and_counted_in_tokens() -> None:
-    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes")})
-    assert (turn.guard, turn.unit, turn.notes) == (GuardReport("flag"), "tokens", ())
+    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes", "origin")})
+    assert (turn.guard, turn.unit, turn.notes, turn.origin) == (GuardReport("flag"), "tokens", (), Origin())

@@ -1,5 +1,6 @@
 """`/compare`: who is asked what, and what is shown of it and saved."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from rich.cells import cell_len
 
 from phi2chat.config import ChatConfig
 from phi2chat.interrupts import Ended
+from phi2chat.kinsoku import NOT_FIRST, NOT_LAST
+from phi2chat.screen import SafeConsole, Screen
 
 TOKYO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は東京です。"]
 KYOTO = ["\n国会がある都市です。\n\n### Answer:\n", "日本の首都は京都です。"]
@@ -115,6 +118,35 @@ def test_no_line_of_two_columns_is_wider_than_the_screen_and_the_bar_stands_stra
     assert len(rows) > 10
     assert len({cell_len(row.partition("│")[0]) for row in rows}) == 1
     assert all(cell_len(line) <= width for line in shown)
+
+
+def test_on_a_narrow_terminal_no_word_is_torn_and_no_line_begins_with_a_closing_mark(
+    variants: Any, compared: Any
+) -> None:
+    long = ["\nThe capital is in Japan.\n\n### Answer:\n" + "日本の首都は、「東京」です。" * 9]
+    talk = compared(variants([long], [TOKYO], []))
+    console = SafeConsole(file=talk.shown, width=40, force_terminal=True, color_system=None, legacy_windows=False)
+    talk.screen = Screen(console, SafeConsole(file=io.StringIO()))
+    lines = talk.see("/compare 首都は？").splitlines()
+    assert all(cell_len(line) <= 40 for line in lines)
+    assert not [line for line in lines if line and (line[0] in NOT_FIRST or line[-1] in NOT_LAST)]
+    torn = [word for word in ["The", "capital", "is", "in", "Japan."] if word not in " ".join(lines).split()]
+    assert torn == []
+
+
+def test_a_column_is_broken_by_kinsoku_too(variants: Any, compared: Any) -> None:
+    long = ["\nあ\n\n### Answer:\n" + "日本の首都は、「東京」です。" * 9]
+    for width in range(60, 90):
+        rows = compared(variants([long], [long], []), width).see("/compare 首都は？").splitlines()[4:]
+        cells = [cell.strip() for row in rows if "│" in row for cell in row.split("│")]
+        assert not [cell for cell in cells if cell and (cell[0] in NOT_FIRST or cell[-1] in NOT_LAST)]
+
+
+def test_a_label_lends_its_style_to_nothing_else(variants: Any, compared: Any) -> None:
+    talk = compared(variants([TOKYO], [TOKYO], []))
+    console = SafeConsole(file=talk.shown, width=40, force_terminal=True, color_system="standard", legacy_windows=False)
+    talk.screen = Screen(console, SafeConsole(file=io.StringIO()))
+    assert "[answer]\x1b[0m\n日本の首都は東京です。\n" in talk.see("/compare 首都は？")
 
 
 def test_without_a_question_the_last_one_is_asked_of_both_and_the_conversation_stays(

@@ -1,7 +1,6 @@
 """From a reply to a record: where it came from, what speaks against it, and what is written, changed and taken back."""
 
 import dataclasses
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,12 +13,13 @@ from curation.records import format_record, read_dataset
 from curation.split import write_split
 from phi2chat import __version__
 from phi2chat.chat import Conversation, Turn
-from phi2chat.config import DEFAULT_BASE, ChatConfig, ModelConfig, TrainConfig
-from phi2chat.corrections import Corrections, Faults, Source, as_it_is, draft, find_faults, name_it, source_of
+from phi2chat.config import ChatConfig, TrainConfig
+from phi2chat.corrections import Corrections, Faults, as_it_is, draft, find_faults, name_it, run_behind
 from phi2chat.examples import read_sides
+from phi2chat.origin import Origin
 from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import StopReason
-from phi2chat.run import ADAPTER_FILE, Run
+from phi2chat.run import Run
 from phi2chat.training_data import file_to_correct, refuse_side_of_split
 
 NOW = datetime(2026, 11, 23, 18, 30, 5, 999, timezone(timedelta(hours=9)))
@@ -47,20 +47,20 @@ def record(name: str, instruction: str, **fields: str) -> dict[str, str]:
 # Where it came from
 
 
-def test_a_draft_holds_the_reply_and_all_that_made_it(scripted_model: Any, tmp_path: Path) -> None:
-    (tmp_path / ADAPTER_FILE).write_bytes(b"weights")
-    conversation = talk(scripted_model, "日本の話です。", "首都は？", guard="off")
-    made = draft(conversation, conversation.turns[-1], Source("microsoft/phi-2", tmp_path), NOW)
+def test_a_draft_holds_the_reply_and_all_that_made_it(scripted_model: Any) -> None:
+    conversation = talk(scripted_model, "日本の話です。", "首都は？", guard="off", temperature=0.7, seed=5)
+    made = draft(conversation, conversation.turns[-1], NOW)
     assert made == {
         "instruction": "首都は？",
         "reasoning": "国会がある都市です。",
         "answer": "这是东京。",
         "language": "ja",
         "provenance": {
-            "base": "microsoft/phi-2",
-            "adapter": str(tmp_path),
-            "adapter_sha256": hashlib.sha256(b"weights").hexdigest(),
+            "base": "scripted",
             "recipe": "chat",
+            "temperature": 0.7,
+            "top_p": 1.0,
+            "seed": 5,
             "guard": "off",
             "prompt": "### Instruction:\n首都は？\n\n### Reasoning:",
             "earlier_questions": ["日本の話です。"],
@@ -76,18 +76,18 @@ def test_a_draft_holds_the_reply_and_all_that_made_it(scripted_model: Any, tmp_p
 @pytest.mark.parametrize(("recipe", "earlier"), [("chat", ["一"]), ("a", []), ("b", [])])
 def test_earlier_questions_are_those_that_the_model_has_read(scripted_model: Any, recipe: str, earlier: Any) -> None:
     conversation = talk(scripted_model, "一", "二", recipe=recipe)
-    assert draft(conversation, conversation.turns[1], Source(), NOW)["provenance"]["earlier_questions"] == earlier
+    assert draft(conversation, conversation.turns[1], NOW)["provenance"]["earlier_questions"] == earlier
 
 
 def test_a_reasoning_in_another_language_says_so(scripted_model: Any) -> None:
     conversation = talk(scripted_model, "首都は？", reasoning_lang="en")
-    made = draft(conversation, conversation.turns[0], Source(), NOW)
+    made = draft(conversation, conversation.turns[0], NOW)
     assert (made["language"], made["reasoning_language"]) == ("ja", "en")
 
 
 def test_a_reply_that_was_good_is_not_called_bad(scripted_model: Any) -> None:
     conversation = talk(scripted_model, "首都は？")
-    made = as_it_is(draft(conversation, conversation.turns[0], Source(), NOW))
+    made = as_it_is(draft(conversation, conversation.turns[0], NOW))
     assert [key for key in made["provenance"] if key.startswith("bad_")] == []
     assert made["answer"] == "这是东京。"
 
@@ -96,7 +96,7 @@ def test_half_a_surrogate_pair_can_be_written_as_what_was_said_and_not_as_what_i
     scripted_model: Any, tmp_path: Path
 ) -> None:
     turn = dataclasses.replace(TURN, answer="東京\udce9")
-    made = draft(talk(scripted_model, "首都は？"), turn, Source(), NOW)
+    made = draft(talk(scripted_model, "首都は？"), turn, NOW)
     assert (made["answer"], made["provenance"]["bad_answer"]) == ("東京\udce9", "東京\\udce9")
     (fault,) = faults(tmp_path / "x.jsonl", made, turn).errors
     assert (fault.field, fault.rule) == ("answer", "utf-8")
@@ -106,19 +106,25 @@ def run_on(data: Path, **config: Any) -> Run:
     return Run(base="microsoft/phi-2", data=str(data), config=config, sha256={})
 
 
-def test_a_model_comes_from_its_run_unless_the_user_says_otherwise(tmp_path: Path) -> None:
-    assert source_of(ModelConfig()) == Source(DEFAULT_BASE)
+def test_the_run_behind_an_adapter_is_found_and_one_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    assert run_behind(None) is None
     run = run_on(tmp_path / "x.jsonl")
-    run.base = "smollm2-135m"
     run.save(tmp_path)
     checkpoint = tmp_path / "checkpoints" / "step-4"
     checkpoint.mkdir(parents=True)
-    for adapter in (tmp_path, checkpoint):
-        found = source_of(ModelConfig(adapter=adapter))
-        assert (found.base, found.adapter, found.run) == ("smollm2-135m", adapter, run)
-    assert source_of(ModelConfig(base="mine", adapter=tmp_path)).base == "mine"
+    assert [run_behind(adapter) for adapter in (tmp_path, checkpoint)] == [run, run]
     (tmp_path / "run.json").write_text("{")
-    assert source_of(ModelConfig(base="mine", adapter=tmp_path)) == Source("mine", tmp_path)
+    assert run_behind(tmp_path) is None
+
+
+def test_a_reply_of_another_model_is_noted_as_that_ones(scripted_model: Any) -> None:
+    origin = Origin("phi-2 + runs/one", "phi-2", "runs/one", "ab12", temperature=0.7, top_p=0.9, seed=3)
+    conversation = talk(scripted_model, "首都は？")
+    conversation.turns = [dataclasses.replace(TURN, origin=origin)]
+    provenance = draft(conversation, conversation.turns[0], NOW)["provenance"]
+    known = {"base": "phi-2", "adapter": "runs/one", "adapter_sha256": "ab12", "temperature": 0.7, "seed": 3}
+    assert {key: provenance.get(key) for key in known} == known
+    assert "prompt" not in provenance  # that of this model it was not
 
 
 # What speaks against it
@@ -345,5 +351,5 @@ def test_what_was_not_saved_is_kept_until_it_is(tmp_path: Path) -> None:
 def test_the_date_is_that_of_greenwich(scripted_model: Any) -> None:
     conversation = talk(scripted_model, "首都は？")
     for now in (NOW, NOW.astimezone(UTC)):
-        made = draft(conversation, conversation.turns[0], Source(), now)
+        made = draft(conversation, conversation.turns[0], now)
         assert json.dumps(made["provenance"]["date"]) == '"2026-11-23T09:30:05Z"'

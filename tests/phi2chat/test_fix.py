@@ -21,7 +21,7 @@ from curation.split import write_split
 from phi2chat.chat import Conversation
 from phi2chat.chunks import MESSAGES_STYLE
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig
-from phi2chat.corrections import Corrections, Source, source_of
+from phi2chat.corrections import Corrections, run_behind
 from phi2chat.editor import from_text, to_text
 from phi2chat.examples import read_sides
 from phi2chat.interrupts import Ended
@@ -73,7 +73,7 @@ def data(tmp_path: Path) -> Path:
 def talk(scripted_model: Any, data: Path) -> CorrectingTalk:
     """A talk whose last reply slipped into Chinese, and two more to come."""
     conversation = Conversation(scripted_model(SLIP, GOOD, GOOD), ChatConfig(recipe="a"))
-    talk = CorrectingTalk(conversation, Corrections(Source("tiny"), data))
+    talk = CorrectingTalk(conversation, Corrections(file=data))
     talk.reply("日本の首都は？")
     return talk
 
@@ -126,13 +126,11 @@ def test_a_slip_becomes_a_record_that_says_where_it_comes_from(talk: CorrectingT
         "answer": "東京です。",
         "language": "ja",
     }
-    assert (provenance["base"], provenance["bad_answer"], provenance["recipe"]) == ("tiny", "这是东京。", "a")
+    assert (provenance["base"], provenance["bad_answer"], provenance["recipe"]) == ("scripted", "这是东京。", "a")
     assert check_dataset(read_dataset(data)) == []
 
 
-def test_what_was_written_is_in_a_file_where_the_system_asks_to_end(
-    talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path
-) -> None:
+def test_what_was_written_is_kept_where_the_system_asks_to_end(talk: CorrectingTalk, data: Path, editor: Edit) -> None:
     editor("t = t.replace('东京', '東京 (ここまで')")
 
     def end(question: str) -> bool:
@@ -141,8 +139,8 @@ def test_what_was_written_is_in_a_file_where_the_system_asks_to_end(
     talk.confirm = end
     with pytest.raises(Ended):
         talk.run("/fix")
-    (left,) = (tmp_path / "tmp").iterdir()
-    assert "東京 (ここまで" in left.read_text(encoding="utf-8")
+    ((_, text),) = talk.corrections.kept
+    assert "東京 (ここまで" in text
     assert not data.exists()
 
 
@@ -369,10 +367,10 @@ def test_fixes_are_listed_and_taken_back(talk: CorrectingTalk, data: Path, edito
 # Which file
 
 
-def trained_on(path: Path, folder: Path, **config: Any) -> Source:
+def trained_on(path: Path, folder: Path, **config: Any) -> Run:
     run = Run(base="tiny", data=str(path), config=config, sha256={})
     run.save(folder)
-    return Source("tiny", folder, run)
+    return run
 
 
 def test_without_a_dataset_one_sentence_says_what_to_do(talk: CorrectingTalk) -> None:
@@ -391,7 +389,7 @@ def test_the_file_of_the_training_is_proposed(
     talk: CorrectingTalk, data: Path, editor: Edit, tmp_path: Path, agreed: bool
 ) -> None:
     data.touch()
-    talk.corrections.file, talk.corrections.source = None, trained_on(data, tmp_path)
+    talk.corrections.file, talk.corrections.run = None, trained_on(data, tmp_path)
     talk.answers = [agreed]
     editor(MEND)
     said = talk.run("/fix")
@@ -403,7 +401,7 @@ def test_of_a_split_it_is_the_file_that_was_split(talk: CorrectingTalk, ja_basic
     data = tmp_path / "basics.jsonl"
     data.write_bytes(ja_basics.read_bytes())
     write_split(read_dataset(data), tmp_path / "basics", 10.0, 42)
-    talk.corrections.file, talk.corrections.source = None, trained_on(tmp_path / "basics", tmp_path)
+    talk.corrections.file, talk.corrections.run = None, trained_on(tmp_path / "basics", tmp_path)
     talk.answers = [True, True]
     said = talk.run("/good")
     assert said.startswith(f"? add records to {data}, which the adapter was trained on?\n")
@@ -451,8 +449,8 @@ def test_why_asks_what_was_trained_and_not_what_was_held_out_or_added_since(
     data = tmp_path / "basics.jsonl"
     data.write_bytes(ja_basics.read_bytes())
     config = {"eval_percent": 50.0, "seed": 1}
-    talk.corrections.source = trained_on(data, tmp_path, **config)
-    talk.corrections.source.run.sha256 = {str(data): read_dataset(data).sha256}  # type: ignore[union-attr]
+    talk.corrections.run = trained_on(data, tmp_path, **config)
+    talk.corrections.run.sha256 = {str(data): read_dataset(data).sha256}  # type: ignore[union-attr]
     sides = read_sides(data, TrainConfig(**config))  # type: ignore[arg-type]
     trained = {row.line for row in sides.train}
     shown = [int(line.rpartition(":")[2]) for line in talk.run("/why 50").splitlines() if line.startswith("0.")]
@@ -477,7 +475,7 @@ def test_where_nothing_is_near_that_is_said(talk: CorrectingTalk, data: Path) ->
 def test_a_reply_that_came_as_messages_becomes_a_record_without_their_marks(scripted_model: Any, data: Path) -> None:
     model = scripted_model([render_completion(MESSAGES_STYLE, "国会があります。", "東京です。")])
     model.style = MESSAGES_STYLE
-    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(Source("served"), data))
+    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(file=data))
     talk.reply("日本の首都は？")
     talk.run("/good")
     (record,) = records(data)
@@ -489,7 +487,7 @@ def test_a_reply_that_came_as_messages_keeps_clear_of_the_markers_of_training(sc
         [render_completion(MESSAGES_STYLE, "国会があります。", "東京です。\n### Answer:\n京都です。")]
     )
     model.style = MESSAGES_STYLE
-    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(Source("served"), data))
+    talk = CorrectingTalk(Conversation(model, ChatConfig(recipe="a")), Corrections(file=data))
     talk.reply("日本の首都は？")
     assert 'holds "### Answer:", which marks a part of a prompt; reword it' in talk.run("/good")
     assert not data.exists()
@@ -564,7 +562,7 @@ def test_what_a_model_said_is_fixed_validated_and_trained_on(
     data.write_bytes(b"".join(ja_basics.read_bytes().splitlines(keepends=True)[-12:]))
     model_config = ModelConfig(base=str(tiny_phi), device="cpu")
     conversation = Conversation(load(model_config, lambda _: None), ChatConfig(max_new_tokens=8))
-    talk = CorrectingTalk(conversation, Corrections(source_of(model_config), data))
+    talk = CorrectingTalk(conversation, Corrections(run_behind(model_config.adapter), data))
     talk.reply("日本の首都は？")
     texts = {"instruction": "日本の首都は？", "reasoning": REASONING, "answer": "東京です。", "language": "ja"}
     editor(f"t = {to_text(texts)!r}")

@@ -1,5 +1,6 @@
 """Bases and adapters: padding is never end-of-text, and whatever is missing or broken is said in one sentence."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -383,3 +384,15 @@ def test_a_damaged_file_of_a_model_is_one_sentence(base: Path, name: str, conten
     sentence = fault_of(base)
     assert sentence.startswith(f"{base}: ") and sentence.endswith(WAYS_OUT)
     assert "\n" not in sentence
+
+
+def test_a_model_says_what_it_is_made_of(answering_adapter: tuple[Path, Path], tiny_phi: Path) -> None:
+    adapter, _ = answering_adapter
+    model = load(ModelConfig(adapter=adapter, device="cpu"), ignore)
+    weights = (adapter / "adapter_model.safetensors").read_bytes()
+    assert model.parts == {
+        "base": str(tiny_phi),
+        "adapter": str(adapter),
+        "adapter_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    assert model.without_adapter().parts == {"base": str(tiny_phi)}

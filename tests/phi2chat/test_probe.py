@@ -87,7 +87,7 @@ def test_on_a_narrow_screen_a_probe_is_a_block(scripted_model: Any, scripted_tal
     assert shown.splitlines()[2:] == [
         "日本の首都は？",
         "京都です。",
-        "東京です。",
+        "expected: 東京です。",
         "not the same",
         "end of text",
         "",

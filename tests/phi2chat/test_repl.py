@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
-from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
@@ -105,32 +103,6 @@ def test_quit_leaves_and_what_is_typed_after_it_is_not_read(conversation: Conver
     assert questions(conversation) == []
 
 
-def completions(text: str) -> list[str]:
-    completer = make_session(InMemoryHistory(), input=None, output=DummyOutput()).completer
-    return [completion.text for completion in completer.get_completions(Document(text), CompleteEvent())]
-
-
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("/re", ["/reasoning", "/recipe", "/retry", "/reset"]),
-        ("/q", ["/quit"]),
-        ("/reasoning ", ["on", "off"]),
-        ("/recipe c", ["chat"]),
-        ("/lang zh", ["zh-Hans", "zh-Hant"]),
-        ("/set te", ["temperature"]),
-        ("/set temperature ", []),
-        ("/nothing ", []),
-        ("首都 /re", []),
-        ("re", []),
-        ("/re\n", []),
-    ],
-)
-def test_commands_and_their_choices_are_completed(typed: str, offered: list[str]) -> None:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-        assert completions(typed) == offered
-
-
 # Transcripts
 
 
@@ -211,13 +183,52 @@ def test_ctrl_c_stops_a_reply_keeps_what_came_and_asks_on(scripted_model: Any) -
     )
 
 
-def test_a_second_ctrl_c_drops_the_reply_and_asks_on(scripted_model: Any) -> None:
+def test_a_second_ctrl_c_breaks_off_the_models_step_and_keeps_what_came(scripted_model: Any) -> None:
     talking = Conversation(scripted_model(pressing_ctrl_c(2), TOKYO), ChatConfig())
+    assert run(talking, "首都は？" + ENTER + "もう一度" + ENTER) == (
+        "[reasoning]\n"
+        "国会がある都市です。\n"
+        "[interrupted; no answer came; 2 tokens, 2.0 tokens/s; recipe chat]\n"
+        "\n" + REPLY
+    )
+    assert [turn.stop for turn in talking.turns] == [StopReason.INTERRUPTED, StopReason.END_OF_TEXT]
+
+
+def pressing_ctrl_c_twice_at_once() -> Iterator[str]:
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    yield "来ない"
+
+
+def test_a_second_ctrl_c_before_anything_came_leaves_the_conversation_as_it_was(scripted_model: Any) -> None:
+    talking = Conversation(scripted_model(pressing_ctrl_c_twice_at_once(), TOKYO), ChatConfig())
     shown = run(talking, "首都は？" + ENTER + "もう一度" + ENTER)
-    head, _, tail = shown.partition("\nstopped at once; this reply is not kept\n")
-    assert "[reasoning]\n国会がある都市です。".startswith(head)
-    assert tail == REPLY
+    assert shown == "stopped before anything came\n" + REPLY
     assert [turn.question for turn in talking.turns] == ["もう一度"]
+
+
+class PressingScreen(Screen):
+    """A screen on which Ctrl-C is pressed twice while the second piece is shown."""
+
+    pieces = 0
+
+    def piece(self, *args: Any, **options: Any) -> None:
+        super().piece(*args, **options)
+        self.pieces += 1
+        if self.pieces == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_ctrl_c_while_a_piece_is_shown_keeps_what_came(scripted_model: Any) -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=200)
+    talking = Talk(Conversation(scripted_model(TOKYO), ChatConfig()), PressingScreen(console, console), bool)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        talking.reply("首都は？")
+    (turn,) = talking.conversation.turns
+    assert (turn.stop, turn.reasoning, turn.answer) == (StopReason.INTERRUPTED, "国会がある都市です。", "")
+    assert shown.getvalue().startswith("[reasoning]\n国会がある都市です。\n[interrupted; no answer came;")
 
 
 def test_a_retry_that_is_refused_keeps_the_old_reply(scripted_model: Any) -> None:
@@ -227,19 +238,18 @@ def test_a_retry_that_is_refused_keeps_the_old_reply(scripted_model: Any) -> Non
     assert [turn.answer for turn in talking.turns] == ["東京です。"]
 
 
-def test_a_retry_that_is_stopped_at_once_keeps_the_old_reply(scripted_model: Any) -> None:
-    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c(2)), ChatConfig())
+def test_a_retry_that_is_stopped_before_anything_came_keeps_the_old_reply(scripted_model: Any) -> None:
+    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c_twice_at_once()), ChatConfig())
     shown = run(talking, ENTER.join(["首都は？", "/retry", ""]))
-    assert shown.endswith("\nstopped at once; this reply is not kept\n")
+    assert shown.endswith("\nstopped before anything came\n")
     assert [turn.answer for turn in talking.turns] == ["東京です。"]
 
 
-def test_a_retry_that_is_stopped_once_takes_the_place_of_the_old_reply(scripted_model: Any) -> None:
-    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c(1)), ChatConfig())
+@pytest.mark.parametrize(("times", "came"), [(1, "国会がある都市です。まだ"), (2, "国会がある都市です。")])
+def test_a_retry_that_is_stopped_takes_the_place_of_the_old_reply(scripted_model: Any, times: int, came: str) -> None:
+    talking = Conversation(scripted_model(TOKYO, pressing_ctrl_c(times)), ChatConfig())
     run(talking, ENTER.join(["首都は？", "/retry", ""]))
-    assert [(turn.stop, turn.reasoning) for turn in talking.turns] == [
-        (StopReason.INTERRUPTED, "国会がある都市です。まだ")
-    ]
+    assert [(turn.stop, turn.reasoning) for turn in talking.turns] == [(StopReason.INTERRUPTED, came)]
 
 
 # Text of the model is text
@@ -338,12 +348,17 @@ def test_each_part_has_its_style_and_a_wrong_script_stands_out(terminal: Any, sc
     )
 
 
-def test_a_long_reply_is_never_wrapped_by_us(terminal: Any, scripted_model: Any) -> None:
+def test_a_long_reply_is_broken_by_us_only_where_a_line_would_begin_with_a_closing_mark(
+    terminal: Any, scripted_model: Any
+) -> None:
     screen, shown = terminal
-    talking = Conversation(scripted_model(["\nあ\n\n### Answer:\n" + "長い文です。" * 20]), ChatConfig())
+    talking = Conversation(scripted_model(["\nあ\n\n### Answer:\n" + "日本の首都は東京です。" * 20]), ChatConfig())
     for piece in talking.ask("?"):
         screen.piece(piece)
-    assert shown.getvalue().endswith("\n" + "長い文です。" * 20)
+    screen.end_progress()
+    reply = shown.getvalue().partition("[answer]\x1b[0m\n")[2].removesuffix("\n")
+    assert reply.replace("\n", "") == "日本の首都は東京です。" * 20
+    assert reply.split("\n")[1:] and all(line.startswith("す。") for line in reply.split("\n")[1:])
 
 
 def test_an_escaped_control_code_is_visible_as_such(terminal: Any, scripted_model: Any) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from curation.lines import is_utf8
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
+from phi2chat.origin import Origin
 from phi2chat.recipes import StopReason
 from phi2chat.screen import SafeConsole, Screen
 from phi2chat.sessions import CLIPBOARD_BYTES, read_conversation, to_jsonl
@@ -77,6 +78,15 @@ def test_a_line_says_who_wrote_it_and_then_there_is_a_line_for_each_turn(talk: A
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "origin": {
+            "model": "scripted",
+            "base": None,
+            "adapter": None,
+            "adapter_sha256": None,
+            "temperature": 0.0,
+            "top_p": 1.0,
+            "seed": 0,
+        },
     }
 
 
@@ -103,6 +113,13 @@ def test_a_script_that_knows_nothing_of_us_has_the_messages(talk: Any, tmp_path:
             recipe=st.sampled_from(["a", "chat"]),
             lang=st.just("und"),
             reasoning_lang=st.just("und"),
+            origin=st.builds(
+                Origin,
+                model=st.just("\u2028\x85"),
+                adapter=st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+                temperature=st.none() | st.sampled_from([0.0, 0.7]),
+                seed=st.none() | st.integers(0, 2**63),
+            ),
         ),
         max_size=3,
     )
@@ -125,6 +142,23 @@ def test_a_conversation_with_another_model_is_said_to_be_one(
     assert talk.enter(f"/load {path}") == [
         f"loaded 0 questions from {path} (with phi-2 then, with scripted now); the next question goes on from there"
     ]
+
+
+def test_a_loaded_reply_is_still_that_of_the_model_that_gave_it(
+    scripted_model: Any, scripted_talk: Any, talk: Any, tmp_path: Path
+) -> None:
+    path, data = tmp_path / "talk.jsonl", tmp_path / "data.jsonl"
+    other = scripted_model(TOKYO, TOKYO)
+    other.name = "phi-2 + runs/one"
+    other.parts = {"base": "phi-2", "adapter": "runs/one", "adapter_sha256": "ab12"}
+    before = scripted_talk(other)
+    before.reply("日本の首都は？")
+    before.enter("/retry", f"/save {path}", f"/load {path}", f"/save {path}")
+    talk.enter(f"/load {path}", "/recipe b", "/set seed 9", f"/data {data}", "/good", f"/export {tmp_path / 'x.md'}")
+    provenance = json.loads(data.read_text("utf-8"))["provenance"]
+    made_by = {**other.parts, "temperature": 0.7, "top_p": 1.0, "seed": 1, "recipe": "chat"}
+    assert {key: provenance[key] for key in made_by} == made_by
+    assert "tokens; recipe chat; by phi-2 + runs/one*\n" in (tmp_path / "x.md").read_text("utf-8")
 
 
 def test_save_writes_over_a_conversation_and_over_nothing_else(talk: Any, tmp_path: Path) -> None:
@@ -163,7 +197,10 @@ def test_what_was_saved_as_one_object_is_still_loaded(talk: Any, tmp_path: Path)
     path.write_text(json.dumps({"model": "scripted", "config": {"lang": "en"}, "turns": [TURN]}, indent=2))
     said = f"loaded 1 question from {path}; the next question goes on from there"
     assert talk.enter(f"/load {path}") == [said]
-    assert (talk.conversation.config, talk.conversation.turns) == (ChatConfig(lang="en"), [Turn.from_json(TURN)])
+    assert (talk.conversation.config, talk.conversation.turns) == (
+        ChatConfig(lang="en"),
+        [Turn.from_json({**TURN, "origin": {"model": "scripted"}})],
+    )
     assert talk.enter(f"/save {path}") == [f"saved 1 question to {path}"]
     assert talk.enter(f"/load {path}") == [said]
 
@@ -188,6 +225,10 @@ def test_what_was_saved_as_one_object_is_still_loaded(talk: Any, tmp_path: Path)
         json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "tokens": "many"}]}),
         json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "reasoning_lang": None}]}),
         json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "guard": None}]}),
+        *(
+            json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "origin": origin}]})
+            for origin in (None, {"model": None}, {"seed": "many"}, {"seed": math.inf}, {"adapter": 3}, {"maker": "x"})
+        ),
         json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "guard": {"mode": "never"}}]}),
         json.dumps({"model": "m", "config": {}, "turns": [{**TURN, "guard": {"step_backs": "many"}}]}),
         json.dumps(

@@ -1,6 +1,7 @@
 """Whatever a text holds, and wherever it is shown, the terminal gets what it gets for the same text made visible."""
 
 import inspect
+import io
 import itertools
 import os
 import pty
@@ -160,7 +161,7 @@ SHORTENED: dict[str, Callable[[Screen, str], object]] = {  # or laid out by the 
 }
 # One moves by itself, the other sends a text where it is not shown; they have tests of their own.
 ELSEWHERE = {"status", "copy"}
-OURS_ALONE = {"definitions", "thinking", "drop_reply", "end_progress", "training_progress", "tidy_line"}
+OURS_ALONE = {"definitions", "thinking", "end_progress", "training_progress", "tidy_line"}
 
 
 def test_every_way_to_the_screen_is_tried() -> None:
@@ -171,12 +172,22 @@ def test_every_way_to_the_screen_is_tried() -> None:
 END = b"\x04"  # nothing that is shown has it
 
 
+class Unhurried(io.TextIOWrapper):
+    """A file that writes when it has enough: the bytes are the same, and a terminal that gets them one by one is slow."""
+
+    def flush(self) -> None:
+        pass
+
+    def flush_at_last(self) -> None:
+        super().flush()
+
+
 class Terminal:
     """A real one, whose bytes are kept."""
 
     def __init__(self, **options: Any) -> None:
         self._master, slave = pty.openpty()
-        self.file = os.fdopen(slave, "w", encoding="utf-8", errors="replace", newline="")
+        self.file = Unhurried(os.fdopen(slave, "wb"), encoding="utf-8", errors="replace", newline="")
         console = SafeConsole(file=self.file, width=60, legacy_windows=False, **options)
         assert console.is_terminal
         self.screen = Screen(console, console)
@@ -191,7 +202,7 @@ class Terminal:
     def close(self) -> bytes:
         """What came."""
         self.file.write(END.decode())
-        self.file.flush()
+        self.file.flush_at_last()
         self._reader.join()  # before anything is closed, for what is on its way would be lost
         self.file.close()
         os.close(self._master)

@@ -6,7 +6,7 @@ import pytest
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
-from phi2chat.slash import COMMANDS, KEYS
+from phi2chat.slash import CALLED_ELSEWHERE, COMMANDS, KEYS
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
 PARIS = ["\nフランスの話です。\n\n### Answer:\nパリです。"]
@@ -79,7 +79,7 @@ def test_the_guard_is_said_and_set(talk: Any) -> None:
 
 def test_settings_are_listed_and_set(talk: Any) -> None:
     settings = (
-        "recipe = chat\nlang = ja\nreasoning_lang = None\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0\n"
+        "recipe = chat\nlang = ja\nreasoning_lang = that of lang\nmax_new_tokens = 512\ntemperature = {}\ntop_p = 1.0\nseed = 0\n"
         "guard = flag"
     )
     assert talk.enter("/set", "/set temperature 0.7", "/set temperature", "/set temprature 1", "/set top_p 2") == [
@@ -260,3 +260,16 @@ def test_a_setting_that_may_have_no_value_can_be_taken_back(talk: Any) -> None:
     assert talk.conversation.config.reasoning_lang == "en"
     talk.enter("/set reasoning_lang None")
     assert talk.conversation.config == ChatConfig()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("/exit", "quit"), ("／ｂｙｅ", "quit"), ("/clear", "reset"), ("/?", "help"), ("/think off", "reasoning")],
+)
+def test_who_calls_a_command_as_another_program_does_is_told_its_name(talk: Any, typed: str, meant: str) -> None:
+    assert talk.enter(typed) == [f"! /{typed.split()[0][1:]}: no such command; did you mean /{meant}?"]
+
+
+def test_what_other_programs_call_a_command_is_one_of_ours() -> None:
+    assert set(CALLED_ELSEWHERE.values()) <= COMMANDS.keys()
+    assert not CALLED_ELSEWHERE.keys() & COMMANDS.keys()

@@ -1,0 +1,59 @@
+"""What was written in /fix and not saved: when the talk ends, each goes into a file that `curate add` can read."""
+
+import contextlib
+import json
+import os
+import shlex
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_state_path
+
+from curation.errors import UserError
+from phi2chat.corrections import draft
+
+if TYPE_CHECKING:
+    from phi2chat.chat import Turn
+    from phi2chat.talk import Talk
+
+FOLDER = "drafts"
+
+
+def leave_drafts(talk: "Talk", folder: Path | None = None) -> None:
+    """Write the texts that were kept and not saved to files of their own, readable by their owner alone; say where.
+
+    One that can be read as a record is JSON, with where it came from; any other stays the text that it is.
+    """
+    left = [
+        _leave(talk, turn, text, folder or user_state_path("phi2chat") / FOLDER) for turn, text in talk.corrections.kept
+    ]
+    talk.corrections.kept.clear()
+    with contextlib.suppress(OSError):  # the terminal may be what ended
+        for path in left:
+            talk.screen.say(f"what you wrote in /fix and did not save is in {path}", "warning", wrap=False)
+        if any(path.suffix == ".json" for path in left):
+            file = shlex.quote(str(talk.corrections.file or "my.jsonl"))
+            talk.say(f"`phi2chat curate add {file} < THAT_FILE` checks and adds it")
+
+
+def _leave(talk: "Talk", turn: "Turn", text: str, folder: Path) -> Path:
+    from phi2chat.editor import from_text
+
+    try:
+        record = from_text(draft(talk.conversation, turn, datetime.now(UTC)), text)
+        return _write(folder, ".json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    except UserError:
+        return _write(folder, ".yaml", text)
+
+
+def _write(folder: Path, suffix: str, text: str) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix="fix-", suffix=suffix, dir=folder)
+    except OSError:  # better in a folder that does not last than nowhere
+        handle, name = tempfile.mkstemp(prefix="phi2chat-fix-", suffix=suffix)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+    return Path(name)
