@@ -2,14 +2,13 @@
 
 import dataclasses
 import os
-import signal
 import stat
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
+from curation.engines import ONE_PROCESS, Engine, Processes
 from curation.errors import UserError
 from curation.facts import Facts, Source
 from curation.lines import BadLine, parse_line, split_lines
@@ -28,6 +27,7 @@ class FileSource:
 
     path: Path
     facts: Facts
+    engine: Engine = ONE_PROCESS
 
     def entry(self, place: int) -> Entry:
         """The record at a place. Raises UserError where the file has changed since it was checked."""
@@ -36,6 +36,30 @@ class FileSource:
             return Entry(self.facts.lines[place], raw, Record(parse_line(raw)))
         except (OSError, BadLine):
             raise _changed(self.path) from None
+
+
+    def records(self, places: Sequence[int]) -> "FileRecords":
+        return FileRecords(self.path, [self.facts.offsets[place] for place in places])
+
+
+@dataclass(frozen=True)
+class FileRecords:
+    """The records of a file that begin at some bytes of it."""
+
+    path: Path
+    offsets: Sequence[int]
+
+    def read(self) -> Sequence[Record]:
+        """The records. Raises UserError where the file has changed since it was checked."""
+        found = []
+        try:
+            with self.path.open("rb") as file:
+                for offset in self.offsets:
+                    file.seek(offset)
+                    found.append(Record(parse_line(file.readline())))
+        except (OSError, BadLine):
+            raise _changed(self.path) from None
+        return found
 
 
 @dataclass(frozen=True)
@@ -47,20 +71,24 @@ class Scan:
     source: FileSource
 
 
-def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (), jobs: int = 0) -> Scan:
+def scan_file(
+    path: Path, chosen: frozenset[str], others: Sequence[Source] = (), engine: Engine | None = None
+) -> Scan:
     """Check a file by the chosen rules, and against others.
 
-    `jobs` is the number of processes, by default one for each core where the file is large. Memory grows with findings,
+    The work is the engine's, by default a process for each core where the file is large. Memory grows with findings,
     with the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
     Raises UserError where the file cannot be read, or changes meanwhile.
     """
     before = _stat(path)
-    jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    engine = engine or Processes()
+    if isinstance(engine, Processes) and before.st_size < _SMALL_BYTES:
+        engine = ONE_PROCESS
     checked = Checked()
     try:
-        for part in _check_chunks(path, chosen, jobs if before.st_size >= _SMALL_BYTES else 1):
+        for part in engine.map(partial(check_chunk, path, chosen), chunks_of(path)):
             _join(checked, part)
-        source = FileSource(path, checked.facts)
+        source = FileSource(path, checked.facts, engine)
         findings = in_order([*checked.findings, *check_whole(source, checked, chosen, others)])
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
@@ -79,27 +107,8 @@ def check_chunk(path: Path, chosen: frozenset[str], chunk: Chunk) -> Checked:
     return LineChecker(path, chosen).check(split_lines(content), start)
 
 
-def _check_chunks(path: Path, chosen: frozenset[str], jobs: int) -> Iterator[Checked]:
-    """The chunks in their order, of which only a few are in work at a time."""
-    if jobs == 1:
-        for chunk in _chunks(path):
-            yield check_chunk(path, chosen, chunk)
-        return
-    # A process that is forked off one with threads may hang; one that is spawned starts from nothing.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        waiting: list[Future[Checked]] = []
-        try:
-            for chunk in _chunks(path):
-                waiting.append(pool.submit(check_chunk, path, chosen, chunk))
-                if len(waiting) > 2 * jobs:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _chunks(path: Path) -> Iterator[Chunk]:
+def chunks_of(path: Path) -> Iterator[Chunk]:
+    """A file in parts that end where a line does."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = 0
@@ -117,10 +126,6 @@ def _join(whole: Checked, part: Checked) -> None:
     whole.ends.join(part.ends, whole.lines)
     whole.facts.join(part.facts, whole.lines)
     whole.lines += part.lines
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read_line(path: Path, offset: int) -> bytes:

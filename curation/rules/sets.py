@@ -2,10 +2,10 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from curation.excerpts import excerpt
-from curation.facts import Source
+from curation.facts import Questions, Source
 from curation.near import answers_differ, find_near
 from curation.records import Record
 from curation.split import family_of
@@ -92,8 +92,7 @@ def find_near_duplicates(source: Source) -> Found:
     """Questions of one language in nearly the same words; how near is said as the share of common 2- and 3-grams."""
     facts = source.facts
     places = [place for place, asked in enumerate(facts.digests["wording"]) if asked]
-    questions = Questions(source, places)
-    for pair in find_near(questions):
+    for pair in find_near(Questions(source, places), engine=source.engine):
         first, place = places[pair.first], places[pair.second]
         if facts.digests["language"][first] != facts.digests["language"][place]:
             continue
@@ -135,20 +134,6 @@ def find_imbalance(source: Source) -> Found:
             value = record.language if field == "language" else str(record.data[field])
             message = f'"{excerpt(value)}" is the {field} of {count:,} of {total:,} records'
             yield place, Fault("imbalance", message, field)
-
-
-class Questions:
-    """The questions at some places of a source, read when they are looked at."""
-
-    def __init__(self, source: Source, places: Sequence[int]) -> None:
-        self._source, self._places = source, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, number: int, /) -> str:
-        record = self._source.entry(self._places[number]).record
-        return f"{record.instruction}\n{record.input}"
 
 
 def _letters(record: Record) -> list[str]:
