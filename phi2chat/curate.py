@@ -11,6 +11,7 @@ import click
 from curation.errors import UserError
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
+from phi2chat.split import split
 from phi2chat.survey import check_split, stats
 from phi2chat.validate import validate
 
@@ -33,8 +34,7 @@ command.add_command(import_)
 command.add_command(export)
 command.add_command(stats)
 command.add_command(check_split)
-
-
+command.add_command(split)
 command.add_command(validate)
 
 
@@ -204,50 +204,6 @@ def rm(file: Path, record_id: str, yes: bool) -> None:
     screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")), wrap=False)
     screen.out.file.flush()
     remove_record(dataset, line)
-
-
-@command.command("split")
-@FILE
-@click.option(
-    "--eval",
-    "eval_percent",
-    default="10%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Part of the families to hold out.",
-)
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Where to write; by default FILE without .jsonl.")
-@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Another seed holds out others.")
-def split(file: Path, eval_percent: str, output_dir: Path | None, seed: int) -> None:
-    """Write train.jsonl, eval.jsonl and a manifest.
-
-    A record stays on its side when others are added, and a family is never on both sides.
-    """
-    from curation.records import read_dataset
-    from curation.rules import require_contract
-    from curation.split import write_split
-    from phi2chat.screen import Screen
-
-    percent = _percent(eval_percent)
-    dataset = read_dataset(file)
-    require_contract(dataset)
-    folder = output_dir or file.with_suffix("")
-    if folder == file:
-        raise UserError(f"{file}: has no ending to leave out; name the folder with --output-dir")
-    manifest = write_split(dataset, folder, percent, seed)
-    train, eval_ = manifest["train"]["records"], manifest["eval"]["records"]
-    share = 100 * eval_ / (train + eval_)
-    Screen().say(
-        f"{train} train and {eval_} eval records ({share:.1f} %) of {manifest['families']} families in {folder}"
-    )
-
-
-def _percent(text: str) -> float:
-    number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", text)
-    value = float(number[1]) if number else 0.0
-    if not 0 < value < 100 or (value < 1 and "%" not in text):
-        raise click.UsageError(f"--eval {text}: give a part of the families such as 10%")
-    return value
 
 
 def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:
