@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.dedup import dedup
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
 from phi2chat.split import split
@@ -36,6 +37,7 @@ command.add_command(stats)
 command.add_command(check_split)
 command.add_command(split)
 command.add_command(validate)
+command.add_command(dedup)
 
 
 @command.command("list")
