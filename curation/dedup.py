@@ -46,8 +46,8 @@ class Doublets:
 def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: Engine | None = None) -> Doublets:
     """The records that can go, each at least `threshold` like one that stays (see `near.likeness`).
 
-    They are of one language and of different families: a family has rephrasings by design. Where the two answers exclude
-    each other, both stay. Raises UserError where the file cannot be read.
+    They are of one language and of different families: a family has rephrasings by design. Where the two answers
+    exclude each other, both stay. Raises UserError where the file cannot be read.
     """
     scan = scan_file(path, frozenset({"leak"}), engine=engine)  # a rule that looks at no line alone
     source = scan.source
@@ -79,7 +79,7 @@ def _choose(
     heads: dict[int, int] = {}
     groups: defaultdict[int, list[int]] = defaultdict(list)
     unlike = contradictions = 0
-    for place, (first, alike) in sorted(nearest.items()):
+    for place, (first, _) in sorted(nearest.items()):
         head = heads.get(first, first)
         entry, other = source.entry(place).record, source.entry(head).record
         if head != first and _likeness(other, entry) < threshold:

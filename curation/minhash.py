@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 _BANDS, _ROWS = 32, 3
 _HASHES = _BANDS * _ROWS
 _SEED = 42
-_NEIGHBOURS = 100  # of a bucket, each is held against so many; ten thousand questions of one form would be as many pairs
+_NEIGHBOURS = (
+    100  # of a bucket, each is held against so many; ten thousand questions of one form would be as many pairs
+)
 _CANDIDATES = 8  # a text, the likeliest by the estimate
 _CROWDED_BANDS = 8  # of the 32: one of 0.55 is met in the others with probability 0.987
 _DEVIATIONS = 3  # below the threshold, an estimate is still believed
 _AT_A_TIME = 50_000  # pairs whose hashes are compared at once: 10 MB
-_HELD_PAIRS = 2_000_000  # before the likeliest of each text are chosen
+_HELD_PAIRS = 1_000_000  # before the likeliest of each text are chosen
+
+Places = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,9 @@ class Candidates:
     `crowded` are the places of texts worded as so many others that not each was held against each.
     """
 
-    firsts: NDArray[np.int64]
-    seconds: NDArray[np.int64]
-    crowded: NDArray[np.int64]
+    firsts: Places
+    seconds: Places
+    crowded: Places
 
 
 def sketch(texts: Sequence[Sketched]) -> Sketches:
@@ -89,7 +93,7 @@ def sketch(texts: Sequence[Sketched]) -> Sketches:
     return made
 
 
-def propose(sketches: Sketches, places: NDArray[np.int64], threshold: float, across: int = 0) -> Candidates:
+def propose(sketches: Sketches, places: Places, threshold: float, across: int = 0) -> Candidates:
     """The pairs among some texts that may be at least `threshold` alike. Memory is 40 bytes a text, and the pairs.
 
     With `across`, only pairs of a place before it and one from there on.
@@ -117,22 +121,22 @@ def propose(sketches: Sketches, places: NDArray[np.int64], threshold: float, acr
             pairs, likely = _choose(pairs, likely, crowded)
     pairs, likely = _choose(pairs, likely, crowded)
     return Candidates(
-        (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64),
-        (pairs >> np.uint64(32)).astype(np.int64),
-        np.flatnonzero(crowded > _CROWDED_BANDS),
+        (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32),
+        (pairs >> np.uint64(32)).astype(np.int32),
+        np.flatnonzero(crowded > _CROWDED_BANDS).astype(np.int32),
     )
 
 
-def first_places(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def first_places(keys: NDArray[np.uint64]) -> Places:
     """For each place, the first that has the same key."""
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-    return first[which]
+    return first.astype(np.int32)[which]
 
 
-Met = tuple[NDArray[np.int64], NDArray[np.int64]]
+Met = tuple[Places, Places]
 
 
-def _meet(sketches: Sketches, places: NDArray[np.int64], band: int, crowded: NDArray[np.uint8]) -> Iterator[Met]:
+def _meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uint8]) -> Iterator[Met]:
     """Places of one bucket, of which one has all subjects that the other has."""
     keys = sketches.same[places].astype(np.uint64)
     for row in range(_ROWS * band, _ROWS * (band + 1)):
@@ -141,9 +145,11 @@ def _meet(sketches: Sketches, places: NDArray[np.int64], band: int, crowded: NDA
     turn = np.uint64(2 * band)
     turned = (sketches.masks[places] << turn) | (sketches.masks[places] >> (np.uint64(64) - turn) if band else 0)
     order = np.lexsort((turned, keys))
+    del turned
     keys, sorted_ = keys[order], places[order]
+    del order
     masks = sketches.masks[sorted_]
-    at = np.arange(len(keys))
+    at = np.arange(len(keys), dtype=np.int32)
     for distance in range(1, _NEIGHBOURS + 1):
         at = at[: np.searchsorted(at, len(keys) - distance)]
         at = at[keys[at] == keys[at + distance]]
@@ -156,16 +162,16 @@ def _meet(sketches: Sketches, places: NDArray[np.int64], band: int, crowded: NDA
     crowded[sorted_[at]] += 1
 
 
-def _choose(pairs: NDArray[np.uint64], likely: NDArray[np.uint8], crowded: NDArray[np.uint8]) -> tuple[
-    NDArray[np.uint64], NDArray[np.uint8]
-]:
+def _choose(
+    pairs: NDArray[np.uint64], likely: NDArray[np.uint8], crowded: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     """The likeliest pairs of each later text, sorted by that."""
     seconds = pairs >> np.uint64(32)
     order = np.lexsort((pairs, 255 - likely, seconds))
     seconds = seconds[order]
-    begins = np.flatnonzero(np.r_[True, seconds[1:] != seconds[:-1]]) if len(seconds) else np.empty(0, np.int64)
+    begins = np.flatnonzero(np.r_[True, seconds[1:] != seconds[:-1]]) if len(seconds) else np.empty(0, np.intp)
     rank = np.arange(len(seconds)) - np.repeat(begins, np.diff(np.r_[begins, len(seconds)]))
-    crowded[seconds[rank >= _CANDIDATES].astype(np.int64)] = _BANDS
+    crowded[seconds[rank >= _CANDIDATES].astype(np.int32)] = _BANDS
     kept = np.sort(order[rank < _CANDIDATES])
     return pairs[kept], likely[kept]
 

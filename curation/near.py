@@ -130,8 +130,8 @@ def find_near(
     """For each text, of those before it that are at least `threshold` alike, the one most alike (see `likeness`).
 
     With `across`, only texts from that place on are held against only those before it. Up to 5,000 texts, none is
-    missed, but where a hundred and more share their rarest grams it is only likely. Of more, MinHash proposes pairs: one
-    of likeness 0.55 is missed with a probability of 0.004. The work is the engine's; memory is 170 bytes a text.
+    missed, but where a hundred and more share their rarest grams it is only likely. Of more, MinHash proposes pairs:
+    one of likeness 0.55 is missed with a probability of 0.004. The work is the engine's; memory is 200 bytes a text.
     """
     many: Texts = HeldTexts(texts) if isinstance(texts, Sequence) else texts
     if len(many) > EXACT_TEXTS:
@@ -182,7 +182,7 @@ def _find_in_many(texts: Texts, threshold: float, across: int, engine: Engine) -
     for part in engine.map(_sketch, (texts.portion(range(start, min(start + _BATCH, count))) for start in starts)):
         end = sketches.put(end, part)
     # Of texts with the same key only the first is held against others, and with `across` the first of each side.
-    places = np.arange(count)
+    places = np.arange(count, dtype=np.int32)
     above = places >= across
     first = first_places(sketches.keys)
     own = first_places(sketches.keys ^ above.astype(np.uint64)) if across else first
@@ -194,8 +194,8 @@ def _find_in_many(texts: Texts, threshold: float, across: int, engine: Engine) -
         for at in range(0, len(candidates.firsts), _BATCH):
             pairs = np.stack([candidates.firsts[at : at + _BATCH], candidates.seconds[at : at + _BATCH]])
             needed, numbers = np.unique(pairs, return_inverse=True)
-            one, other = numbers.reshape(pairs.shape).tolist()
-            yield texts.portion(needed.tolist()), one, other
+            firsts, seconds = numbers.reshape(pairs.shape)
+            yield texts.portion(needed.tolist()), firsts.tolist(), seconds.tolist()
 
     likenesses = (one for batch in engine.map(_compare_all, tasks()) for one in batch)
     for one, other, alike in zip(candidates.firsts, candidates.seconds, likenesses, strict=True):
@@ -227,7 +227,9 @@ def _sketch(portion: Portion) -> "Sketches":
 def _compare_all(pairs: _Pairs) -> list[float]:
     portion, firsts, seconds = pairs
     texts = portion.read()
-    cached = lru_cache(maxsize=1000)(lambda number: _read_normal(unicodedata.normalize("NFKC", texts[number]).casefold()))
+    cached = lru_cache(maxsize=1000)(
+        lambda number: _read_normal(unicodedata.normalize("NFKC", texts[number]).casefold())
+    )
     return [_compare(cached(first), cached(second)) for first, second in zip(firsts, seconds, strict=True)]
 
 

@@ -44,6 +44,7 @@ class RayEngine:
 
 
 def _call(batch: dict[str, Any], function: bytes) -> dict[str, Any]:
+    result: tuple[Any, Exception | None]
     try:
         result = (pickle.loads(function)(pickle.loads(batch["task"][0])), None)
     except Exception as error:  # Ray would wrap it in one of its own

@@ -11,8 +11,9 @@ from pathlib import Path
 from curation.engines import ONE_PROCESS, Engine, Processes
 from curation.errors import UserError
 from curation.facts import Facts, Source
+from curation.findings import Findings, Run
 from curation.lines import BadLine, parse_line, split_lines
-from curation.records import Entry, Finding, Record
+from curation.records import Entry, Record
 from curation.rules.check import Checked, LineChecker, check_whole, in_order
 
 CHUNK_BYTES = 4 * 2**20  # what a process reads at a time, to the end of a line
@@ -36,7 +37,6 @@ class FileSource:
             return Entry(self.facts.lines[place], raw, Record(parse_line(raw)))
         except (OSError, BadLine):
             raise _changed(self.path) from None
-
 
     def records(self, places: Sequence[int]) -> "FileRecords":
         return FileRecords(self.path, [self.facts.offsets[place] for place in places])
@@ -67,29 +67,31 @@ class Scan:
     """What was found in a file: how many lines it has, all findings in their order, and its records as a source."""
 
     lines: int
-    findings: list[Finding]
+    findings: Findings
     source: FileSource
 
 
-def scan_file(
-    path: Path, chosen: frozenset[str], others: Sequence[Source] = (), engine: Engine | None = None
-) -> Scan:
+def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (), engine: Engine | None = None) -> Scan:
     """Check a file by the chosen rules, and against others.
 
-    The work is the engine's, by default a process for each core where the file is large. Memory grows with findings,
-    with the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
+    The work is the engine's, by default a process for each core where the file is large. Memory grows with
+    the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
     Raises UserError where the file cannot be read, or changes meanwhile.
     """
     before = _stat(path)
     engine = engine or Processes()
     if isinstance(engine, Processes) and before.st_size < _SMALL_BYTES:
         engine = ONE_PROCESS
-    checked = Checked()
+    checked, findings, of_lines = Checked(), Findings(), Run()
     try:
         for part in engine.map(partial(check_chunk, path, chosen), chunks_of(path)):
+            for finding in in_order(part.findings):
+                of_lines.append(dataclasses.replace(finding, line=finding.line + checked.lines))
             _join(checked, part)
+        findings.add_run(of_lines)
         source = FileSource(path, checked.facts, engine)
-        findings = in_order([*checked.findings, *check_whole(source, checked, chosen, others)])
+        for run in check_whole(source, checked, chosen, others):
+            findings.add(run)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     after = _stat(path)
@@ -122,9 +124,8 @@ def chunks_of(path: Path) -> Iterator[Chunk]:
 
 def _join(whole: Checked, part: Checked) -> None:
     before = whole.lines
-    whole.findings += [dataclasses.replace(finding, line=finding.line + before) for finding in part.findings]
-    whole.ends.join(part.ends, whole.lines)
-    whole.facts.join(part.facts, whole.lines)
+    whole.ends.join(part.ends, before)
+    whole.facts.join(part.facts, before)
     whole.lines += part.lines
 
 

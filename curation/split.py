@@ -41,9 +41,7 @@ class Split:
     pins: Mapping[str, Side]
 
 
-def split_by_family(
-    dataset: Dataset, eval_percent: float, seed: int, pins: Mapping[str, Side] | None = None
-) -> Split:
+def split_by_family(dataset: Dataset, eval_percent: float, seed: int, pins: Mapping[str, Side] | None = None) -> Split:
     """Put every record on a side. Adding a record moves no other; a family never stands on both sides.
 
     Where the rule leaves a side empty, the family nearest to its limit is pinned to that side; hand the pins of the

@@ -6,7 +6,17 @@ from typing import Any
 
 from curation.errors import UserError
 from curation.records import Dataset, Line
-from curation.split import MANIFEST, SIDES, Split, family_of, read_manifest, read_split, rule_of, split_by_rule, write_sides
+from curation.split import (
+    MANIFEST,
+    SIDES,
+    Split,
+    family_of,
+    read_manifest,
+    read_split,
+    rule_of,
+    split_by_rule,
+    write_sides,
+)
 from curation.store import content_digest
 
 
@@ -27,7 +37,7 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
     split of `curate split`, where an id stands there with another content, and where nothing could be written.
     """
     if not (folder / MANIFEST).exists():
-        raise UserError(f"{folder}: has no {MANIFEST}, so nobody knows how it was split; split with `phi2chat curate split`")
+        raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
     manifest, old = read_manifest(folder / MANIFEST), read_split(folder)
     there = {
         content_digest(record.data): (side, line.number, record.id)

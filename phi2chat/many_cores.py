@@ -17,7 +17,7 @@ ENGINE = click.option(
     type=click.Choice(["processes", "ray"]),
     default="processes",
     show_default=True,
-    help="Who does the work; ray is a cluster whose machines all see the file at its path, or two processes or more here.",
+    help="Who does the work. Ray's workers may be on several machines, where the file has the same path.",
 )
 
 

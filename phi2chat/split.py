@@ -57,7 +57,8 @@ def split(
 
         added = add_to_split(dataset, add_to)
         there = f"; {added.skipped} were there" if added.skipped else ""
-        Screen().say(f"added {added.train} train and {added.eval} eval records{there}; now {_told(added.manifest, add_to)}")
+        now = _told(added.manifest, add_to)
+        Screen().say(f"added {added.train} train and {added.eval} eval records{there}; now {now}")
         return
     folder = output_dir or file.with_suffix("")
     if folder == file:

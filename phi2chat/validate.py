@@ -12,7 +12,7 @@ from phi2chat.many_cores import ENGINE, JOBS, choose_engine
 
 if TYPE_CHECKING:
     from curation.engines import Engine
-    from curation.records import Finding
+    from curation.findings import Findings
     from curation.scan import FileSource
     from phi2chat.reports import Report
     from phi2chat.screen import Screen
@@ -109,10 +109,11 @@ def _check(
     max_length: int | None,
     screen: "Screen",
 ) -> "Report":
+    from curation.findings import AllFindings
     from curation.scan import scan_file
     from phi2chat.reports import Report
 
-    findings: list[Finding] = []
+    findings: list[Findings] = []
     unreadable: list[str] = []
     sources: list[FileSource] = []
     records = 0
@@ -125,7 +126,7 @@ def _check(
             unreadable.append(str(error))
             continue
         records += scan.lines
-        findings += scan.findings
+        findings.append(scan.findings)
         sources.append(scan.source)
     rates: dict[str, float] = {}
     if tokenizer is not None and max_length is not None:
@@ -133,10 +134,9 @@ def _check(
 
         paths = [source.path for source in sources]
         too_long, rates = count_tokens(paths, tokenizer, max_length, screen)
-        findings += [finding for finding in too_long if finding.rule in chosen]
-        order = {path: place for place, path in enumerate(files)}
-        findings.sort(key=lambda one: (order[one.path], one.line, one.column))
-    return Report(records, findings, unreadable, rates)
+        for source, found in zip(sources, findings, strict=True):
+            found.add(one for one in too_long if one.path == source.path and one.rule in chosen)
+    return Report(records, AllFindings(findings), unreadable, rates)
 
 
 def _read_accepted(baseline: Path) -> frozenset[str]:

@@ -37,9 +37,7 @@ def dataset_of(kinds: Sequence[Kind], path: Path = Path("x.jsonl"), start: int =
 
 def sides_in(folder: Path) -> dict[str, str]:
     train, eval_ = read_split(folder)
-    return {
-        str(record.id): side for side, data in (("train", train), ("eval", eval_)) for _, record in data.records()
-    }
+    return {str(record.id): side for side, data in (("train", train), ("eval", eval_)) for _, record in data.records()}
 
 
 @given(KINDS, PERCENTS, st.integers(0, 3))
@@ -82,9 +80,7 @@ def test_nothing_moves_when_records_come(first: list[Kind], more: list[Kind], pe
             after = sides_in(folder)
             assert len(after) == len(first) + len(more)
             assert after.items() >= before.items()
-            families = [
-                {family_of(record) for _, record in data.records()} for data in read_split(folder)
-            ]
+            families = [{family_of(record) for _, record in data.records()} for data in read_split(folder)]
             assert not families[0] & families[1]
 
 

@@ -632,9 +632,7 @@ def test_a_file_is_split_into_a_folder_of_its_name(phi2chat: Phi2Chat, data: Pat
 
 
 @pytest.mark.parametrize("share", ["30%", "30", "0.3", ".3", "0.30 "])
-def test_a_share_and_a_percentage_hold_out_the_same(
-    phi2chat: Phi2Chat, data: Path, tmp_path: Path, share: str
-) -> None:
+def test_a_share_and_a_percentage_hold_out_the_same(phi2chat: Phi2Chat, data: Path, tmp_path: Path, share: str) -> None:
     assert phi2chat("curate", "split", "data.jsonl", "--eval", share).returncode == 0
     assert json.loads(text_of(tmp_path / "data" / "manifest.json"))["eval_percent"] == 30
 
