@@ -4,11 +4,11 @@
     python benchmarks/curate.py --records 1000000 --rows contract,near --output results.json
 
 The file is made by this program with a fixed seed: Japanese records with reasonings and answers of about 150
-characters, of which one question in fifty is asked twice in other words; `--faulty` leaves the answer out of each. Each
-row is a process of its own. Seconds are those of the wall from its start to its end, and CPU seconds those of it and its
-children. Memory is the size of all of them together, the largest of five looks a second; what they share counts once
-(PSS), where the system says so. `jsonschema-rs`, `datasets` and pandas are peers: a row of one that is not installed
-says so. The dependencies of this project are enough for all others.
+characters, of which one question in fifty is asked twice in other words; `--faulty` leaves the answer out of each.
+Each row is a process of its own. Seconds are those of the wall from its start to its end, and CPU seconds those of it
+and its children. Memory is the size of all of them together, the largest of five looks a second; what they share counts
+once (PSS), where the system says so. `jsonschema-rs`, `datasets` and pandas are peers: a row of one that is not
+installed says so. The dependencies of this project are enough for all others.
 """
 
 import argparse
@@ -43,13 +43,26 @@ KATAKANA = (
 )
 HIRAGANA = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわ"
 FORMS = (
-    "{}の{}はどこにありますか。", "{}と{}の違いは何ですか。", "なぜ{}は{}より多いのですか。", "{}は{}に使われますか。",
-    "{}について{}の面から説明してください。", "{}を{}に変えるにはどうすればよいですか。", "{}が{}になったのはいつですか。",
-    "{}の例として{}を挙げられますか。", "「{}」と「{}」を使って文を作ってください。", "{}の{}を三つ挙げてください。",
-    "{}へ行くとき{}は必要ですか。", "{}の中で{}はどんな役割ですか。", "{}で{}をやさしく教えてください。",
-    "もし{}がなかったら{}はどうなりますか。", "{}にとって{}とは何ですか。", "{}と{}の関係を一言で言うと？",
-    "{}を英語で言うと{}で合っていますか。", "{}の{}は法律で決まっていますか。", "{}の作り方と{}の保存のしかたを教えて。",
-)  # fmt: skip
+    "{}の{}はどこにありますか。",
+    "{}と{}の違いは何ですか。",
+    "なぜ{}は{}より多いのですか。",
+    "{}は{}に使われますか。",
+    "{}について{}の面から説明してください。",
+    "{}を{}に変えるにはどうすればよいですか。",
+    "{}が{}になったのはいつですか。",
+    "{}の例として{}を挙げられますか。",
+    "「{}」と「{}」を使って文を作ってください。",
+    "{}の{}を三つ挙げてください。",
+    "{}へ行くとき{}は必要ですか。",
+    "{}の中で{}はどんな役割ですか。",
+    "{}で{}をやさしく教えてください。",
+    "もし{}がなかったら{}はどうなりますか。",
+    "{}にとって{}とは何ですか。",
+    "{}と{}の関係を一言で言うと？",
+    "{}を英語で言うと{}で合っていますか。",
+    "{}の{}は法律で決まっていますか。",
+    "{}の作り方と{}の保存のしかたを教えて。",
+)
 # How a question is asked again.
 POLITER = (
     ("ですか。", "でしょうか。"),

@@ -38,6 +38,7 @@ JAPANESE = {
     "phi2chat completion": "シェル補完のスクリプトを出力します",
     "phi2chat curate add": "レコードを追加します（フォーム、フラグ、または標準入力のJSON）",
     "phi2chat curate check-split": "学習側から評価側に漏れているid、ファミリー、質問を挙げます",
+    "phi2chat curate dedup": "ほぼ同じことを尋ねるレコードを挙げ、それらを除いたファイルを書きます",
     "phi2chat curate edit": "レコードを `$EDITOR`、またはフォームで直します",
     "phi2chat curate export": "レコードをほかのプログラムの形式（messages、Alpaca、xlsx、Parquetなど）で書き出します",
     "phi2chat curate import": "xlsx、csv、json、jsonl、parquetなどからレコードを取り込みます",

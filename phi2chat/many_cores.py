@@ -32,5 +32,5 @@ def choose_engine(name: str, jobs: int) -> "Engine":
     except ModuleNotFoundError as error:
         if error.name not in ("ray", "ray.data"):
             raise
-        raise UserError("--engine ray: Ray is not installed; run `pip install 'phi2chat[ray]'`") from None
+        raise UserError("--engine ray: Ray is not installed; run `pip install 'ray[data]'`") from None
     return RayEngine(jobs)
