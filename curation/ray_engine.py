@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
-import ray
-import ray.data
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -16,10 +14,13 @@ Result = TypeVar("Result")
 class RayEngine:
     """Ray Data; it joins the cluster that RAY_ADDRESS names, and starts Ray on this machine where that names none.
 
-    With `jobs`, Ray starts that many workers here. Files have to be found by every worker under the same path.
+    With `jobs`, Ray starts that many workers here. Files have to be found by every worker under the same path. Raises
+    ModuleNotFoundError where Ray is not installed.
     """
 
     def __init__(self, jobs: int = 0) -> None:
+        import ray.data
+
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns about what it may do later
         if not ray.is_initialized():
             alone = None if "RAY_ADDRESS" in os.environ or not jobs else jobs
@@ -31,6 +32,8 @@ class RayEngine:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """The results in the order of the tasks; an error of a task is raised as it was."""
+        import ray.data
+
         packed = [{"task": pickle.dumps(task)} for task in tasks]
         if not packed:
             return

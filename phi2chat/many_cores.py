@@ -27,10 +27,11 @@ def choose_engine(name: str, jobs: int) -> "Engine":
         from curation.engines import Processes
 
         return Processes(jobs)
+    from curation.ray_engine import RayEngine
+
     try:
-        from curation.ray_engine import RayEngine
+        return RayEngine(jobs)
     except ModuleNotFoundError as error:
         if error.name not in ("ray", "ray.data"):
             raise
         raise UserError("--engine ray: Ray is not installed; run `pip install 'ray[data]'`") from None
-    return RayEngine(jobs)
