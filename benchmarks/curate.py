@@ -4,17 +4,21 @@
     python benchmarks/curate.py --records 1000000 --rows contract,near --output results.json
 
 The file is made by this program with a fixed seed: Japanese records with reasonings and answers of about 150
-characters, of which one question in fifty is nearly that of another record. Each row is a process of its own. Seconds
-are those of the wall from its start to its end, and CPU seconds those of it and its children. Memory is the size of
-all of them together, the largest of five looks a second; what they share counts once (PSS). `jsonschema-rs` is a peer
-that has to be installed for its row.
+characters, of which one question in fifty is asked twice in other words; `--faulty` leaves the answer out of each.
+Each row is a process of its own. Seconds are those of the wall from its start to its end, and CPU seconds those of it
+and its children. Memory is the size of all of them together, the largest of five looks a second; what they share counts
+once (PSS), where the system says so. `jsonschema-rs`, `datasets` and pandas are peers: a row of one that is not
+installed says so. The dependencies of this project are enough for all others.
 """
 
 import argparse
+import csv
+import itertools
 import json
 import os
 import platform
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,14 +31,46 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "curation" / "record.schema.json"
-NAMES = [
-    a + b + c for a in "青赤白黒金銀東西南北上下" for b in "山川田野原村森林島崎橋" for c in "駅町市寺神社湖城門港園"
-]
-ENDS = ("はどこにありますか。", "は何で知られていますか。", "へはどう行けばよいですか。", "はいつできましたか。")
-REASON = "という名前の場所を地図で探すと、川の近くの広い平野に、古い道に沿って家や店が並んでいるのが見つかります。"
-ANSWER = "は川の近くの平野にあります。古い道に沿って家や店が並んでいて、春には祭りを見に来る人が多い所です。"
-HILLS = "そこから見える山の名前も、道の名前も、同じ字で始まります。"
-WAY = "駅からは歩いて行けますが、坂が多いので時間がかかります。"
+KANJI = (
+    "山川田野原村森林島崎橋駅町市寺神社湖城門港園青赤白黒金銀東西南北火水木土星空海風雨雪花草鳥魚犬猫馬牛虫石岩谷坂道車船"
+    "家店学校本紙字文数計算理科歴史地図国県王戦平和法律税商売農工鉄鋼銅電気光音熱力波植医薬病院心体手足目耳口食飲酒茶米麦"
+    "豆菜果塩油糖味色形線面点角円球時秒年週春夏秋冬朝昼夜古新旧長短深浅速遅強弱軽重生死父母兄弟友民族語話書画歌舞劇映芸術"
+    "建築設備機械器材料技研究発明観測実験記録説質問題名番放送新聞雑誌郵通信交運輸旅行温泉宿料"
+)
+KATAKANA = (
+    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリ"
+    "ルレロワガギグゲゴザジズダデドバビブパピ"
+)
+HIRAGANA = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわ"
+FORMS = (
+    "{}の{}はどこにありますか。",
+    "{}と{}の違いは何ですか。",
+    "なぜ{}は{}より多いのですか。",
+    "{}は{}に使われますか。",
+    "{}について{}の面から説明してください。",
+    "{}を{}に変えるにはどうすればよいですか。",
+    "{}が{}になったのはいつですか。",
+    "{}の例として{}を挙げられますか。",
+    "「{}」と「{}」を使って文を作ってください。",
+    "{}の{}を三つ挙げてください。",
+    "{}へ行くとき{}は必要ですか。",
+    "{}の中で{}はどんな役割ですか。",
+    "{}で{}をやさしく教えてください。",
+    "もし{}がなかったら{}はどうなりますか。",
+    "{}にとって{}とは何ですか。",
+    "{}と{}の関係を一言で言うと？",
+    "{}を英語で言うと{}で合っていますか。",
+    "{}の{}は法律で決まっていますか。",
+    "{}の作り方と{}の保存のしかたを教えて。",
+)
+# How a question is asked again.
+POLITER = (
+    ("ですか。", "でしょうか。"),
+    ("ますか。", "ますでしょうか。"),
+    ("ください。", "くださいませんか。"),
+    ("て。", "てくれますか。"),
+)
+LINKS = ("そのため", "一方で", "まず", "つぎに", "だから", "ただし", "ふつう", "たとえば", "もともと", "いまでは")
 
 CHECK = "import json,sys; from jsonschema import Draft202012Validator as V; v=V(json.load(open(sys.argv[2])))"
 CHECK_RS = "import json,sys; from jsonschema_rs import validator_for; v=validator_for(json.load(open(sys.argv[2])))"
@@ -47,8 +83,12 @@ DATASETS = (
 PANDAS = "import sys, pandas; pandas.read_json(sys.argv[1], lines=True)"
 
 
+def curate(*options: str) -> list[str]:
+    return [sys.executable, "-m", "phi2chat", "curate", *options]
+
+
 def validate(*options: str) -> list[str]:
-    return [sys.executable, "-m", "phi2chat", "curate", "validate", "FILE", *options]
+    return curate("validate", "FILE", *options)
 
 
 def run_python(code: str) -> list[str]:
@@ -61,6 +101,7 @@ ROWS = {
     "no-script": ("ours: all but script and near duplicates", validate("--ignore", "script,near-duplicate")),
     "script": ("ours: form, contract and script", validate("--select", "form,contract,script")),
     "near": ("ours: `--select near-duplicate`", validate("--select", "near-duplicate")),
+    "import": ("ours: `curate import` of the same as csv", curate("import", "TABLE", "--into", "IMPORTED")),
     "jsonschema": ("json + jsonschema", run_python(CHECK + LOOP)),
     "jsonschema-rs": ("json + jsonschema-rs", run_python(CHECK_RS + LOOP)),
     "datasets": ("`datasets.load_dataset` (reads, checks nothing)", run_python(DATASETS)),
@@ -68,31 +109,72 @@ ROWS = {
 }
 
 
-def write_records(path: Path, count: int) -> None:
-    chance, last = random.Random(42), ""
+def make_word(chance: random.Random) -> str:
+    kind = chance.random()
+    if kind < 0.6:
+        return "".join(chance.choices(KANJI, k=chance.choice((2, 2, 2, 3, 4))))
+    if kind < 0.85:
+        return "".join(chance.choices(KATAKANA, k=chance.choice((3, 4, 5)))) + chance.choice(("", "", "ー"))
+    if kind < 0.93:
+        return "".join(chance.choices(HIRAGANA, k=chance.choice((3, 4, 5))))
+    return str(chance.randrange(1, 2000))
+
+
+def make_text(chance: random.Random, about: list[str]) -> str:
+    return "".join(
+        f"{chance.choice(LINKS)}{chance.choice(about)}は{make_word(chance)}と{chance.choice(('ともに', 'くらべて'))}"
+        f"{make_word(chance)}が{chance.choice(('多い', '少ない', '大きい', '変わりやすい'))}ものです。"
+        for _ in range(4)
+    )
+
+
+def write_records(path: Path, count: int, faulty: bool = False) -> None:
+    """Questions about words of which some are common and most are rare; one in fifty is asked again, more politely."""
+    chance = random.Random(42)
+    words = [make_word(chance) for _ in range(max(2000, min(60_000, count // 4)))]
+    weights = list(itertools.accumulate(1 / (place + 300) for place in range(len(words))))
+    asked: list[tuple[str, list[str]]] = []
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
-            name = f"{chance.choice(NAMES)}{chance.choice(NAMES)}{chance.choice(NAMES)}"
-            end = chance.choice(ENDS)
-            if number and number % 50 == 0:  # asked before, with another ending
-                name, end = last, "はどこにあるのでしょうか。"
+            if number % 50 == 49:
+                question, about = chance.choice(asked)
+                for plain, polite in POLITER:
+                    if question.endswith(plain):
+                        question = question.removesuffix(plain) + polite
+                        break
+            else:
+                about = chance.choices(words, cum_weights=weights, k=2)
+                question = chance.choice(FORMS).format(*about)
+                asked = [*asked[-999:], (question, about)] if number % 20 == 0 else asked
             record = {
-                "id": f"place-{number}",
-                "instruction": f"{name}{end}",
-                "reasoning": f"{name}{REASON}{name}はその中の一つです。{HILLS * 2}",
-                "answer": f"{name}{ANSWER}{WAY * 3}",
+                "id": f"q-{number}",
+                "instruction": question,
+                "reasoning": make_text(chance, about),
+                "answer": make_text(chance, about),
                 "language": "ja",
-                "family": f"place-{number}",
-                "category": f"place-{number % 7}",
+                "family": f"q-{number}",
+                "category": f"kind-{number % 7}",
                 "license": "MIT",
             }
-            last = name
+            if faulty:
+                del record["answer"]
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def write_table(path: Path) -> None:
+    with path.open(encoding="utf-8") as file, path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as table:
+        rows = map(json.loads, file)
+        first = next(rows)
+        writer = csv.DictWriter(table, first)
+        writer.writeheader()
+        writer.writerow(first)
+        writer.writerows(rows)
 
 
 def measure(command: list[str], path: Path) -> dict:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
-    argv = [str(path) if part == "FILE" else part for part in command]
+    files = {"FILE": path, "TABLE": path.with_suffix(".csv"), "IMPORTED": path.with_name("imported.jsonl")}
+    argv = [str(files.get(part, part)) for part in command]
     start = time.perf_counter()
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     peak = [0]
@@ -103,8 +185,11 @@ def measure(command: list[str], path: Path) -> dict:
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
     watcher.join()
-    if process.returncode and said.strip():  # a check that finds something ends with 1, and says nothing
-        return {"failed": said.strip().splitlines()[-1:] or [process.returncode]}
+    if missing := re.search(r"No module named '([\w.]+)'", said):
+        return {"failed": [f"{missing[1]} is not installed"]}
+    # A check that finds something ends with 1 and its last line is the summary on stdout; an error is on stderr alone.
+    if process.returncode not in (0, 1) or "Traceback" in said or said.startswith("phi2chat: "):
+        return {"failed": said.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]}
     cpu = usage.ru_utime + usage.ru_stime
     return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "peak_mib": round(peak[0] / 2**20)}
 
@@ -115,7 +200,8 @@ def watch(process: subprocess.Popen, peak: list[int]) -> None:
         size = 0
         try:
             for one in [root, *root.children(recursive=True)]:
-                size += one.memory_full_info().pss
+                memory = one.memory_full_info()
+                size += getattr(memory, "pss", memory.rss)
         except psutil.NoSuchProcess as error:  # one of them has just ended
             if error.pid == root.pid:
                 return
@@ -137,12 +223,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--faulty", action="store_true")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    results = {"machine": f"{os.cpu_count()} cores, {platform.machine()}", **versions(), "records": args.records}
+    results = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        **versions(),
+        "records": args.records,
+        "faulty": args.faulty,
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "records.jsonl"
-        write_records(path, args.records)
+        write_records(path, args.records, args.faulty)
+        if "import" in args.rows.split(","):
+            write_table(path)
         results["megabytes"] = round(path.stat().st_size / 1e6, 1)
         print(f"{args.records:,} records, {results['megabytes']} MB\n")
         print("| row | seconds | CPU seconds | records/s | peak MiB |\n| --- | --- | --- | --- | --- |")

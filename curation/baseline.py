@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from curation.errors import UserError
@@ -13,7 +13,7 @@ from curation.store import write_atomically
 _VERSION = 1
 
 
-def fingerprints(findings: Sequence[Finding]) -> list[str]:
+def fingerprints(findings: Collection[Finding]) -> list[str]:
     """A fingerprint for each: of the file's name, the rule, the field, its text, and how many the same stand before it.
 
     It stays where other lines come and go, and changes where the text that it is about does.
@@ -28,7 +28,7 @@ def fingerprints(findings: Sequence[Finding]) -> list[str]:
     return found
 
 
-def write_baseline(path: Path, findings: Sequence[Finding]) -> None:
+def write_baseline(path: Path, findings: Collection[Finding]) -> None:
     """Write the fingerprints of what is found now, each with what it was about, for people to read."""
     rows = [
         {"fingerprint": fingerprint, "path": finding.path.name, "rule": finding.rule, "message": finding.message}
@@ -50,7 +50,7 @@ def read_baseline(path: Path) -> frozenset[str]:
         raise UserError(f"{path}: is not a baseline; write one with --update-baseline") from None
 
 
-def without_accepted(findings: Sequence[Finding], accepted: Iterable[str]) -> list[Finding]:
+def without_accepted(findings: Collection[Finding], accepted: Iterable[str]) -> list[Finding]:
     """The findings that no baseline names."""
     known = frozenset(accepted)
     return [one for one, mark in zip(findings, fingerprints(findings), strict=True) if mark not in known]

@@ -2,12 +2,13 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+from curation.engines import ONE_PROCESS, Engine
 from curation.near import comparison_key
 from curation.records import Dataset, Entry, Record
 
@@ -50,6 +51,12 @@ class Facts:
                 yield first[one], place
 
 
+class Records(Protocol):
+    """Some records of a source, which can be handed to another process and are read there."""
+
+    def read(self) -> Sequence[Record]: ...
+
+
 class Source(Protocol):
     """Where the records of facts can be read again; places count from 0."""
 
@@ -58,6 +65,15 @@ class Source(Protocol):
 
     @property
     def facts(self) -> Facts: ...
+
+    @property
+    def engine(self) -> Engine:
+        """Who does the work on many of them."""
+        ...
+
+    def records(self, places: Sequence[int]) -> Records:
+        """The records at some places, in that order, read when they are asked for."""
+        ...
 
     def entry(self, place: int) -> Entry:
         """The record at a place, with its line."""
@@ -70,6 +86,7 @@ class DatasetSource:
 
     dataset: Dataset
     facts: Facts
+    engine: Engine = ONE_PROCESS
 
     @property
     def path(self) -> Path:
@@ -79,6 +96,43 @@ class DatasetSource:
         line = self.dataset.lines[self.facts.lines[place] - 1]
         assert line.record is not None
         return Entry(line.number, line.raw, line.record)
+
+    def records(self, places: Sequence[int]) -> "HeldRecords":
+        return HeldRecords([self.entry(place).record for place in places])
+
+
+@dataclass(frozen=True)
+class HeldRecords:
+    """Records in memory."""
+
+    held: Sequence[Record]
+
+    def read(self) -> Sequence[Record]:
+        return self.held
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the records at some places of a source ask, as `near.Texts`."""
+
+    source: Source
+    places: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def portion(self, numbers: Sequence[int]) -> "AskedBy":
+        return AskedBy(self.source.records([self.places[number] for number in numbers]))
+
+
+@dataclass(frozen=True)
+class AskedBy:
+    """What some records ask."""
+
+    records: Records
+
+    def read(self) -> Sequence[str]:
+        return [f"{record.instruction}\n{record.input}" for record in self.records.read()]
 
 
 def digest(text: str) -> int:

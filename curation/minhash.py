@@ -2,72 +2,192 @@
 
 MinHash (Broder, On the resemblance and containment of documents, 1997) by rensa, in bands (Leskovec, Rajaraman and
 Ullman, Mining of Massive Datasets, chapter 3): two sets of Jaccard index s meet with probability 1 - (1 - s^3)^32,
-which is 0.997 for 0.55. It gives the same on every machine: the hashes have a seed, and none is Python's own of a text.
+which is 0.997 for 0.55. Of each hash a byte is kept: enough to meet by three, and to estimate s by all 96. It gives the
+same on every machine: the hashes have a seed, and none is Python's own of a text.
 """
 
-import itertools
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from zlib import crc32
 
+import numpy as np
+from numpy.typing import NDArray
+
 _BANDS, _ROWS = 32, 3
+_HASHES = _BANDS * _ROWS
 _SEED = 42
-_NEIGHBOURS = 20  # of a bucket, each is held against so many; ten thousand questions of one form would be as many pairs
+_NEIGHBOURS = (
+    100  # of a bucket, each is held against so many; ten thousand questions of one form would be as many pairs
+)
+_CANDIDATES = 8  # a text, the likeliest by the estimate
+_CROWDED_BANDS = 8  # of the 32: one of 0.55 is met in the others with probability 0.987
+_DEVIATIONS = 3  # below the threshold, an estimate is still believed
+_AT_A_TIME = 50_000  # pairs whose hashes are compared at once: 10 MB
+_HELD_PAIRS = 1_000_000  # before the likeliest of each text are chosen
+
+Places = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Sketched:
-    """What is known of a text: its grams, what has to be equal, and of what one text's must hold the other's."""
+    """What is known of a text: its key and its grams, what has to be equal, and what has to hold the other's or be
+    held by it."""
 
+    key: str
     grams: Iterable[str]
     same: str
     subjects: Iterable[str]
 
 
+@dataclass(frozen=True)
 class Sketches:
-    """The bands of many texts: 136 bytes for each."""
+    """Of each text 116 bytes, and no text."""
 
-    def __init__(self) -> None:
-        self._bands = [array("I") for _ in range(_BANDS)]
-        self._masks = array("Q")  # of the subjects, a bit each, so that most pairs are told apart at once
+    hashes: NDArray[np.uint8]  # (texts, 96)
+    same: NDArray[np.uint32]  # (texts)
+    masks: NDArray[np.uint64]  # (texts), of the subjects, a bit each
+    keys: NDArray[np.uint64]  # (texts), a digest
 
-    def add(self, texts: Sequence[Sketched]) -> None:
-        """Take more texts in, by the thousand."""
-        from rensa import RMinHash
+    @classmethod
+    def of(cls, count: int) -> "Sketches":
+        """Room for so many texts."""
+        return cls(
+            np.empty((count, _HASHES), np.uint8),
+            np.empty(count, np.uint32),
+            np.empty(count, np.uint64),
+            np.empty(count, np.uint64),
+        )
 
-        rows = RMinHash.digest_matrix_from_token_sets([list(text.grams) for text in texts], _BANDS * _ROWS, _SEED)
-        for text, row in zip(texts, rows.to_rows(), strict=True):
-            same = crc32(text.same.encode("utf-8", "surrogatepass"))
-            for band, start in zip(self._bands, range(0, _BANDS * _ROWS, _ROWS), strict=True):
-                band.append(hash((same, row[start], row[start + 1], row[start + 2])) & 0xFFFFFFFF)
-            mask = 0
-            for subject in text.subjects:
-                mask |= 1 << (crc32(subject.encode("utf-8", "surrogatepass")) & 63)
-            self._masks.append(mask)
-
-    def pairs(self) -> Iterator[tuple[int, int]]:
-        """Pairs of places that share a band, the earlier first; each pair once."""
-        masks = self._masks
-        for number, band in enumerate(self._bands):
-            before = self._bands[:number]
-            order = sorted(range(len(band)), key=band.__getitem__)
-            for _, bucket in itertools.groupby(order, key=band.__getitem__):
-                members = list(bucket)
-                if len(members) == 1:
-                    continue
-                if len(members) > _NEIGHBOURS:  # so that those with the same subjects are neighbours
-                    members.sort(key=lambda place: (masks[place], place))
-                for at, second in enumerate(members):
-                    mask = masks[second]
-                    for first in members[max(0, at - _NEIGHBOURS) : at]:
-                        both = mask & masks[first]
-                        if (both == mask or both == masks[first]) and not _met(first, second, before):
-                            yield (first, second) if first < second else (second, first)
+    def put(self, start: int, part: "Sketches") -> int:
+        """Take in a part from a place on, and say where it ends."""
+        end = start + len(part.keys)
+        self.hashes[start:end], self.same[start:end] = part.hashes, part.same
+        self.masks[start:end], self.keys[start:end] = part.masks, part.keys
+        return end
 
 
-def _met(first: int, second: int, bands: "Sequence[array[int]]") -> bool:
-    for band in bands:  # noqa: SIM110 - a generator takes three times as long, and this runs a hundred million times
-        if band[first] == band[second]:
-            return True
-    return False
+@dataclass
+class Candidates:
+    """Pairs of places that may be alike, the earlier first and sorted by the later.
+
+    `crowded` are the places of texts worded as so many others that not each was held against each.
+    """
+
+    firsts: Places
+    seconds: Places
+    crowded: Places
+
+
+def sketch(texts: Sequence[Sketched]) -> Sketches:
+    """What is kept of texts, of some thousands at a time."""
+    from rensa import RMinHash
+
+    made = Sketches.of(len(texts))
+    rows = RMinHash.digest_matrix_from_token_sets([list(text.grams) for text in texts], _HASHES, _SEED).to_rows()
+    made.hashes[:] = np.array(rows, np.uint32).reshape(len(texts), _HASHES) & 0xFF
+    for place, text in enumerate(texts):
+        made.same[place] = crc32(_bytes(text.same))
+        made.masks[place] = _mask(text.subjects)
+        made.keys[place] = int.from_bytes(blake2b(_bytes(text.key), digest_size=8).digest(), "big")
+    return made
+
+
+def propose(sketches: Sketches, places: Places, threshold: float, across: int = 0) -> Candidates:
+    """The pairs among some texts that may be at least `threshold` alike. Memory is 40 bytes a text, and the pairs.
+
+    With `across`, only pairs of a place before it and one from there on.
+    """
+    pairs, likely = np.empty(0, np.uint64), np.empty(0, np.uint8)
+    crowded = np.zeros(len(sketches.keys), np.uint8)  # in how many bands
+    enough = _least_equal(threshold)
+    for band in range(_BANDS):
+        new, equal = [pairs], [likely]
+        for firsts, seconds in _meet(sketches, places, band, crowded):
+            swapped = firsts > seconds
+            firsts, seconds = np.where(swapped, seconds, firsts), np.where(swapped, firsts, seconds)
+            if across:
+                parted = (firsts < across) & (seconds >= across)
+                firsts, seconds = firsts[parted], seconds[parted]
+            for start in range(0, len(firsts), _AT_A_TIME):
+                one, other = firsts[start : start + _AT_A_TIME], seconds[start : start + _AT_A_TIME]
+                count = (sketches.hashes[one] == sketches.hashes[other]).sum(axis=1, dtype=np.uint8)
+                alike = count >= enough
+                new.append((other[alike].astype(np.uint64) << np.uint64(32)) | one[alike].astype(np.uint64))
+                equal.append(count[alike])
+        pairs, kept = np.unique(np.concatenate(new), return_index=True)
+        likely = np.concatenate(equal)[kept]
+        if len(pairs) > _HELD_PAIRS:
+            pairs, likely = _choose(pairs, likely, crowded)
+    pairs, likely = _choose(pairs, likely, crowded)
+    return Candidates(
+        (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32),
+        (pairs >> np.uint64(32)).astype(np.int32),
+        np.flatnonzero(crowded > _CROWDED_BANDS).astype(np.int32),
+    )
+
+
+def first_places(keys: NDArray[np.uint64]) -> Places:
+    """For each place, the first that has the same key."""
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    return first.astype(np.int32)[which]
+
+
+Met = tuple[Places, Places]
+
+
+def _meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uint8]) -> Iterator[Met]:
+    """Places of one bucket, of which one has all subjects that the other has."""
+    keys = sketches.same[places].astype(np.uint64)
+    for row in range(_ROWS * band, _ROWS * (band + 1)):
+        keys = (keys << np.uint64(8)) | sketches.hashes[places, row]
+    # Among many, those with the same subjects are neighbours; with one more, in those bands where its bit is a low one.
+    turn = np.uint64(2 * band)
+    turned = (sketches.masks[places] << turn) | (sketches.masks[places] >> (np.uint64(64) - turn) if band else 0)
+    order = np.lexsort((turned, keys))
+    del turned
+    keys, sorted_ = keys[order], places[order]
+    del order
+    masks = sketches.masks[sorted_]
+    at = np.arange(len(keys), dtype=np.int32)
+    for distance in range(1, _NEIGHBOURS + 1):
+        at = at[: np.searchsorted(at, len(keys) - distance)]
+        at = at[keys[at] == keys[at + distance]]
+        if not len(at):
+            return
+        one, other = masks[at], masks[at + distance]
+        both = one & other
+        nested = at[(both == one) | (both == other)]
+        yield sorted_[nested], sorted_[nested + distance]
+    crowded[sorted_[at]] += 1
+
+
+def _choose(
+    pairs: NDArray[np.uint64], likely: NDArray[np.uint8], crowded: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """The likeliest pairs of each later text, sorted by that."""
+    seconds = pairs >> np.uint64(32)
+    order = np.lexsort((pairs, 255 - likely, seconds))
+    seconds = seconds[order]
+    begins = np.flatnonzero(np.r_[True, seconds[1:] != seconds[:-1]]) if len(seconds) else np.empty(0, np.intp)
+    rank = np.arange(len(seconds)) - np.repeat(begins, np.diff(np.r_[begins, len(seconds)]))
+    crowded[seconds[rank >= _CANDIDATES].astype(np.int32)] = _BANDS
+    kept = np.sort(order[rank < _CANDIDATES])
+    return pairs[kept], likely[kept]
+
+
+def _least_equal(threshold: float) -> int:
+    """How many of the hashes of two sets are equal at least, where their likeness is `threshold`."""
+    deviation = (_HASHES * threshold * (1 - threshold)) ** 0.5
+    return max(0, int(_HASHES * threshold - _DEVIATIONS * deviation))
+
+
+def _mask(subjects: Iterable[str]) -> int:
+    mask = 0
+    for subject in subjects:
+        mask |= 1 << (crc32(_bytes(subject)) & 63)
+    return mask
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

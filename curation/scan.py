@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-import signal
 import stat
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
+from curation.engines import ONE_PROCESS, Engine, Processes
 from curation.errors import UserError
 from curation.facts import Facts, Source
+from curation.findings import Findings, Run
 from curation.lines import BadLine, parse_line, split_lines
-from curation.records import Entry, Finding, Record
+from curation.records import Entry, Record
 from curation.rules.check import Checked, LineChecker, check_whole, in_order
 
 CHUNK_BYTES = 4 * 2**20  # what a process reads at a time, to the end of a line
@@ -28,6 +28,7 @@ class FileSource:
 
     path: Path
     facts: Facts
+    engine: Engine = ONE_PROCESS
 
     def entry(self, place: int) -> Entry:
         """The record at a place. Raises UserError where the file has changed since it was checked."""
@@ -37,31 +38,60 @@ class FileSource:
         except (OSError, BadLine):
             raise _changed(self.path) from None
 
+    def records(self, places: Sequence[int]) -> "FileRecords":
+        return FileRecords(self.path, [self.facts.offsets[place] for place in places])
+
+
+@dataclass(frozen=True)
+class FileRecords:
+    """The records of a file that begin at some bytes of it."""
+
+    path: Path
+    offsets: Sequence[int]
+
+    def read(self) -> Sequence[Record]:
+        """The records. Raises UserError where the file has changed since it was checked."""
+        found = []
+        try:
+            with self.path.open("rb") as file:
+                for offset in self.offsets:
+                    file.seek(offset)
+                    found.append(Record(parse_line(file.readline())))
+        except (OSError, BadLine):
+            raise _changed(self.path) from None
+        return found
+
 
 @dataclass(frozen=True)
 class Scan:
     """What was found in a file: how many lines it has, all findings in their order, and its records as a source."""
 
     lines: int
-    findings: list[Finding]
+    findings: Findings
     source: FileSource
 
 
-def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (), jobs: int = 0) -> Scan:
+def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (), engine: Engine | None = None) -> Scan:
     """Check a file by the chosen rules, and against others.
 
-    `jobs` is the number of processes, by default one for each core where the file is large. Memory grows with findings,
-    with the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
+    The work is the engine's, by default a process for each core where the file is large. Memory grows with
+    the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
     Raises UserError where the file cannot be read, or changes meanwhile.
     """
     before = _stat(path)
-    jobs = jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    checked = Checked()
+    engine = engine or Processes()
+    if isinstance(engine, Processes) and before.st_size < _SMALL_BYTES:
+        engine = ONE_PROCESS
+    checked, findings, of_lines = Checked(), Findings(), Run()
     try:
-        for part in _check_chunks(path, chosen, jobs if before.st_size >= _SMALL_BYTES else 1):
+        for part in engine.map(partial(check_chunk, path, chosen), chunks_of(path)):
+            for finding in in_order(part.findings):
+                of_lines.append(dataclasses.replace(finding, line=finding.line + checked.lines))
             _join(checked, part)
-        source = FileSource(path, checked.facts)
-        findings = in_order([*checked.findings, *check_whole(source, checked, chosen, others)])
+        findings.add_run(of_lines)
+        source = FileSource(path, checked.facts, engine)
+        for run in check_whole(source, checked, chosen, others):
+            findings.add(run)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     after = _stat(path)
@@ -79,27 +109,8 @@ def check_chunk(path: Path, chosen: frozenset[str], chunk: Chunk) -> Checked:
     return LineChecker(path, chosen).check(split_lines(content), start)
 
 
-def _check_chunks(path: Path, chosen: frozenset[str], jobs: int) -> Iterator[Checked]:
-    """The chunks in their order, of which only a few are in work at a time."""
-    if jobs == 1:
-        for chunk in _chunks(path):
-            yield check_chunk(path, chosen, chunk)
-        return
-    # A process that is forked off one with threads may hang; one that is spawned starts from nothing.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        waiting: list[Future[Checked]] = []
-        try:
-            for chunk in _chunks(path):
-                waiting.append(pool.submit(check_chunk, path, chosen, chunk))
-                if len(waiting) > 2 * jobs:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _chunks(path: Path) -> Iterator[Chunk]:
+def chunks_of(path: Path) -> Iterator[Chunk]:
+    """A file in parts that end where a line does."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = 0
@@ -113,14 +124,9 @@ def _chunks(path: Path) -> Iterator[Chunk]:
 
 def _join(whole: Checked, part: Checked) -> None:
     before = whole.lines
-    whole.findings += [dataclasses.replace(finding, line=finding.line + before) for finding in part.findings]
-    whole.ends.join(part.ends, whole.lines)
-    whole.facts.join(part.facts, whole.lines)
+    whole.ends.join(part.ends, before)
+    whole.facts.join(part.facts, before)
     whole.lines += part.lines
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read_line(path: Path, offset: int) -> bytes:

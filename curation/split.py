@@ -3,18 +3,33 @@
 import hashlib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
 from curation.store import write_all
+from curation.strata import Side, balance, hold_out, strata_of
 
-Side = Literal["train", "eval"]
+SIDES: tuple[Side, Side] = ("train", "eval")
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
 MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """What a split was asked for: a share of the families in per cent, and at least so many records.
+
+    A `stratified` one holds out that share of the families of every language and category.
+    """
+
+    eval_percent: float
+    seed: int
+    stratified: bool = False
+    min_eval: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,24 +47,48 @@ def split_by_family(dataset: Dataset, eval_percent: float, seed: int, pins: Mapp
     Where the rule leaves a side empty, the family nearest to its limit is pinned to that side; hand the pins of the
     last split back in, and they stay. Raises UserError for fewer than two families.
     """
-    keyed = [(line, family_of(record)) for line, record in dataset.records()]
-    families = {family for _, family in keyed}
-    if len(families) < 2:
+    return split_by_rule(dataset, SplitRule(eval_percent, seed), pins)
+
+
+def split_by_rule(
+    dataset: Dataset,
+    rule: SplitRule,
+    pins: Mapping[str, Side] | None = None,
+    known: Mapping[str, Side] | None = None,
+) -> Split:
+    """As `split_by_family`, with strata and a floor: for them, families that are not `known` are pinned.
+
+    Raises UserError for fewer than two families, and where too few can be held out.
+    """
+    keyed = [(line, record, family_of(record)) for line, record in dataset.records()]
+    sizes = Counter(family for _, _, family in keyed)
+    if len(sizes) < 2:
         raise UserError(
-            f"{dataset.path}: {len(keyed)} records of {len(families)} family cannot be split;"
+            f"{dataset.path}: {len(keyed)} records of {len(sizes)} family cannot be split;"
             " add records of another family, or give a separate eval file"
         )
-    pinned = {family: side for family, side in (pins or {}).items() if family in families}
-    sides = {family: pinned.get(family) or _side(family, eval_percent, seed) for family in families}
-    ranked = sorted(families, key=lambda family: _position(family, seed))
+    positions = {family: _position(family, rule.seed) for family in sizes}
+    by_hash = {family: _side(position, rule.eval_percent) for family, position in positions.items()}
+    given = {family: side for family, side in {**(pins or {}), **(known or {})}.items() if family in sizes}
+    sides: dict[str, Side] = {**by_hash, **given}
+    free = sizes.keys() - given.keys()
+    if rule.stratified:
+        strata = strata_of((family, record) for _, record, family in keyed)
+        balance(sides, free, strata, rule.eval_percent / 100, positions)
+    ranked = sorted(sizes, key=positions.__getitem__)
     if "eval" not in sides.values():
-        sides[ranked[0]] = pinned[ranked[0]] = "eval"
+        sides[next((family for family in ranked if family in free), ranked[0])] = "eval"
     if "train" not in sides.values():
-        sides[ranked[-1]] = pinned[ranked[-1]] = "train"
+        sides[next((family for family in reversed(ranked) if family in free), ranked[-1])] = "train"
+    if not hold_out(sides, free, sizes, rule.min_eval, positions):
+        stay = " without moving others; give another --output-dir" if known else "; add records of other families"
+        raise UserError(f"{dataset.path}: fewer than {rule.min_eval:,} records can be held out{stay}")
+    kept = {family for family in pins or {} if family in sizes}
+    pinned = {family for family in sizes if sides[family] != by_hash[family]} | kept
     return Split(
-        train=tuple(line for line, family in keyed if sides[family] == "train"),
-        eval=tuple(line for line, family in keyed if sides[family] == "eval"),
-        pins=dict(sorted(pinned.items())),
+        train=tuple(line for line, _, family in keyed if sides[family] == "train"),
+        eval=tuple(line for line, _, family in keyed if sides[family] == "eval"),
+        pins={family: sides[family] for family in sorted(pinned)},
     )
 
 
@@ -59,26 +98,57 @@ def family_of(record: Record) -> str:
     return str(family) if family else unicodedata.normalize("NFKC", f"{record.instruction}\n{record.input}")
 
 
-def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: int) -> dict[str, Any]:
+def plan_split(dataset: Dataset, folder: Path, rule: SplitRule) -> Split:
+    """What `write_split` would write to a folder: where it holds a split by the same rule, nothing in it moves.
+
+    Raises UserError where the folder's manifest is none, or the records cannot be split so.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return split_by_rule(dataset, rule)
+    last = read_manifest(path)
+    old = rule_of(last)
+    # Strata may come to a split that was made without them: they place new families only.
+    if last["rule"] != RULE or replace(old, stratified=rule.stratified) != rule:
+        return split_by_rule(dataset, rule)
+    return split_by_rule(dataset, rule, last["pinned_families"], _known_sides(folder, last))
+
+
+def write_split(
+    dataset: Dataset, output_dir: Path, eval_percent: float, seed: int, stratified: bool = True, min_eval: int = 0
+) -> dict[str, Any]:
     """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`."""
-    split = split_by_family(dataset, eval_percent, seed, pins=_pins_of_last_split(output_dir, eval_percent, seed))
-    for side in ("train", "eval"):
-        if (output_dir / f"{side}.jsonl").resolve() == dataset.path.resolve():
+    rule = SplitRule(eval_percent, seed, stratified, min_eval)
+    split = plan_split(dataset, output_dir, rule)
+    for side in SIDES:
+        path = output_dir / f"{side}.jsonl"
+        if path.resolve() == dataset.path.resolve():
             raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
-        if (output_dir / f"{side}.jsonl").exists() and not (output_dir / MANIFEST).exists():
-            raise UserError(f"{output_dir}/{side}.jsonl: was written by somebody else; give another --output-dir")
+        if path.exists() and not (output_dir / MANIFEST).exists():
+            raise UserError(f"{path}: was written by somebody else; give another --output-dir")
+    _refuse_to_lose_added(dataset, output_dir)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{output_dir}: cannot be made ({error.strerror}); give another --output-dir") from None
+    families = {family_of(record) for _, record in dataset.records()}
+    source = {"input": dataset.path.name, "input_sha256": dataset.sha256}
+    return write_sides(output_dir, source, rule, split, len(families))
+
+
+def write_sides(
+    folder: Path, source: Mapping[str, Any], rule: SplitRule, split: Split, families: int
+) -> dict[str, Any]:
+    """Write both sides and their manifest, which is returned."""
     manifest: dict[str, Any] = {
-        "input": dataset.path.name,
-        "input_sha256": dataset.sha256,
+        **source,
         "rule": RULE,
-        "seed": seed,
-        "eval_percent": eval_percent,
+        "seed": rule.seed,
+        "eval_percent": rule.eval_percent,
+        "stratified_by": ["language", "category"] if rule.stratified else [],
+        "min_eval": rule.min_eval,
         "pinned_families": dict(split.pins),
-        "families": len({family_of(record) for _, record in dataset.records()}),
+        "families": families,
     }
     contents = {
         side: b"".join(line.raw.rstrip(b"\n") + b"\n" for line in lines)
@@ -88,17 +158,23 @@ def write_split(dataset: Dataset, output_dir: Path, eval_percent: float, seed: i
         digest = hashlib.sha256(content).hexdigest()
         manifest[side] = {"records": content.count(b"\n"), "sha256": digest}
     manifest_bytes = json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
-    files = {output_dir / f"{side}.jsonl": content for side, content in contents.items()}
+    files = {folder / f"{side}.jsonl": content for side, content in contents.items()}
     # The manifest comes first: after a kill between the renames, sides that do not fit it are known for what they are.
-    write_all({output_dir / MANIFEST: manifest_bytes, **files})
+    write_all({folder / MANIFEST: manifest_bytes, **files})
     return manifest
+
+
+def rule_of(manifest: Mapping[str, Any]) -> SplitRule:
+    """The rule that a manifest names."""
+    stratified, min_eval = bool(manifest.get("stratified_by")), manifest.get("min_eval", 0)
+    return SplitRule(manifest["eval_percent"], manifest["seed"], stratified, min_eval)
 
 
 def read_split(folder: Path) -> tuple[Dataset, Dataset]:
     """Both sides of a split. Raises UserError where one is not what the manifest says, if there is one."""
     train, eval_ = read_dataset(folder / "train.jsonl"), read_dataset(folder / "eval.jsonl")
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
-    for side, dataset in (("train", train), ("eval", eval_)):
+    for side, dataset in zip(SIDES, (train, eval_), strict=True):
         if manifest and manifest[side]["sha256"] != dataset.sha256:
             raise UserError(f"{dataset.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
     return train, eval_
@@ -109,17 +185,29 @@ def _position(family: str, seed: int) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def _side(family: str, eval_percent: float, seed: int) -> Side:
-    return "eval" if _position(family, seed) < eval_percent / 100 * 2**64 else "train"
+def _side(position: int, eval_percent: float) -> Side:
+    return "eval" if position < eval_percent / 100 * 2**64 else "train"
 
 
-def _pins_of_last_split(output_dir: Path, eval_percent: float, seed: int) -> Mapping[str, Side]:
-    path = output_dir / MANIFEST
-    if not path.exists():
-        return {}
-    last = read_manifest(path)
-    same_rule = last["rule"] == RULE and last["seed"] == seed and last["eval_percent"] == eval_percent
-    return last["pinned_families"] if same_rule else {}
+def _known_sides(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Side]:
+    """Where the families of a split stand; none of a side that is not what the manifest says."""
+    known: dict[str, Side] = {}
+    for side in SIDES:
+        path = folder / f"{side}.jsonl"
+        dataset = read_dataset(path) if path.exists() else None
+        if dataset and dataset.sha256 == manifest[side]["sha256"]:
+            known |= dict.fromkeys((family_of(record) for _, record in dataset.records()), side)
+    return known
+
+
+def _refuse_to_lose_added(dataset: Dataset, folder: Path) -> None:
+    if (folder / MANIFEST).exists() and (added := read_manifest(folder / MANIFEST).get("added")):
+        here = {line.raw.rstrip(b"\n") for line in dataset.lines}
+        if any(line.raw.rstrip(b"\n") not in here for side in read_split(folder) for line in side.lines):
+            raise UserError(
+                f"{folder}: has records from {added[-1]['input']} that {dataset.path} has not;"
+                " add more with --add-to, or give another --output-dir"
+            )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -131,6 +219,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         if not {"train", "eval"}.issuperset(pins.values()) or not {"rule", "seed", "eval_percent"}.issubset(manifest):
             raise ValueError("not what write_split wrote")
         if not all(isinstance(digest, str) for digest in digests):
+            raise ValueError("not what write_split wrote")
+        if not isinstance(manifest.get("min_eval", 0), int) or not isinstance(manifest.get("added", []), list):
             raise ValueError("not what write_split wrote")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None

@@ -40,6 +40,7 @@ JAPANESE = {
     "phi2chat curate browse": "レコードを端末全体で次々に見直します（直す、承認、却下、取り消し、検索）",
     "phi2chat curate check-split": "学習側から評価側に漏れているid、ファミリー、質問を挙げます",
     "phi2chat curate diff": "二つのファイル、または今と以前の間で、増えた、なくなった、変わったレコードを示します",
+    "phi2chat curate dedup": "ほぼ同じことを尋ねるレコードを挙げ、それらを除いたファイルを書きます",
     "phi2chat curate edit": "レコードを `$EDITOR`、またはフォームで直します",
     "phi2chat curate export": "レコードをほかのプログラムの形式（messages、Alpaca、xlsx、Parquetなど）で書き出します",
     "phi2chat curate import": "xlsx、csv、json、jsonl、parquetなどからレコードを取り込みます",

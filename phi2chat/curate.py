@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+<<<<<<< HEAD
 from phi2chat.browse import browse
 from phi2chat.bulk import mv, retag, rm
 from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
@@ -15,6 +16,12 @@ from phi2chat.diff import diff
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
 from phi2chat.listing import FILE, list_, show
+=======
+from phi2chat.dedup import dedup
+from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
+from phi2chat.exchange import export, import_
+from phi2chat.split import split
+>>>>>>> scale
 from phi2chat.survey import check_split, stats
 from phi2chat.undoing import log, restore, undo
 from phi2chat.validate import validate
@@ -39,9 +46,9 @@ command.add_command(import_)
 command.add_command(export)
 command.add_command(stats)
 command.add_command(check_split)
-
-
+command.add_command(split)
 command.add_command(validate)
+command.add_command(dedup)
 
 
 @command.command("add")
@@ -139,6 +146,7 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
 
 
+<<<<<<< HEAD
 @command.command("split")
 @FILE
 @click.option(
@@ -181,6 +189,35 @@ def _percent(text: str) -> float:
     if not 0 < value < 100 or (value < 1 and "%" not in text):
         raise click.UsageError(f"--eval {text}: give a part of the families such as 10%")
     return value
+=======
+@command.command("rm")
+@FILE
+@RECORD_ID
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(file: Path, record_id: str, yes: bool) -> None:
+    """Remove a record; it is printed, so that `curate add` can bring it back."""
+    from curation.records import read_dataset
+    from curation.store import remove_record
+    from phi2chat.safe_text import safe
+    from phi2chat.screen import Screen
+
+    dataset = read_dataset(file)
+    line, record = dataset.find(record_id)
+    question = f'remove {record_id}, "{_one_line(str(record.data.get("instruction", "")))}"?'
+    try:
+        agreed = yes or (sys.stdin is not None and click.confirm(safe(question), err=True))
+    except click.Abort:
+        if has_terminal():  # Ctrl-C
+            raise
+        raise UserError(f"{file}: nothing was removed; where there is no terminal to ask in, say --yes") from None
+    if not agreed:
+        raise UserError(f"{file}: nothing was removed")
+    screen = Screen()
+    # First, for it may be all that is left of it.
+    screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")), wrap=False)
+    screen.out.file.flush()
+    remove_record(dataset, line)
+>>>>>>> scale
 
 
 def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Findings for programs: as JSON, as SARIF 2.1.0, and as workflow commands of GitHub."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -18,11 +19,11 @@ class Report:
     """What a check found: the number of records, the findings, and a sentence for each file that cannot be read."""
 
     records: int
-    findings: Sequence[Finding]
+    findings: Collection[Finding]
     unreadable: Sequence[str]
     characters_per_token: Mapping[str, float]
 
-    @property
+    @cached_property  # for a million findings are read from the disk
     def errors(self) -> int:
         return sum(finding.severity == "error" for finding in self.findings) + len(self.unreadable)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, format_record, parse_dataset, read_dataset
-from curation.split import MANIFEST, read_manifest, split_by_family
+from curation.split import MANIFEST, plan_split, read_manifest, rule_of, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Row
 from phi2chat.run import Run
@@ -76,13 +76,12 @@ def neighbours(file: Path, data: Mapping[str, Any], run: Run | None, replaces: s
         return Neighbours(rows_of(dataset, others), rows_of(read_dataset(Path(eval_file))))
     new = Line(len(dataset.lines) + 1, format_record(data), Record(data))
     whole = Dataset(file, "", (*others, new), ())
-    percent, seed = _rule(run)
-    pins = None
-    if folder := _split_of(file, trained_on):
-        manifest = read_manifest(folder / MANIFEST)
-        percent, seed, pins = manifest["eval_percent"], manifest["seed"], manifest["pinned_families"]
+    folder = _split_of(file, trained_on)
     try:
-        split = split_by_family(whole, percent, seed, pins)
+        if folder:
+            split = plan_split(whole, folder, rule_of(read_manifest(folder / MANIFEST)))
+        else:
+            split = split_by_family(whole, *_rule(run))
     except UserError:  # too few families for two sides
         return Neighbours(rows_of(dataset, others), ())
     train, eval_ = (rows_of(dataset, [line for line in side if line is not new]) for side in (split.train, split.eval))

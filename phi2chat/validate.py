@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.errors import UserError
+from phi2chat.many_cores import ENGINE, JOBS, choose_engine
 
 if TYPE_CHECKING:
-    from curation.records import Finding
+    from curation.engines import Engine
+    from curation.findings import Findings
     from curation.scan import FileSource
     from phi2chat.reports import Report
     from phi2chat.screen import Screen
@@ -49,7 +51,8 @@ class RuleNames(click.ParamType[tuple[str, ...]]):
 @click.option("--update-baseline", is_flag=True, help="Write what is found now to the file of --baseline.")
 @click.option("--tokenizer", metavar="BASE", help="Count tokens as this base does: name or folder.")
 @click.option("--max-length", type=click.IntRange(1), help="With --tokenizer: tokens that a record may have.")
-@click.option("--jobs", type=click.IntRange(0), default=0, help="Processes; by default one a core, for large files.")
+@ENGINE
+@JOBS
 @click.pass_context
 def validate(
     ctx: click.Context,
@@ -63,6 +66,7 @@ def validate(
     update_baseline: bool,
     tokenizer: str | None,
     max_length: int | None,
+    engine: str,
     jobs: int,
 ) -> None:
     """Name every problem of every file: path:line:column: field: message [rule].
@@ -81,7 +85,7 @@ def validate(
     accepted = _read_accepted(baseline) if baseline and not update_baseline else None
     if fix:
         _fix(files, chosen, screen)
-    report = _check(files, against, chosen, jobs, tokenizer, max_length, screen)
+    report = _check(files, against, chosen, choose_engine(engine, jobs), tokenizer, max_length, screen)
     if baseline and update_baseline:
         from curation.baseline import write_baseline
 
@@ -100,28 +104,29 @@ def _check(
     files: Sequence[Path],
     against: Sequence[Path],
     chosen: frozenset[str],
-    jobs: int,
+    engine: "Engine",
     tokenizer: str | None,
     max_length: int | None,
     screen: "Screen",
 ) -> "Report":
+    from curation.findings import AllFindings
     from curation.scan import scan_file
     from phi2chat.reports import Report
 
-    findings: list[Finding] = []
+    findings: list[Findings] = []
     unreadable: list[str] = []
     sources: list[FileSource] = []
     records = 0
     leaks = chosen & {"leak", "near-leak"}
-    others = [scan_file(path, leaks, jobs=jobs).source for path in against] if leaks else []
+    others = [scan_file(path, leaks, engine=engine).source for path in against] if leaks else []
     for path in files:
         try:
-            scan = scan_file(path, chosen if others else chosen - leaks, others, jobs)
+            scan = scan_file(path, chosen if others else chosen - leaks, others, engine)
         except UserError as error:
             unreadable.append(str(error))
             continue
         records += scan.lines
-        findings += scan.findings
+        findings.append(scan.findings)
         sources.append(scan.source)
     rates: dict[str, float] = {}
     if tokenizer is not None and max_length is not None:
@@ -129,10 +134,9 @@ def _check(
 
         paths = [source.path for source in sources]
         too_long, rates = count_tokens(paths, tokenizer, max_length, screen)
-        findings += [finding for finding in too_long if finding.rule in chosen]
-        order = {path: place for place, path in enumerate(files)}
-        findings.sort(key=lambda one: (order[one.path], one.line, one.column))
-    return Report(records, findings, unreadable, rates)
+        for source, found in zip(sources, findings, strict=True):
+            found.add(one for one in too_long if one.path == source.path and one.rule in chosen)
+    return Report(records, AllFindings(findings), unreadable, rates)
 
 
 def _read_accepted(baseline: Path) -> frozenset[str]:

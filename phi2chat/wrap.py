@@ -21,12 +21,12 @@ def wrap(text: str, width: int) -> str:
 
     A word that no line can hold, such as a long path, is left to the terminal, so that it can be copied.
     """
-    return "\n".join(text[start:end] for start, end in breakbreak_lines(text, width))
+    return "\n".join(text[start:end] for start, end in break_lines(text, width))
 
 
 def wrap_styled(text: Text, width: int) -> Text:
     """The same for styled text."""
-    lines = list(breakbreak_lines(text.plain, width))
+    lines = list(break_lines(text.plain, width))
     if len(lines) == 1 + text.plain.count("\n"):
         return text
     # What is before a line, the line, what is before the next one, and so on.
@@ -47,7 +47,7 @@ class Wrapped:
         return Measurement.get(console, options, self.text)
 
 
-def breakbreak_lines(text: str, width: int) -> Iterator[tuple[int, int]]:
+def break_lines(text: str, width: int) -> Iterator[tuple[int, int]]:
     """Where each line starts and ends; the blanks at a break belong to none."""
     offset = 0
     for line in text.split("\n"):

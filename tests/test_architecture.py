@@ -140,7 +140,7 @@ def test_every_command_is_a_module_of_its_own_whose_command_has_its_name() -> No
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = sum(project["optional-dependencies"].values(), project["dependencies"])
-    declared = {re.split(r"[<>=!~ ]", line)[0].lower().replace("-", "_") for line in lines}
+    declared = {re.split(r"[\[<>=!~ ]", line)[0].lower().replace("-", "_") for line in lines}
     used = set[str]().union(*(imports(path) for path in [*PHI2CHAT, *CURATION]))
     ours = {"phi2chat", "curation", "triton"} | set(sys.stdlib_module_names)  # torch for GPUs brings triton
     packages = {"yaml": "pyyaml", "fasttext": "fasttext_predict"}

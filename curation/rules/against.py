@@ -1,12 +1,12 @@
 """One file beside others: what was trained on must not be asked again."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from curation.facts import Source
-from curation.near import Texts, find_near
+from curation.facts import Questions, Source
+from curation.near import Portion, Texts, find_near
 
 from .declare import Fault, Rule, declare
-from .sets import Questions
 
 declare(
     Rule(
@@ -64,22 +64,37 @@ def _find_near(source: Source, other: Source) -> Iterator[tuple[int, Fault]]:
     theirs = [place for place, asked in enumerate(other.facts.digests["wording"]) if asked]
     mine = [place for place, asked in enumerate(source.facts.digests["wording"]) if asked]
     before, after = Questions(other, theirs), Questions(source, mine)
-    for pair in find_near(_Both(before, after), across=len(before)) if before and after else ():
+    if not before or not after:
+        return
+    for pair in find_near(_Both(before, after), across=len(before), engine=source.engine):
         line = other.facts.lines[theirs[pair.first]]
         message = f"{pair.likeness:.2f} like {other.path}:{line}"
         yield mine[pair.second - len(before)], Fault("near-leak", message, "instruction")
 
 
+@dataclass(frozen=True)
 class _Both:
-    """Two sequences as one, neither of them read at once."""
+    """The texts of two files as one, neither of them read at once."""
 
-    def __init__(self, first: Texts, second: Texts) -> None:
-        self._first, self._second = first, second
+    first: Texts
+    second: Texts
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._second)
+        return len(self.first) + len(self.second)
 
-    def __getitem__(self, number: int, /) -> str:
-        if number < len(self._first):
-            return self._first[number]
-        return self._second[number - len(self._first)]
+    def portion(self, places: Sequence[int]) -> "_OfBoth":
+        end = len(self.first)
+        in_first = [place < end for place in places]
+        first = self.first.portion([place for place in places if place < end])
+        return _OfBoth(first, self.second.portion([place - end for place in places if place >= end]), in_first)
+
+
+@dataclass(frozen=True)
+class _OfBoth:
+    first: Portion
+    second: Portion
+    in_first: Sequence[bool]
+
+    def read(self) -> Sequence[str]:
+        first, second = iter(self.first.read()), iter(self.second.read())
+        return [next(first if is_first else second) for is_first in self.in_first]

@@ -1,6 +1,7 @@
 """Lines -> findings: every rule that was chosen, in the order of the file."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,18 +69,20 @@ def checks_of(chosen: frozenset[str]) -> list[RecordCheck]:
 
 def check_whole(
     source: Source, checked: Checked, chosen: frozenset[str], others: Sequence[Source]
-) -> Iterator[Finding]:
-    """The findings of the rules that look at a file as a whole, once all of its lines were checked."""
-    for number, fault in find_odd_ends(checked.ends):
-        if fault.rule in chosen:
-            message, rule = fault.message, RULES[fault.rule]
-            yield Finding(source.path, number, 1, "", message, rule.id, rule.severity)
+) -> Iterator[Iterable[Finding]]:
+    """The findings of the rules that look at a file as a whole, once all of its lines were checked: of each rule those
+    in the order of the file."""
+    yield [
+        Finding(source.path, number, 1, "", fault.message, fault.rule, RULES[fault.rule].severity)
+        for number, fault in sorted(find_odd_ends(checked.ends), key=lambda one: one[0])
+        if fault.rule in chosen
+    ]
     for find, rule_id in SET_CHECKS.items():
         if rule_id in chosen:
-            for place, fault in find(source):
-                yield point_at(source.path, source.entry(place), fault)
-    for place, fault in find_leaks(source, others, chosen):
-        yield point_at(source.path, source.entry(place), fault)
+            yield (point_at(source.path, source.entry(place), fault) for place, fault in find(source))
+    yield in_order(
+        point_at(source.path, source.entry(place), fault) for place, fault in find_leaks(source, others, chosen)
+    )
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -91,7 +94,8 @@ def check_loaded(dataset: Dataset, chosen: frozenset[str]) -> list[Finding]:
     """The findings of a dataset that is in memory, in the order of the file."""
     checked = LineChecker(dataset.path, chosen).check(line.raw for line in dataset.lines)
     source = DatasetSource(dataset, checked.facts)
-    return in_order([*checked.findings, *check_whole(source, checked, chosen, [])])
+    whole = itertools.chain.from_iterable(check_whole(source, checked, chosen, []))
+    return in_order([*checked.findings, *whole])
 
 
 def point_at(path: Path, entry: Entry, fault: Fault) -> Finding:

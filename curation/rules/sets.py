@@ -2,17 +2,17 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from curation.excerpts import excerpt
-from curation.facts import Source
+from curation.facts import Questions, Source
 from curation.near import answers_differ, find_near
 from curation.records import Record
 from curation.split import family_of
 
 from .declare import Fault, Rule, declare
 
-Found = Iterator[tuple[int, Fault]]  # the place of a record, and what is wrong with it
+Found = Iterator[tuple[int, Fault]]  # the place of a record, and what is wrong with it; sorted by place
 SetCheck = Callable[[Source], Found]
 
 SET_CHECKS: dict[SetCheck, str] = {}  # each with the id of what it finds
@@ -92,8 +92,11 @@ def find_near_duplicates(source: Source) -> Found:
     """Questions of one language in nearly the same words; how near is said as the share of common 2- and 3-grams."""
     facts = source.facts
     places = [place for place, asked in enumerate(facts.digests["wording"]) if asked]
-    questions = Questions(source, places)
-    for pair in find_near(questions):
+    pairs = find_near(Questions(source, places), engine=source.engine)
+    if pairs.crowded:
+        message = f"{pairs.crowded:,} questions are worded as so many others that not each was held against each"
+        yield places[0], Fault("near-duplicate", message)
+    for pair in pairs:
         first, place = places[pair.first], places[pair.second]
         if facts.digests["language"][first] != facts.digests["language"][place]:
             continue
@@ -119,6 +122,7 @@ def find_near_duplicates(source: Source) -> Found:
 def find_imbalance(source: Source) -> Found:
     """The first record of each kind of which there are too many."""
     facts = source.facts
+    found = []
     for field in ("category", "language", "answer"):
         counts = Counter(one for one in facts.digests[field] if one)
         total = counts.total()
@@ -134,21 +138,8 @@ def find_imbalance(source: Source) -> Found:
             record = source.entry(place).record
             value = record.language if field == "language" else str(record.data[field])
             message = f'"{excerpt(value)}" is the {field} of {count:,} of {total:,} records'
-            yield place, Fault("imbalance", message, field)
-
-
-class Questions:
-    """The questions at some places of a source, read when they are looked at."""
-
-    def __init__(self, source: Source, places: Sequence[int]) -> None:
-        self._source, self._places = source, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, number: int, /) -> str:
-        record = self._source.entry(self._places[number]).record
-        return f"{record.instruction}\n{record.input}"
+            found.append((place, Fault("imbalance", message, field)))
+    yield from sorted(found, key=lambda one: one[0])
 
 
 def _letters(record: Record) -> list[str]:

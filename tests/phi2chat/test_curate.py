@@ -293,9 +293,9 @@ def test_a_finding_about_a_stretch_of_text_has_its_end_in_json(phi2chat: Phi2Cha
         ["show", "data.jsonl"],
         ["split", "data.jsonl", "--eval", "0"],
         ["split", "data.jsonl", "--eval", "100%"],
-        ["split", "data.jsonl", "--eval", "0.1"],
         ["split", "data.jsonl", "--eval", "a tenth"],
         ["split", "data.jsonl", "--eval", "10%", "--seed", "-1"],
+        ["split", "data.jsonl", "--add-to", "data", "--eval", "10%"],
     ],
     ids=" ".join,
 )
@@ -629,6 +629,23 @@ def test_a_file_is_split_into_a_folder_of_its_name(phi2chat: Phi2Chat, data: Pat
     assert sorted((train + held_out).split("\n")) == sorted((TOKYO + SUM + PARIS).split("\n"))
     assert held_out.count("\n") == 1
     assert text_of(data) == TOKYO + SUM + PARIS
+
+
+@pytest.mark.parametrize("share", ["30%", "30", "0.3", ".3", "0.30 "])
+def test_a_share_and_a_percentage_hold_out_the_same(phi2chat: Phi2Chat, data: Path, tmp_path: Path, share: str) -> None:
+    assert phi2chat("curate", "split", "data.jsonl", "--eval", share).returncode == 0
+    assert json.loads(text_of(tmp_path / "data" / "manifest.json"))["eval_percent"] == 30
+
+
+def test_records_are_added_to_a_split(phi2chat: Phi2Chat, data: Path, tmp_path: Path) -> None:
+    assert phi2chat("curate", "split", "data.jsonl", "--min-eval", "2").returncode == 0
+    before = text_of(tmp_path / "data" / "eval.jsonl")
+    assert before.count("\n") == 2
+    (tmp_path / "more.jsonl").write_text(SUM + SUM.replace("sum", "other", 1), encoding="utf-8")
+    done = phi2chat("curate", "split", "more.jsonl", "--add-to", "data")
+    assert transcript(done)[0] == 0
+    assert "1 were there; now " in done.stdout
+    assert text_of(tmp_path / "data" / "eval.jsonl").startswith(before)
 
 
 @pytest.mark.parametrize(

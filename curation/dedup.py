@@ -1,0 +1,159 @@
+"""Records that ask nearly the same as one that is kept; a file without them, and no other byte changed."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from curation.engines import Engine
+from curation.errors import UserError
+from curation.facts import Questions, Source
+from curation.lines import split_lines
+from curation.near import answers_differ, find_near, likeness
+from curation.records import Record
+from curation.scan import scan_file
+from curation.split import family_of
+from curation.store import change_file, replacing
+
+Keep = Literal["first", "longest"]
+
+
+@dataclass(frozen=True)
+class Doublet:
+    """The lines, from 1, of a record that can go and of the one that stays, and how alike they are, up to 1."""
+
+    line: int
+    kept_line: int
+    likeness: float
+    question: str
+    digest: bytes = field(repr=False)  # of the line, so that no other is removed
+
+
+@dataclass
+class Doublets:
+    """What was found: sorted by line, the number of lines in all, of those that were left since their answers differ,
+    and of texts worded as so many others that not each was held against each."""
+
+    found: list[Doublet]
+    lines: int
+    contradictions: int
+    crowded: int
+
+
+def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: Engine | None = None) -> Doublets:
+    """The records that can go, each at least `threshold` like one that stays (see `near.likeness`).
+
+    They are of one language and of different families: a family has rephrasings by design. Where the two answers
+    exclude each other, both stay. Raises UserError where the file cannot be read.
+    """
+    scan = scan_file(path, frozenset({"leak"}), engine=engine)  # a rule that looks at no line alone
+    source = scan.source
+    places = [place for place, asked in enumerate(source.facts.digests["wording"]) if asked]
+    contradictions = crowded = 0
+    gone: dict[int, tuple[int, float]] = {}  # place -> the place of what stays, likeness
+    while True:
+        pairs = find_near(Questions(source, places), threshold, engine=source.engine)
+        crowded = max(crowded, pairs.crowded)
+        nearest = {places[pair.second]: (places[pair.first], pair.likeness) for pair in pairs}
+        new, unlike, contradictions = _choose(source, nearest, threshold, keep)
+        gone |= new
+        if not new or not unlike:  # what was only like a record that goes may be like another that stays
+            break
+        places = [place for place in places if place not in gone]
+    found = []
+    for place, (kept, alike) in sorted(gone.items()):
+        entry = source.entry(place)
+        digest = hashlib.sha256(entry.raw).digest()
+        line, kept_line = source.facts.lines[place], source.facts.lines[kept]
+        found.append(Doublet(line, kept_line, alike, entry.record.instruction, digest))
+    return Doublets(found, scan.lines, contradictions, crowded)
+
+
+def _choose(
+    source: Source, nearest: Mapping[int, tuple[int, float]], threshold: float, keep: Keep
+) -> tuple[dict[int, tuple[int, float]], int, int]:
+    """What goes, each with what stays; how many are like what goes alone; how many contradict what they are like."""
+    heads: dict[int, int] = {}
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    unlike = contradictions = 0
+    for place, (first, _) in sorted(nearest.items()):
+        head = heads.get(first, first)
+        entry, other = source.entry(place).record, source.entry(head).record
+        if head != first and _likeness(other, entry) < threshold:
+            unlike += 1
+        elif _may_go(entry, other):
+            heads[place] = head
+            groups[head].append(place)
+        elif _kin(entry, other) and _contradict(entry, other):
+            contradictions += 1
+    gone: dict[int, tuple[int, float]] = {}
+    for head, others in groups.items():
+        records = {place: source.entry(place).record for place in (head, *others)}
+        kept = head if keep == "first" else max(records, key=lambda place: (_length(records[place]), -place))
+        for place, record in records.items():
+            alike = _likeness(records[kept], record)
+            if place != kept and alike >= threshold and _may_go(record, records[kept]):
+                gone[place] = kept, alike
+    return gone, unlike, contradictions
+
+
+def write_without(path: Path, doublets: Sequence[Doublet], output: Path) -> None:
+    """Write a file's other lines to another, byte by byte. Raises UserError where the file has changed meanwhile."""
+    if os.path.realpath(output) == os.path.realpath(path):
+        raise UserError(f"{output}: is the file itself; give another --output, or --yes to remove them from it")
+    with replacing(output) as staged, staged.open("wb") as new, path.open("rb") as old:
+        new.writelines(_others(old, doublets, path))
+
+
+def remove(path: Path, doublets: Sequence[Doublet]) -> list[bytes]:
+    """Take the lines out of the file, and return them. Raises UserError where it has changed meanwhile."""
+    removed: list[bytes] = []
+    numbers = {one.line for one in doublets}
+
+    def without(content: bytes) -> bytes:
+        lines = split_lines(content)
+        others = b"".join(_others(lines, doublets, path))
+        removed[:] = [line for number, line in enumerate(lines, start=1) if number in numbers]
+        return others
+
+    change_file(path, without)
+    return removed
+
+
+def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[bytes]:
+    digests = {one.line: one.digest for one in doublets}
+    for number, line in enumerate(lines, start=1):
+        digest = digests.pop(number, None)
+        if digest is None:
+            yield line
+        elif hashlib.sha256(line).digest() != digest:
+            raise _changed(path)
+    if digests:
+        raise _changed(path)
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
+
+
+def _kin(one: Record, other: Record) -> bool:
+    return one.language == other.language and family_of(one) != family_of(other)
+
+
+def _may_go(one: Record, other: Record) -> bool:
+    return _kin(one, other) and not _contradict(one, other)
+
+
+def _contradict(one: Record, other: Record) -> bool:
+    return answers_differ(str(other.data.get("answer", "")), str(one.data.get("answer", "")))
+
+
+def _likeness(one: Record, other: Record) -> float:
+    return likeness(f"{one.instruction}\n{one.input}", f"{other.instruction}\n{other.input}")
+
+
+def _length(record: Record) -> int:
+    return len(str(record.data.get("reasoning", ""))) + len(str(record.data.get("answer", "")))

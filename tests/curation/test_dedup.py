@@ -1,0 +1,84 @@
+"""A file without what it asks twice: what stays, what goes, and that nothing else changes."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curation.dedup import find_doublets, remove, write_without
+from curation.errors import UserError
+from curation.near import NEAR, likeness
+
+
+def line(number: int, question: str, **more: str) -> str:
+    data = {"id": f"id-{number}", "instruction": question, "reasoning": "考えます。", "answer": "東京です。", **more}
+    return json.dumps(data, ensure_ascii=False) + "\n"
+
+
+CAPITAL = "日本の首都はどこですか？"
+LINES = [
+    line(1, CAPITAL),
+    line(2, "日本の首都は、どこですか?", reasoning="国会があります。だから考えます。"),
+    line(3, "フランスの首都はどこですか？"),
+    line(4, CAPITAL, answer="京都です。"),
+    line(5, "日本の首都はどこでしょうか。", family="id-1"),
+    line(6, CAPITAL, language="en"),
+    "{broken\n",
+    line(8, "日本の首都はどこでしょうか。"),
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(LINES), encoding="utf-8")
+    return path
+
+
+def test_what_is_asked_twice_goes_and_all_else_keeps_its_bytes(file: Path, tmp_path: Path) -> None:
+    found = find_doublets(file, NEAR)
+    assert [(one.line, one.kept_line) for one in found.found] == [(2, 1), (8, 5)]
+    assert (found.lines, found.contradictions, found.crowded) == (8, 1, 0)
+    write_without(file, found.found, tmp_path / "y.jsonl")
+    others = [line for number, line in enumerate(LINES, start=1) if number not in (2, 8)]
+    assert (tmp_path / "y.jsonl").read_text(encoding="utf-8") == "".join(others)
+    assert file.read_text(encoding="utf-8") == "".join(LINES)
+    assert [one.decode() for one in remove(file, found.found)] == [LINES[1], LINES[7]]
+    assert file.read_text(encoding="utf-8") == "".join(others)
+    assert find_doublets(file, NEAR).found == []
+
+
+def test_the_longest_stays_where_it_is_asked_for(file: Path) -> None:
+    found = find_doublets(file, NEAR, "longest")
+    assert [(one.line, one.kept_line) for one in found.found] == [(1, 2), (8, 5)]
+
+
+def test_a_threshold_of_1_finds_what_differs_in_punctuation_alone(file: Path) -> None:
+    assert [(one.line, one.kept_line) for one in find_doublets(file, 1.0).found] == [(2, 1), (8, 5)]
+
+
+def test_a_file_that_has_changed_meanwhile_is_left_alone(file: Path, tmp_path: Path) -> None:
+    found = find_doublets(file, NEAR)
+    file.write_text("".join(reversed(LINES)), encoding="utf-8")
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        remove(file, found.found)
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        write_without(file, found.found, tmp_path / "y.jsonl")
+    assert file.read_text(encoding="utf-8") == "".join(reversed(LINES))
+    assert not (tmp_path / "y.jsonl").exists()
+
+
+@given(st.lists(st.text(alphabet="あいうえ犬猫", min_size=1, max_size=9), max_size=10))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_of_what_stays_no_two_are_alike_and_what_goes_is_like_one_that_stays(tmp_path: Path, asked: list[str]) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(line(number, text) for number, text in enumerate(asked, start=1)), encoding="utf-8")
+    found = {one.line: one for one in find_doublets(path, NEAR).found}
+    stay = [text for number, text in enumerate(asked, start=1) if number not in found]
+    assert all(likeness(one, other) < NEAR for one, other in itertools.combinations(stay, 2))
+    for number, one in found.items():
+        assert one.kept_line not in found
+        assert likeness(asked[one.kept_line - 1], asked[number - 1]) == one.likeness >= NEAR
