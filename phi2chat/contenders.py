@@ -7,13 +7,13 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from curation.errors import UserError
 from phi2chat.config import DEFAULT_BASE, DeviceConfig, EndpointConfig, ModelConfig
 from phi2chat.results import ModelRow
-from phi2chat.run import ADAPTER_FILE, Run, read_run, run_dir_of
+from phi2chat.run import ADAPTER_FILE, read_run, run_dir_of
 
 if TYPE_CHECKING:
     from phi2chat.chat import Model
@@ -33,6 +33,7 @@ def name_models(
     if with_base or (not rows and endpoint is None):
         bases = list(dict.fromkeys(row.base for row in rows)) or [base or DEFAULT_BASE]
         rows = [*(ModelRow(str(name), "base", base=name) for name in bases), *rows]
+    rows = [replace(row, label=label) for row, label in zip(rows, _short([row.label for row in rows]), strict=True)]
     if endpoint is not None:
         names = served or [""]
         rows += [
@@ -84,12 +85,22 @@ def _variant(loaded: "LoadedModel", row: ModelRow) -> "LoadedModel":
     return loaded if loaded.adapter == adapter else loaded.with_adapter(adapter)
 
 
+def _short(names: Sequence[str]) -> list[str]:
+    """The ends of names and paths, as long as it takes to tell them apart; a name that is there twice stays so."""
+    parts = [PurePath(name).parts for name in names]
+    different = len(set(parts))
+    for length in range(1, max(map(len, parts), default=0) + 1):
+        ends = [str(PurePath(*one[-length:])) for one in parts]
+        if len(set(ends)) == different:
+            return ends
+    return list(names)
+
+
 def _row_of_adapter(adapter: Path, base: str | None) -> ModelRow:
     from phi2chat.adapters import base_of, recorded_base_of
 
     recorded_base_of(adapter)  # says what is missing, also where the base is named
     run_dir = run_dir_of(adapter)
-    run = read_run(run_dir) if run_dir else None
     return ModelRow(
         label=str(adapter),
         kind="adapter",
@@ -97,12 +108,16 @@ def _row_of_adapter(adapter: Path, base: str | None) -> ModelRow:
         adapter=str(adapter),
         adapter_sha256=_sha256(adapter),
         run=str(run_dir) if run_dir else None,
-        eval_loss=_eval_loss(adapter, run_dir, run) if run_dir and run else None,
+        eval_loss=_eval_loss(adapter, run_dir) if run_dir else None,
     )
 
 
-def _eval_loss(adapter: Path, run_dir: Path, run: Run) -> float | None:
+def _eval_loss(adapter: Path, run_dir: Path) -> float | None:
     """The eval loss that a run kept for its adapter, or for the checkpoint that was given."""
+    try:
+        run = read_run(run_dir)
+    except UserError:  # of another version, which is no reason not to ask its adapter
+        return None
     step = run.best_step
     if adapter.resolve() != run_dir.resolve() and (number := re.search(r"\d+$", adapter.name)):
         step = int(number[0])

@@ -21,7 +21,7 @@ from phi2chat.asking import NO_CATEGORY, NOT_ASKED
 from phi2chat.recipes import StopReason
 from phi2chat.results import REPORT_FILE, Cell, Evaluation
 from phi2chat.safe_text import parts, safe
-from phi2chat.score_table import describe_difference
+from phi2chat.score_table import DIFFERENCE_COLUMNS, difference_row
 from phi2chat.scores import Rate, compare, summarize
 
 Child = Element | str | None
@@ -101,7 +101,9 @@ def _header(evaluation: Evaluation) -> Iterator[Element]:
     ]
     for row in evaluation.models:
         digest = f" (SHA-256 {row.adapter_sha256[:SHOWN_DIGITS]}…, on {row.base})" if row.adapter_sha256 else ""
-        facts.append((row.kind.capitalize(), f"{row.label}{digest}"))
+        where = next((name for name in (row.adapter, row.base) if name and name != row.label), "")
+        named = f"{row.label}: {where}" if where else row.label
+        facts.append((row.kind.capitalize(), f"{named}{digest}"))
     versions = ", ".join(f"{name} {number}" for name, number in evaluation.versions.items())
     facts.append(("With", ", ".join(filter(None, [evaluation.device, versions]))))
     pairs = [_element(tag, *_safe(text)) for name, text in facts for tag, text in (("dt", name), ("dd", text))]
@@ -113,32 +115,30 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
     if not summaries:
         return
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    columns = ["model", "recipe", "right", "in the right script", "reasoning, answer, end", "tokens/s", "median tokens"]
+    rates = ("right", "in the right script", "reasoning, answer, end")
+    numbers = {
+        "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
+        "median tokens": [f"{one.median_tokens:g}" for one in summaries],
+        "chrF": [_spell(one.chrf, 1) for one in summaries],
+        "eval loss": [_spell(losses[one.model], 3) for one in summaries],
+    }
+    numbers = {name: column for name, column in numbers.items() if any(column)}
     rows = []
-    for one in summaries:
-        speed = "" if one.tokens_per_second is None else f"{one.tokens_per_second:,.1f}"
-        numbers = [speed, f"{one.median_tokens:g}"]
-        numbers += [
-            "" if one.chrf is None else f"{one.chrf:.1f}",
-            "" if (x := losses[one.model]) is None else f"{x:.3f}",
-        ]
-        rates = [_rate(rate) for rate in (one.score, one.script, one.form)]
-        cells = [_element("td", number, classes="number") for number in numbers]
-        rows.append([_element("th", *_safe(one.model), scope="row"), _element("td", one.recipe), *rates, *cells])
+    for place, one in enumerate(summaries):
+        first = [_element("th", *_safe(one.model), scope="row"), _element("td", one.recipe)]
+        last = [_element("td", column[place], classes="number") for column in numbers.values()]
+        rows.append([*first, *map(_rate, (one.score, one.script, one.form)), *last])
     yield _element("h2", "Scores")
-    yield _table([*columns, "chrF", "eval loss"], rows, first_number=5)
+    yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
     yield _element("p", "The bar is the share, the line in it where the true one is by 95 %.", classes="soft")
     if differences := compare(evaluation):
         yield _element("h2", "What can be told")
-        items = [
-            _element(
-                "li",
-                _element("span", one.opinion, classes=f"badge {one.opinion.replace(' ', '-')}"),
-                _element("span", *_safe(describe_difference(one).rpartition(":")[0])),
-            )
-            for one in differences
-        ]
-        yield _element("ul", *items, classes="differences")
+        rows = []
+        for difference in differences:
+            *texts, opinion = difference_row(difference)
+            badge = _element("span", opinion, classes=f"badge {opinion.replace(' ', '-')}")
+            rows.append([_element("td", badge), *(_element("td", *_safe(text)) for text in texts)])
+        yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
     categories = list(dict.fromkeys(name for one in summaries for name in one.by_category))
     if len(categories) > 1:
         yield _element("h2", "Right, by category")
@@ -170,6 +170,10 @@ def _rate(rate: Rate | None) -> Element:
     drawn = _element("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
     bounds = f" [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.hits}/{rate.total}"
     return _element("td", f"{100 * rate.share:.0f} %", _element("small", bounds), drawn, classes="rate")
+
+
+def _spell(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:,.{digits}f}"
 
 
 def _name(model: str, recipe: str, evaluation: Evaluation) -> str:

@@ -9,7 +9,8 @@ from phi2chat.scores import Difference, Rate, Summary, compare, summarize
 if TYPE_CHECKING:
     from phi2chat.screen import Screen
 
-NAMES = {"score": "right answers", "script": "in the right script", "form": "reasoning, answer, end"}
+NAMES = {"score": "right", "script": "in the right script", "form": "reasoning, answer, end"}
+DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
 
 
 def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
@@ -23,9 +24,8 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
     if len(categories[1]) > 1:
         screen.table(*categories)
     screen.note("in brackets: where the true share is by 95 %")
-    for difference in compare(evaluation):
-        style = {"better": "good", "worse": "error"}.get(difference.opinion, "note")
-        screen.say(describe_difference(difference), style)
+    if differences := compare(evaluation):
+        screen.table(DIFFERENCE_COLUMNS, map(difference_row, differences))
 
 
 def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
@@ -66,12 +66,10 @@ def spell_rate(rate: Rate | None, brief: bool = False) -> str:
     return f"{100 * rate.share:.0f} %{interval} ({rate.hits}/{rate.total})"
 
 
-def describe_difference(one: Difference) -> str:
-    """In a sentence: who differs from whom in what, by how much, and whether that can be told from chance."""
-    if one.model == one.against_model:
-        who, whom = f"{one.model}, recipe {one.recipe}", f"recipe {one.against_recipe}"
-    else:
-        who, whom = f"{one.model}, recipe {one.recipe}", one.against_model
-    moved = f"{one.fixed} up, {one.broken} down of {one.probes} probes"
-    points = f"{100 * one.difference:+.0f} points [{100 * one.low:+.0f} to {100 * one.high:+.0f}]"
-    return f"{who} against {whom}: {NAMES[one.measure]} {points}, {moved}: {one.opinion}"
+def difference_row(one: Difference) -> list[str]:
+    """Who differs from whom in what, by how much, how many probes moved, and whether that can be told from chance."""
+    points = f"{100 * one.difference:+.0f} [{100 * one.low:+.0f} to {100 * one.high:+.0f}]"
+    same_recipe = one.recipe == one.against_recipe
+    against = one.against_model if same_recipe else f"recipe {one.against_recipe}"
+    moved = f"{one.fixed}, {one.broken} of {one.probes}"
+    return [f"{one.model}, {one.recipe}", against, NAMES[one.measure], points, moved, one.opinion]

@@ -124,7 +124,9 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     share, weight = hits / total, _Z * _Z / total
     middle = (share + weight / 2) / (1 + weight)
     half = _Z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(middle - half, share)), min(
+        1.0, max(middle + half, share)
+    )  # rounding aside, it holds the share
 
 
 def bootstrap(values: Sequence[float]) -> tuple[float, float]:
