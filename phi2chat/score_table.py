@@ -23,7 +23,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
     categories = category_table(summaries)
     if len(categories[1]) > 1:
         screen.table(*categories)
-    screen.note("in brackets: where the true share is by 95 %")
+    screen.note("in brackets: where the true share is by 95 %; tokens: of a reply, in the median")
     if differences := compare(evaluation):
         screen.table(DIFFERENCE_COLUMNS, map(difference_row, differences))
 
@@ -31,7 +31,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
 def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Columns and rows: a row for each model and recipe, columns that are empty throughout left out."""
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    columns = ["model", "recipe", "right", "script", "form", "tokens/s", "median tokens", "chrF", "eval loss"]
+    columns = ["model", "recipe", "right", "script", "form", "tokens/s", "tokens", "chrF", "eval loss"]
     rows = [
         [
             one.model,
@@ -59,11 +59,11 @@ def category_table(summaries: Sequence[Summary]) -> tuple[list[str], list[list[s
 
 
 def spell_rate(rate: Rate | None, brief: bool = False) -> str:
-    """A rate in per cent, how many of how many it is, and its interval unless `brief`."""
+    """A rate in per cent, how many of how many it is, and on a line of its own its interval unless `brief`."""
     if rate is None:
         return ""
-    interval = "" if brief else f" [{100 * rate.low:.0f}-{100 * rate.high:.0f}]"
-    return f"{100 * rate.share:.0f} %{interval} ({rate.hits}/{rate.total})"
+    interval = "" if brief else f"\n[{100 * rate.low:.0f}-{100 * rate.high:.0f}]"
+    return f"{100 * rate.share:.0f} % ({rate.hits}/{rate.total}){interval}"
 
 
 def difference_row(one: Difference) -> list[str]:
