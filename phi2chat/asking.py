@@ -13,6 +13,9 @@ from curation.judging import expectation_of, judge
 from curation.probes import require_probe
 from curation.questions import read_questions
 from curation.records import Record, read_bytes
+from curation.script import check
+from curation.script.confusion import is_installed as can_judge
+from curation.script.confusion import judge_reply, load_instruments
 from curation.store import content_digest
 from phi2chat.ask import Written
 from phi2chat.chat import Conversation, Model, TextStream, Turn
@@ -111,7 +114,11 @@ def _ask_batch(model: Model, row: ModelRow, batch: Sequence[tuple[str, Record]],
 
 def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle, turn: Turn) -> Cell:
     judged = judge(turn.answer, expectation_of(record.data), turn.question)
-    spans = turn.reasoning_spans, turn.answer_spans
+    # Whatever the guard was told: what it is told to leave alone is counted all the same.
+    spans = tuple(
+        check(text, language, turn.question).spans
+        for text, language in ((turn.reasoning, turn.reasoning_lang), (turn.answer, turn.lang))
+    )
     references = references_of(record.data)
     return dataclasses.replace(
         _cell_without_reply(name, record, row, way, style, ""),
@@ -129,6 +136,7 @@ def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle
         unit=turn.unit,
         notes=turn.notes,
         chrf=chrf(turn.answer, references) if references and is_installed() else None,
+        confusion=judge_reply(turn.answer, turn.lang, load_instruments()) if turn.answer and can_judge() else None,
     )
 
 

@@ -120,6 +120,7 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
         "chrF": [_spell(one.chrf, 1) for one in summaries],
+        "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
         "eval loss": [_spell(losses[one.model], 3) for one in summaries],
     }
     numbers = {name: column for name, column in numbers.items() if any(column)}
@@ -137,7 +138,8 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
         for difference in differences:
             *texts, opinion = difference_row(difference)
             badge = _element("span", opinion, classes=f"badge {opinion.replace(' ', '-')}")
-            rows.append([_element("td", badge), *(_element("td", *_safe(text)) for text in texts)])
+            figures = [_element("td", text, classes="figure") for text in texts[-2:]]
+            rows.append([_element("td", badge), *(_element("td", *_safe(text)) for text in texts[:-2]), *figures])
         yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
     categories = list(dict.fromkeys(name for one in summaries for name in one.by_category))
     if len(categories) > 1:

@@ -20,6 +20,7 @@ import msgspec
 from curation.errors import UserError, first_line
 from curation.records import read_bytes
 from curation.script import Span
+from curation.script.confusion import Outcome
 from curation.store import write_atomically
 
 RESULTS_FILE = "results.jsonl"
@@ -45,7 +46,8 @@ class Cell:
     "not_asked" where the prompt left no room for a reply. `form` holds where a reasoning came, then an answer, then
     the end of the text by the model's own will. `unit` is what `tokens` counts: a server may count its events alone.
     `seconds` is the reply's share of the time of its batch. `chrf` (0 to 100) is there where the probe has references
-    and sacrebleu is installed.
+    and sacrebleu is installed; so is `confusion`, what the Language Confusion Benchmark says of the answer, with its
+    packages.
     """
 
     probe: str
@@ -76,6 +78,7 @@ class Cell:
     unit: Literal["tokens", "pieces"] = "tokens"
     notes: tuple[str, ...] = ()
     chrf: float | None = None
+    confusion: Outcome | None = None
 
     @property
     def key(self) -> Key:

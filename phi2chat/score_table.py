@@ -31,7 +31,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
 def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Columns and rows: a row for each model and recipe, columns that are empty throughout left out."""
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    columns = ["model", "recipe", "right", "script", "form", "tokens/s", "tokens", "chrF", "eval loss"]
+    columns = ["model", "recipe", "right", "script", "form", "tok/s", "tokens", "chrF", "LCPR", "eval loss"]
     rows = [
         [
             one.model,
@@ -42,6 +42,7 @@ def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[
             "" if one.tokens_per_second is None else f"{one.tokens_per_second:,.1f}",
             f"{one.median_tokens:g}",
             "" if one.chrf is None else f"{one.chrf:.1f}",
+            "" if one.confusion is None else f"{100 * one.confusion:.0f} %",
             "" if (loss := losses[one.model]) is None else f"{loss:.3f}",
         ]
         for one in summaries

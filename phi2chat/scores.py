@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from curation.script.confusion import ConfusionRates
 from phi2chat.results import Cell, Evaluation
 
 Measure = Literal["score", "script", "form"]
@@ -48,7 +49,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a model did by a recipe; a rate is None where no reply counts for it. `chrf` is a mean, from 0 to 100."""
+    """What a model did by a recipe; a rate is None where no reply counts for it. `chrf` is a mean, from 0 to 100.
+
+    `confusion` is LCPR of the Language Confusion Benchmark, from 0 to 1: how often answers keep to their language.
+    """
 
     model: str
     recipe: str
@@ -60,6 +64,7 @@ class Summary:
     tokens_per_second: float | None
     median_tokens: float
     chrf: float | None
+    confusion: float | None
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,10 @@ def _summarize(model: str, recipe: str, cells: Sequence[Cell]) -> Summary:
     rates = {category: rate(_outcomes("score", group)) for category, group in by_category.items()}
     timed = [cell for cell in cells if cell.unit == "tokens" and cell.seconds > 0]
     seconds = sum(cell.seconds for cell in timed)
+    confusion = ConfusionRates()
+    for cell in cells:
+        if cell.confusion is not None:
+            confusion.count(cell.confusion, cell.language)
     likenesses = [cell.chrf for cell in cells if cell.chrf is not None]
     return Summary(
         model,
@@ -180,6 +189,7 @@ def _summarize(model: str, recipe: str, cells: Sequence[Cell]) -> Summary:
         sum(cell.tokens for cell in timed) / seconds if seconds else None,
         median(cell.tokens for cell in cells),
         fmean(likenesses) if likenesses else None,
+        confusion.pass_rate,
     )
 
 

@@ -60,6 +60,25 @@ def test_a_wrong_script_is_found_in_the_language_of_each_part(scripted_model: An
     )
     assert (in_chinese.language_ok, len(in_chinese.reasoning_spans), len(in_chinese.answer_spans)) == (False, 1, 1)
     assert mixed_cell.language_ok
+    unguarded = dataclasses.replace(WAY, config=ChatConfig(guard="off"))
+    (cell,) = ask(scripted_model(reply("东京。")), TOKYO, way=unguarded)
+    assert not cell.language_ok
+
+
+def test_translations_and_language_are_measured_by_the_standard_measures_where_they_are_installed(
+    scripted_model: Any,
+) -> None:
+    from curation.script.confusion import is_installed as knows_confusion
+    from phi2chat.translations import chrf, is_installed
+
+    data = {"id": "snow", "instruction": "雪は英語で？", "language": "en", "references": ["It snows.", "Snow."]}
+    good, bad = ask(scripted_model(reply("Snow."), reply("雪が降っていますよ、今日は。")), data, {**data, "id": "b"})
+    if is_installed():
+        assert (good.chrf, bad.chrf) == (100.0, chrf("雪が降っていますよ、今日は。", ["It snows.", "Snow."]))
+        assert bad.chrf is not None and bad.chrf < 20
+    else:
+        assert (good.chrf, bad.chrf) == (None, None)
+    assert (good.confusion, bad.confusion) == (("skipped", "skipped") if knows_confusion() else (None, None))
 
 
 class Together:

@@ -98,7 +98,7 @@ def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(folder: Path, cap
     assert [cell.key for cell in after] == [cell.key for cell in before]
     assert [(cell.answer, cell.verdict) for cell in after] == [(cell.answer, cell.verdict) for cell in before]
     out = capsys.readouterr().out
-    assert "│ known " in out and "│ 67 % (2/3) │" in out and "│ [21-94] " in out
+    assert "│ known " in out and "(2/3)" in out and "│ [21-94] " in out
 
 
 def test_what_is_there_already_is_not_written_over(folder: Path, probes: Path) -> None:
@@ -191,3 +191,26 @@ def test_models_have_the_shortest_names_that_tell_them_apart(answering_adapter: 
     assert [row.label for row in name_models(None, [], False, None, [])] == ["phi-2"]
     with pytest.raises(UserError, match="is named twice"):
         name_models("base", [run, run], False, None, [])
+
+
+@pytest.mark.slow
+def test_the_embedded_model_is_evaluated_from_the_command_line(phi2chat: Any, ja_basics: Path, tmp_path: Path) -> None:
+    probes = ja_basics.parent / "probes" / "ja-basics.jsonl"
+    lines = probes.read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "few.jsonl").write_text("".join(lines[::70]), encoding="utf-8")
+    done = phi2chat("evaluate", "few.jsonl", "--base", "smollm2-135m", "--max-new-tokens", 24, "--device", "cpu")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    (folder,) = (tmp_path / "evaluations").iterdir()
+    evaluation = read_evaluation(folder)
+    assert (len(evaluation.cells), evaluation.status) == (2, "done")
+    assert all(cell.tokens for cell in evaluation.cells)
+    assert "smollm2" in done.stdout and f"every reply: evaluations/{folder.name}/report.html" in done.stderr
+
+
+def test_a_score_that_is_too_low_ends_the_command_with_1(
+    phi2chat: Any, answering_adapter: tuple[Path, Path], probes: Path
+) -> None:
+    done = phi2chat("evaluate", probes, "--adapter", answering_adapter[0], *SETTINGS, "--fail-under", 0.9)
+    assert done.returncode == 1
+    sentence = "phi2chat: run, recipe chat: 0.667 of the answers are right, less than --fail-under 0.9"
+    assert done.stderr.splitlines()[-1] == sentence

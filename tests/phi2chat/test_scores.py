@@ -77,6 +77,12 @@ def test_what_is_not_judged_counts_for_no_score() -> None:
     assert one.script is not None and (one.script.hits, one.script.total) == (2, 3)
     assert one.form is not None and one.form.share == pytest.approx(2 / 3)
     assert {name: found.share for name, found in one.by_category.items()} == {"c": 1.0, "d": 0.0}
+    assert one.confusion is None
+    told = [
+        dataclasses.replace(cell("base", n, True), confusion=said)
+        for n, said in enumerate(("passed", "word error", "skipped"))
+    ]
+    assert summarize(evaluation(*told, models=("base",)))[0].confusion == pytest.approx(2 / 3)
     assert (one.replies, one.tokens_per_second, one.median_tokens, one.chrf) == (3, 5.0, 10, 50.0)
 
 
