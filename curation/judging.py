@@ -29,13 +29,15 @@ _OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a numbe
 class Expectation:
     """What an answer has to be; all that is given has to hold.
 
-    `any_of` are whole answers, `contains` words of which one has to be said, `number` the only one that may be named,
+    `any_of` are whole answers, `contains` words of which one has to be said, `all_of` groups of words of which one of
+    each has to be, `number` the only one that may be named,
     within `tolerance` and counting one of `units` where it counts anything, `regex` a pattern of Python's `re` that is
     searched for in the answer after NFKC, and `forbid` words that must not be said.
     """
 
     any_of: tuple[str, ...] = ()
     contains: tuple[str, ...] = ()
+    all_of: tuple[tuple[str, ...], ...] = ()
     number: Fraction | None = None
     tolerance: Fraction = Fraction(0)
     units: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
         found = Expectation(
             _texts(expect.get("any_of")),
             _texts(expect.get("contains")),
+            tuple(filter(None, map(_texts, all_of))) if isinstance(all_of := expect.get("all_of"), list) else (),
             number,
             _fraction(expect.get("tolerance")) or Fraction(0),
             _texts(expect.get("unit")),
@@ -93,7 +96,8 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
         reasons.append(f"is {_quoted(same)}")
     text = _Text(answer)
     hits = {word: spans for word in expected.contains if (spans := text.find(word))}
-    said = [span for spans in hits.values() for span in spans]
+    groups = [[span for word in group for span in text.find(word)] for group in expected.all_of]
+    said = [span for spans in (*hits.values(), *groups) for span in spans]
     for word in expected.forbid:
         # Within 東京都, which is right, nobody has said 京都.
         if any(not any(_is_within(span, other) for other in said) for span in text.find(word)):
@@ -102,6 +106,11 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
         if not hits:
             return Judgement("wrong", f"does not say {_either(expected.contains)}")
         reasons.append(f"says {_quoted(next(iter(hits)))}")
+    if expected.all_of:
+        lacking = next((group for group, spans in zip(expected.all_of, groups, strict=True) if not spans), None)
+        if lacking is not None:
+            return Judgement("wrong", f"does not say {_either(lacking)}")
+        reasons.append(f"says a word of each of {len(groups)} groups")
     if expected.number is not None:
         is_right, why = _judge_number(fold(answer), expected, fold(question))
         if not is_right:
@@ -123,6 +132,7 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
         return " / ".join(expected.any_of)
     parts = ["is " + " / ".join(expected.any_of)] if expected.any_of else []
     parts += ["says " + " / ".join(expected.contains)] if expected.contains else []
+    parts += ["says " + ", ".join("/".join(group) for group in expected.all_of)] if expected.all_of else []
     if expected.number is not None:
         tolerance = f" ± {_spell(expected.tolerance)}" if expected.tolerance else ""
         parts.append(f"names {_spell(expected.number)}{tolerance}{(' ' + expected.units[0]) if expected.units else ''}")

@@ -27,6 +27,10 @@ from phi2chat.scores import Rate, compare, summarize
 Child = Element | str | None
 
 SHOWN_DIGITS = 12  # of a SHA-256
+LEGEND = (
+    "Script: nothing is in a wrong one. Form: reasoning, then an answer, then the end. The bar is the share,"
+    " and the line in it where the true one is by 95 %."
+)
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
@@ -115,7 +119,7 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
     if not summaries:
         return
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    rates = ("right", "in the right script", "reasoning, answer, end")
+    rates = ("right", "script", "form")
     numbers = {
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
@@ -131,7 +135,7 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
         rows.append([*first, *map(_rate, (one.score, one.script, one.form)), *last])
     yield _element("h2", "Scores")
     yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
-    yield _element("p", "The bar is the share, the line in it where the true one is by 95 %.", classes="soft")
+    yield _element("p", LEGEND, classes="soft")
     if differences := compare(evaluation):
         yield _element("h2", "What can be told")
         rows = []

@@ -9,7 +9,11 @@ from phi2chat.scores import Difference, Rate, Summary, compare, summarize
 if TYPE_CHECKING:
     from phi2chat.screen import Screen
 
-NAMES = {"score": "right", "script": "in the right script", "form": "reasoning, answer, end"}
+NAMES = {"score": "right", "script": "script", "form": "form"}
+LEGEND = (
+    "script: nothing in a wrong one; form: reasoning, then an answer, then the end; in brackets: where the true share"
+    " is by 95 %; tokens: of a reply, in the median"
+)
 DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
 
 
@@ -23,7 +27,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
     categories = category_table(summaries)
     if len(categories[1]) > 1:
         screen.table(*categories)
-    screen.note("in brackets: where the true share is by 95 %; tokens: of a reply, in the median")
+    screen.note(LEGEND)
     if differences := compare(evaluation):
         screen.table(DIFFERENCE_COLUMNS, map(difference_row, differences))
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from curation.judging import expectation_of, judge
+from curation.judging import Expectation, expectation_of, judge
 from curation.lines import json_type
 from curation.records import Entry
 
@@ -106,12 +106,17 @@ def _find_impossible(data: Any) -> Iterator[Fault]:
         except (re.error, RecursionError, OverflowError) as error:
             yield Fault("judging", f"is no pattern of Python's re ({error})", "expect", item=".regex")
             return
-    if expected.number is None and not expected.regex and not (expected.any_of and expected.contains):
+    if (
+        expected.number is None
+        and not expected.regex
+        and not expected.all_of
+        and not (expected.any_of and expected.contains)
+    ):
         for text in (*expected.any_of, *expected.contains):
             judged = judge(text, expected)
             if judged.verdict == "wrong":
                 yield Fault("judging", f'"{text}" itself would be wrong: {judged.why}', "expect")
-    if expected.any_of or expected.contains or expected.number is not None or expected.regex:
+    if expected != Expectation(forbid=expected.forbid):
         for place, text in enumerate(_list(data.get("references"))):
             judged = judge(text, expected, str(data["instruction"]))
             if judged.verdict == "wrong":

@@ -58,6 +58,9 @@ def verdict(answer: str, data: dict[str, Any], question: str = "") -> str:
         ("別の何か", {"forbid": ["別"]}, "wrong"),
         (" 。", contains("東京"), "wrong"),
         ("東京です。", {"answer": "東京です"}, "right"),  # a record
+        ("赤ちゃんが寝ています。", {"expect": {"all_of": [["赤ちゃん", "赤ん坊"], ["眠", "寝"]]}}, "right"),
+        ("赤ちゃんがいます。", {"expect": {"all_of": [["赤ちゃん", "赤ん坊"], ["眠", "寝"]]}}, "wrong"),
+        ("It is cold.", {"expect": {"all_of": ["it", ["hot", "cold"]]}}, "right"),
         ("12個で、安い。", {"expect": {"number": 12, "contains": ["安い"]}}, "right"),
         ("12個で、高い。", {"expect": {"number": 12, "contains": ["安い"]}}, "wrong"),
     ],
@@ -115,6 +118,7 @@ def test_the_reason_says_what_was_found_and_what_was_wanted() -> None:
     assert why("東京です。", contains("東京")) == 'says "東京"'
     assert why("大阪", contains("東京", "東京都")) == 'does not say "東京" or "東京都"'
     assert why("東京と京都", contains("東京", forbid=["京都"])) == 'says "京都", which is forbidden'
+    assert why("猫", {"expect": {"all_of": ["猫", ["寝", "眠"]]}}) == 'does not say "寝" or "眠"'
     assert why("18", number(17)) == "names 18, and 17 is right"
     assert why("", number(17)) == "there is no answer"
 

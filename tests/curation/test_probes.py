@@ -74,7 +74,7 @@ def test_no_file_and_a_folder_are_no_files_of_probes(tmp_path: Path) -> None:
         ({"expect": {"contains": [1]}}, ["expect.contains[0]: must be a string, not a number [type]"]),
         (
             {"expect": {"contain": "x"}},
-            ['expect: has "contain", and may have any_of, contains, number, tolerance, unit, regex [judging]'],
+            ['expect: has "contain", and may have any_of, contains, all_of, number, tolerance, unit, regex [judging]'],
         ),
         ({"expect": {"unit": "個"}}, ["expect: has a tolerance or a unit and no number [judging]"]),
         ({"expect": {"number": 1, "tolerance": -1}}, ["expect.tolerance: is less than 0 [judging]"]),
