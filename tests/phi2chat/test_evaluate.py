@@ -1,6 +1,11 @@
 """`phi2chat evaluate`: what is asked, kept, shown, and gone on with, with a tiny model and its adapter."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +210,42 @@ def test_the_embedded_model_is_evaluated_from_the_command_line(phi2chat: Any, ja
     assert (len(evaluation.cells), evaluation.status) == (2, "done")
     assert all(cell.tokens for cell in evaluation.cells)
     assert "smollm2" in done.stdout and f"every reply: evaluations/{folder.name}/report.html" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda signum: signum.name)
+def test_whatever_stops_an_evaluation_its_replies_stay_and_it_goes_on(
+    answering_adapter: tuple[Path, Path],
+    ja_basics: Path,
+    phi2chat: Any,
+    clean_environment: dict[str, str],
+    tmp_path: Path,
+    signum: signal.Signals,
+) -> None:
+    lines = (ja_basics.parent / "probes" / "ja-basics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "p.jsonl").write_text("".join(lines[:40]), encoding="utf-8")
+    words = ["evaluate", "p.jsonl", "--adapter", str(answering_adapter[0]), *SETTINGS, "--batch-size", "2"]
+    results = tmp_path / "out" / "results.jsonl"
+    command = [sys.executable, "-m", "phi2chat", *words, "--output", "out"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=clean_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as going:
+        while going.poll() is None and not (results.exists() and results.stat().st_size):
+            time.sleep(0.05)
+        going.send_signal(signum)
+        _, told = going.communicate(timeout=100)
+    before = read_evaluation(tmp_path / "out").cells
+    assert 0 < len(before) < 40
+    if signum != signal.SIGKILL:
+        assert going.returncode == 130
+        note = f"{len(before)} of 40 replies are in out; go on with: phi2chat evaluate --resume out"
+        assert note in told.decode()
+        assert (tmp_path / "out" / "report.html").exists()
+    assert phi2chat("evaluate", "--resume", "out", "--device", "cpu").returncode == 0
+    after = read_evaluation(tmp_path / "out")
+    assert after.cells[: len(before)] == before
+    assert (len(after.cells), after.status) == (40, "done")
 
 
 def test_a_score_that_is_too_low_ends_the_command_with_1(
