@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from curation.atomic import replacing
 from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
@@ -16,7 +17,7 @@ from curation.near import answers_differ, find_near, likeness
 from curation.records import Record
 from curation.scan import scan_file
 from curation.split import family_of
-from curation.store import change_file, replacing
+from curation.store import Note, change_file
 
 Keep = Literal["first", "longest"]
 
@@ -119,7 +120,7 @@ def remove(path: Path, doublets: Sequence[Doublet]) -> list[bytes]:
         removed[:] = [line for number, line in enumerate(lines, start=1) if number in numbers]
         return others
 
-    change_file(path, without)
+    change_file(path, without, Note("dedup"))
     return removed
 
 

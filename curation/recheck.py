@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation.facts import Facts
+from curation.engines import ONE_PROCESS, Engine
+from curation.facts import Facts, HeldRecords
 from curation.lines import parse_line
 from curation.records import Entry, Finding, Record
 from curation.rules import choose
@@ -59,7 +61,8 @@ class Rechecker:
             checked.facts.join(block.checked.facts, checked.lines)
             checked.lines += len(block.lines)
         source = _Lines(self._path, checked.facts, lines, is_wanted)
-        yield Part(0, len(lines), _by_line(check_whole(source, checked, self._chosen, [])), of_set=True)
+        found = itertools.chain.from_iterable(check_whole(source, checked, self._chosen, []))
+        yield Part(0, len(lines), _by_line(found), of_set=True)
 
     def _check_blocks(self, lines: list[bytes]) -> "Generator[_Block]":
         """All blocks, of which those at the beginning and at the end that are as before are not checked."""
@@ -114,6 +117,7 @@ class _Lines:
     facts: Facts
     lines: Sequence[bytes]
     is_wanted: Callable[[], bool]
+    engine: Engine = ONE_PROCESS
 
     def entry(self, place: int) -> Entry:
         if not self.is_wanted():
@@ -121,6 +125,9 @@ class _Lines:
         number = self.facts.lines[place]
         raw = self.lines[number - 1]
         return Entry(number, raw, Record(parse_line(raw)))
+
+    def records(self, places: Sequence[int]) -> HeldRecords:
+        return HeldRecords([self.entry(place).record for place in places])
 
 
 def _by_line(findings: Iterable[Finding], before: int = 0) -> Found:

@@ -1,27 +1,21 @@
 """`phi2chat curate`: write, check, show, correct and split the records of a JSONL file. Imports no torch."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.errors import UserError
-<<<<<<< HEAD
 from phi2chat.browse import browse
 from phi2chat.bulk import mv, retag, rm
 from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
+from phi2chat.dedup import dedup
 from phi2chat.diff import diff
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
 from phi2chat.listing import FILE, list_, show
-=======
-from phi2chat.dedup import dedup
-from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
-from phi2chat.exchange import export, import_
 from phi2chat.split import split
->>>>>>> scale
 from phi2chat.survey import check_split, stats
 from phi2chat.undoing import log, restore, undo
 from phi2chat.validate import validate
@@ -144,80 +138,6 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
         raise
     changed = [field for field in {**record.data, **data} if record.data.get(field) != data.get(field)]
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
-
-
-<<<<<<< HEAD
-@command.command("split")
-@FILE
-@click.option(
-    "--eval",
-    "eval_percent",
-    default="10%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Part of the families to hold out.",
-)
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Where to write; by default FILE without .jsonl.")
-@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Another seed holds out others.")
-def split(file: Path, eval_percent: str, output_dir: Path | None, seed: int) -> None:
-    """Write train.jsonl, eval.jsonl and a manifest.
-
-    A record stays on its side when others are added, and a family is never on both sides.
-    """
-    from curation.records import read_dataset
-    from curation.rules import require_contract
-    from curation.split import write_split
-    from phi2chat.screen import Screen
-
-    percent = _percent(eval_percent)
-    dataset = read_dataset(file)
-    require_contract(dataset)
-    folder = output_dir or file.with_suffix("")
-    if folder == file:
-        raise UserError(f"{file}: has no ending to leave out; name the folder with --output-dir")
-    manifest = write_split(dataset, folder, percent, seed)
-    train, eval_ = manifest["train"]["records"], manifest["eval"]["records"]
-    share = 100 * eval_ / (train + eval_)
-    Screen().say(
-        f"{train} train and {eval_} eval records ({share:.1f} %) of {manifest['families']} families in {folder}"
-    )
-
-
-def _percent(text: str) -> float:
-    number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", text)
-    value = float(number[1]) if number else 0.0
-    if not 0 < value < 100 or (value < 1 and "%" not in text):
-        raise click.UsageError(f"--eval {text}: give a part of the families such as 10%")
-    return value
-=======
-@command.command("rm")
-@FILE
-@RECORD_ID
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def rm(file: Path, record_id: str, yes: bool) -> None:
-    """Remove a record; it is printed, so that `curate add` can bring it back."""
-    from curation.records import read_dataset
-    from curation.store import remove_record
-    from phi2chat.safe_text import safe
-    from phi2chat.screen import Screen
-
-    dataset = read_dataset(file)
-    line, record = dataset.find(record_id)
-    question = f'remove {record_id}, "{_one_line(str(record.data.get("instruction", "")))}"?'
-    try:
-        agreed = yes or (sys.stdin is not None and click.confirm(safe(question), err=True))
-    except click.Abort:
-        if has_terminal():  # Ctrl-C
-            raise
-        raise UserError(f"{file}: nothing was removed; where there is no terminal to ask in, say --yes") from None
-    if not agreed:
-        raise UserError(f"{file}: nothing was removed")
-    screen = Screen()
-    # First, for it may be all that is left of it.
-    screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")), wrap=False)
-    screen.out.file.flush()
-    remove_record(dataset, line)
->>>>>>> scale
 
 
 def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:

@@ -110,6 +110,7 @@ def _check(
     screen: "Screen",
 ) -> "Report":
     from curation.findings import AllFindings
+    from curation.probes import is_probe_file, scan_probes
     from curation.scan import scan_file
     from phi2chat.reports import Report
 
@@ -121,7 +122,11 @@ def _check(
     others = [scan_file(path, leaks, engine=engine).source for path in against] if leaks else []
     for path in files:
         try:
-            scan = scan_file(path, chosen if others else chosen - leaks, others, engine)
+            if is_probe_file(path):
+                screen.note(f"{path}: is a file of probes, and is checked as one")
+                scan = scan_probes(path, chosen, others)
+            else:
+                scan = scan_file(path, chosen if others else chosen - leaks, others, engine)
         except UserError as error:
             unreadable.append(str(error))
             continue

@@ -113,7 +113,10 @@ class ConfusionRates:
 
     def add(self, reply: str, language: str, instruments: Instruments) -> None:
         """Judge one reply by its wanted language, a BCP 47 tag."""
-        outcome = judge_reply(reply, language, instruments)
+        self.count(judge_reply(reply, language, instruments), language)
+
+    def count(self, outcome: Outcome, language: str) -> None:
+        """Take in what was said of a reply by its wanted language."""
         if outcome == "skipped":
             self.skipped += 1
             return
