@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "phi2chat.doctor",
     "export": "phi2chat.export",
     "repl": "phi2chat.repl",
+    "rounds": "phi2chat.rounds",
     "script": "phi2chat.script",
     "train": "phi2chat.train",
 }

@@ -177,7 +177,9 @@ def read_evaluation(folder: Path) -> Evaluation:
 def append_cells(folder: Path, cells: Iterable[Cell]) -> None:
     """Add cells to results.jsonl, on the disk when this returns; a torn last line of a crash is taken away first."""
     path = folder / RESULTS_FILE
-    lines = b"".join(json.dumps(dataclasses.asdict(cell), ensure_ascii=False).encode("utf-8", "replace") + b"\n" for cell in cells)
+    lines = b"".join(
+        json.dumps(dataclasses.asdict(cell), ensure_ascii=False).encode("utf-8", "replace") + b"\n" for cell in cells
+    )
     try:
         with path.open("ab") as file:
             if path.stat().st_size and not _ends_whole(path):

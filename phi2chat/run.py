@@ -36,6 +36,7 @@ class Run:
     config: dict[str, Any]
     sha256: dict[str, str]
     status: str = "running"
+    made: str = ""  # when it began, in UTC as ISO 8601
     phi2chat: str = __version__
     versions: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] | None = None

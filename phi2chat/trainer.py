@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,9 +31,10 @@ from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
 from phi2chat.sampler import SAMPLES, Sampler, read_probes
 from phi2chat.sft import make_trainer, require_trackers
+from phi2chat.snapshot import RECORDS_FILE, save_records
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES)
+WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES, RECORDS_FILE)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 
 
@@ -52,6 +54,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     _require_extras(config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
+    run.made = datetime.now(UTC).isoformat(timespec="seconds")
     run.git = read_git_state(Path.cwd())
     prepared = prepare(run, config, sides, base, reporter)
     try:
@@ -62,6 +65,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
         if is_main():
             _refuse_to_write_over(folder)  # another training may have been here meanwhile
             remove_unusable(folder)
+            save_records(folder, sides)
         _train(folder, run, config, prepared, None, reporter)
     return folder, run
 
@@ -101,6 +105,8 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
             run.data_changes.append({"step": position.step if position else 0, "sha256": run.sha256})
             run.sha256 = sides.sha256
             reporter.note(f"{', '.join(changed)}: has changed since this run began; run.json keeps both hashes")
+            if is_main():
+                save_records(folder, sides)
         if checkpoint and position and position.step >= position.total_steps:  # all but the end was done
             if is_main():
                 _finish(run, folder, checkpoint, base)
@@ -196,10 +202,12 @@ def _refuse_to_write_over(folder: Path) -> None:
             f"{folder}: already holds a run; give another folder with --output-dir,"
             f" or go on with --resume {shlex.quote(str(folder))}"
         )
-    left = [name for name in WRITTEN if (folder / name).exists()]
-    never_got_far = {*left} - {SAMPLES} == {RUN_FILE}  # to no checkpoint, so that there is nothing to lose
-    if left and (not never_got_far or read_run(folder).status == "finished"):
-        raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
+    left = {name for name in WRITTEN if (folder / name).exists()}
+    # One that got to no checkpoint has nothing to lose.
+    is_of_a_start = left <= {RUN_FILE, RECORDS_FILE, SAMPLES} and left != {SAMPLES}
+    if left and (not is_of_a_start or (RUN_FILE in left and read_run(folder).status == "finished")):
+        names = ", ".join(name for name in WRITTEN if name in left)
+        raise UserError(f"{folder}: already holds {names}; give another folder with --output-dir")
 
 
 @contextlib.contextmanager
