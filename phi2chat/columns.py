@@ -68,9 +68,16 @@ def _probe_row(probe: Probe) -> list[Text]:
     answer = marked(turn.answer, turn.answer_spans, "answer") if turn.answer else Text("(nothing)", "note")
     verdict = [safe_text(turn.stop.value, "note")]
     if expected is not None:
-        verdict.insert(0, Text("same", "good") if probe.is_same else Text("not the same", "warning"))
+        verdict.insert(0, _verdict(probe))
     verdict += [safe_text(line, "warning") for line in describe_wrong(turn, with_names=False)]
     return [question, answer, shown, Text("\n").join(verdict)]
+
+
+def _verdict(probe: Probe) -> Text:
+    judged = probe.judgement
+    if judged.verdict == "right":
+        return Text("same" if probe.is_record else "right", "good")
+    return Text("not the same", "warning") if probe.is_record else safe_text(judged.why, "warning")
 
 
 def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:

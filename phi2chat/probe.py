@@ -1,14 +1,13 @@
-"""`/probe`: the questions of a file, each by itself, and whether the answers are those that the file has."""
+"""`/probe`: the questions of a file, each by itself, and whether the answers are right by what the file says."""
 
 import dataclasses
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from curation.errors import UserError
+from curation.judging import Judgement, describe_expectation, expectation_of, judge
 from curation.questions import read_questions
 from curation.records import Record
 from phi2chat import config as configs
@@ -20,9 +19,6 @@ from phi2chat.recipes import StopReason
 from phi2chat.talk import Talk
 
 EXAMPLE = "/probe datasets/my.jsonl"
-
-# Between digits these make another number of it; a comma there only makes it easier to read.
-_SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
 
 
 @runtime_checkable
@@ -42,14 +38,20 @@ class Probe:
 
     @property
     def expected(self) -> str | None:
-        """The answer of the record, if it has one."""
-        answer = self.record.data.get("answer")
-        return answer if isinstance(answer, str) else None
+        """The answer of a record, or what a probe expects; None where nothing is."""
+        return describe_expectation(self.record.data)
 
     @property
-    def is_same(self) -> bool:
-        """Whether the answer is the expected one, but for width, case, blanks and punctuation."""
-        return self.turn is not None and self.expected is not None and is_same(self.turn.answer, self.expected)
+    def is_record(self) -> bool:
+        """Whether the answer is to be the one of a record, and not what a probe says of it."""
+        return isinstance(self.record.data.get("answer"), str)
+
+    @property
+    def judgement(self) -> Judgement:
+        """Whether the answer is right, as `curation.judging` has it."""
+        if self.turn is None:
+            return Judgement("wrong", self.refusal)
+        return judge(self.turn.answer, expectation_of(self.record.data), self.turn.question)
 
 
 def probe(talk: Talk, argument: str) -> None:
@@ -72,19 +74,6 @@ def probe(talk: Talk, argument: str) -> None:
     if done:
         talk.screen.probes(done)
     talk.say(_summary(done, len(records)))
-
-
-def is_same(answer: str, expected: str) -> bool:
-    """Whether two answers are one, but for width, case, blanks and punctuation that is no part of a number."""
-    return _key(answer) == _key(expected)
-
-
-def _key(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
-    kept = {match.start() for match in _SIGNS.finditer(text)}
-    return "".join(
-        char for place, char in enumerate(text) if place in kept or unicodedata.category(char)[0] not in "PZC"
-    )
 
 
 def _of_file(path: Path) -> tuple[Path, list[Record]]:
@@ -138,8 +127,9 @@ def _ask_all(talk: Talk, records: Sequence[Record]) -> Iterator[Probe]:
 
 def _summary(done: Sequence[Probe], total: int) -> str:
     turns = [asked.turn for asked in done if asked.turn is not None]
-    expected = sum(asked.expected is not None for asked in done)
-    parts = [f"{sum(asked.is_same for asked in done)} of {expected} answers the same"]
+    judged = [asked for asked in done if asked.expected is not None]
+    right = sum(asked.judgement.verdict == "right" for asked in judged)
+    parts = [f"{right} of {len(judged)} answers {'the same' if all(one.is_record for one in judged) else 'right'}"]
     parts.append(f"{sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script")
     stopped = [turn.stop for turn in turns if turn.stop not in (StopReason.END_OF_TEXT, StopReason.NEXT_QUESTION)]
     parts += [f"{stopped.count(stop)} stopped by {stop.value}" for stop in StopReason if stop in stopped]

@@ -105,6 +105,7 @@ def _check(
     max_length: int | None,
     screen: "Screen",
 ) -> "Report":
+    from curation.probes import is_probe_file, scan_probes
     from curation.scan import scan_file
     from phi2chat.reports import Report
 
@@ -116,7 +117,11 @@ def _check(
     others = [scan_file(path, leaks, jobs=jobs).source for path in against] if leaks else []
     for path in files:
         try:
-            scan = scan_file(path, chosen if others else chosen - leaks, others, jobs)
+            if is_probe_file(path):
+                screen.note(f"{path}: is a file of probes, and is checked as one")
+                scan = scan_probes(path, chosen, others)
+            else:
+                scan = scan_file(path, chosen if others else chosen - leaks, others, jobs)
         except UserError as error:
             unreadable.append(str(error))
             continue

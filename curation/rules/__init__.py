@@ -8,7 +8,7 @@ from curation.lines import is_utf8
 from curation.records import Dataset, Finding, format_record, parse_dataset
 
 # In the order of docs/rules.md; each room declares its rules when it is imported.
-from . import against, contract, form, reasoning, scripts, sets, text, tokens  # noqa: F401
+from . import against, contract, form, probes, reasoning, scripts, sets, text, tokens  # noqa: F401
 from .check import check_loaded
 from .declare import RULES, SECTIONS, Rule
 from .select import choose

@@ -6,7 +6,7 @@ from typing import Literal
 
 from curation.records import Entry
 
-Section = Literal["form", "contract", "script", "text", "reasoning", "set", "against", "tokens"]
+Section = Literal["form", "contract", "script", "text", "reasoning", "set", "against", "tokens", "probe"]
 SECTIONS: dict[Section, str] = {
     "form": "A file is lines of JSON in UTF-8, and can be read by every program as the same.",
     "contract": "A line is a record as `curation/record.schema.json` describes it.",
@@ -16,6 +16,7 @@ SECTIONS: dict[Section, str] = {
     "set": "The records of a file are different ones, agree with one another, and are not all of one kind.",
     "against": "What one file trains on, no other asks: with `--against FILE`.",
     "tokens": "A record fits into what the model reads: with `--tokenizer` and `--max-length`.",
+    "probe": "A line of a probe file is a probe as `curation/probe.schema.json` describes it.",
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from curation.judging import is_same
 from phi2chat.config import TrainConfig, to_json
 from phi2chat.interrupts import Ended
-from phi2chat.probe import is_same
 from phi2chat.recipes import StopReason
 from phi2chat.run import Run
 
@@ -20,7 +20,7 @@ def reply(answer: str) -> list[str]:
     return [f"\n理由です。\n\n### Answer:\n{answer}"]
 
 
-def write_records(path: Path, *records: dict[str, str]) -> Path:
+def write_records(path: Path, *records: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     return path
 
@@ -79,6 +79,16 @@ def test_every_record_is_asked_and_judged(scripted_model: Any, scripted_talk: An
     talk = scripted_talk(scripted_model(reply("東京です"), reply("这里です。")))
     (shown,) = talk.enter(f"/probe {path}")
     assert shown == TABLE.format(path=path)
+
+
+def test_a_probe_is_judged_by_what_it_expects(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
+    probe: dict[str, Any] = {"id": "a", "instruction": "日本の首都は？", "expect": {"contains": "東京"}}
+    read: dict[str, Any] = {"id": "b", "instruction": "春は？", "judge": "none"}
+    path = write_records(tmp_path / "probes.jsonl", probe, {**probe, "id": "c"}, read)
+    talk = scripted_talk(scripted_model(reply("東京です。"), reply("東京ではない。"), reply("あけぼの。")))
+    (shown,) = talk.enter(f"/probe {path}")
+    assert "│ says 東京 │ right " in shown and '│ does not say "東京" ' in shown
+    assert shown.splitlines()[-1] == "1 of 2 answers right, 0 in a wrong script"
 
 
 def test_on_a_narrow_screen_a_probe_is_a_block(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:

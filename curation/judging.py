@@ -1,0 +1,259 @@
+"""Whether an answer is right: by what a probe expects of it, and what it forbids. Nothing here can fail.
+
+What it cannot see: irony, a wrong sentence around the right word, and denials other than the usual ones right beside
+the word (東京ではない, not Tokyo). An answer that names every possible answer is right unless the others are forbidden.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Literal
+
+from curation.excerpts import excerpt
+from curation.numerals import Number, find_numbers, fold
+
+Verdict = Literal["right", "wrong", "unjudged"]
+
+_SHOWN_CHARS = 40
+# Between digits these make another number of it; a comma there only makes it easier to read.
+_SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
+_DENIED_AFTER = re.compile(r"(?:では|じゃ|で)(?:ない|なく|なかっ|ありませ|ございませ)(?!か|でしょうか)|以外")
+_DENIED_BEFORE = re.compile(r"(?:不是|并非|並非|不在|(?:isnt|not)(?:in|the|an?|called)?)$")
+_OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What an answer has to be; all that is given has to hold.
+
+    `any_of` are whole answers, `contains` words of which one has to be said, `number` the only one that may be named,
+    within `tolerance` and counting one of `units` where it counts anything, `regex` a pattern of Python's `re` that is
+    searched for in the answer after NFKC, and `forbid` words that must not be said.
+    """
+
+    any_of: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
+    number: Fraction | None = None
+    tolerance: Fraction = Fraction(0)
+    units: tuple[str, ...] = ()
+    regex: str = ""
+    forbid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and in a sentence what it rests on."""
+
+    verdict: Verdict
+    why: str
+
+
+def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
+    """What a probe expects, or of a record that its answer is given; None where its answer is there to be read only.
+
+    A member that is not of the schema's type counts as left out: the check of the file names it.
+    """
+    expect, forbid = data.get("expect"), _texts(data.get("forbid"))
+    if data.get("judge") == "none":
+        return None
+    if isinstance(expect, Mapping):
+        number = _fraction(expect.get("number"))
+        found = Expectation(
+            _texts(expect.get("any_of")),
+            _texts(expect.get("contains")),
+            number,
+            _fraction(expect.get("tolerance")) or Fraction(0),
+            _texts(expect.get("unit")),
+            expect["regex"] if isinstance(expect.get("regex"), str) else "",
+            forbid,
+        )
+    elif isinstance(expect, str) and expect.strip():
+        found = Expectation(any_of=(expect,), forbid=forbid)
+    elif isinstance(data.get("answer"), str) and "expect" not in data:
+        found = Expectation(any_of=(data["answer"],), forbid=forbid)
+    else:
+        found = Expectation(forbid=forbid)
+    return None if found == Expectation() else found
+
+
+def judge(answer: str, expected: Expectation | None, question: str = "") -> Judgement:
+    """Judge an answer. Numbers of the question may be repeated in it, as in 12+5=17."""
+    if expected is None:
+        return Judgement("unjudged", "nothing is expected of it")
+    if not normalize(answer):
+        return Judgement("wrong", "there is no answer")
+    reasons = []
+    if expected.any_of:
+        same = next((text for text in expected.any_of if is_same(answer, text)), None)
+        if same is None:
+            return Judgement("wrong", f"is not {_either(expected.any_of)}")
+        reasons.append(f"is {_quoted(same)}")
+    text = _Text(answer)
+    hits = {word: spans for word in expected.contains if (spans := text.find(word))}
+    said = [span for spans in hits.values() for span in spans]
+    for word in expected.forbid:
+        # Within 東京都, which is right, nobody has said 京都.
+        if any(not any(_is_within(span, other) for other in said) for span in text.find(word)):
+            return Judgement("wrong", f"says {_quoted(word)}, which is forbidden")
+    if expected.contains:
+        if not hits:
+            return Judgement("wrong", f"does not say {_either(expected.contains)}")
+        reasons.append(f"says {_quoted(next(iter(hits)))}")
+    if expected.number is not None:
+        is_right, why = _judge_number(fold(answer), expected, fold(question))
+        if not is_right:
+            return Judgement("wrong", why)
+        reasons.append(why)
+    if expected.regex:
+        if not _search(expected.regex, unicodedata.normalize("NFKC", answer)):
+            return Judgement("wrong", f"does not match {_quoted(expected.regex)}")
+        reasons.append(f"matches {_quoted(expected.regex)}")
+    return Judgement("right", ", ".join(reasons) or "says nothing that is forbidden")
+
+
+def describe_expectation(data: Mapping[str, Any]) -> str | None:
+    """What a probe or a record expects, in words that fit a column; None where nothing is."""
+    expected = expectation_of(data)
+    if expected is None:
+        return None
+    if expected == Expectation(any_of=expected.any_of):
+        return " / ".join(expected.any_of)
+    parts = ["is " + " / ".join(expected.any_of)] if expected.any_of else []
+    parts += ["says " + " / ".join(expected.contains)] if expected.contains else []
+    if expected.number is not None:
+        tolerance = f" ± {_spell(expected.tolerance)}" if expected.tolerance else ""
+        parts.append(f"names {_spell(expected.number)}{tolerance}{(' ' + expected.units[0]) if expected.units else ''}")
+    parts += [f"matches {expected.regex}"] if expected.regex else []
+    parts += ["not " + " / ".join(expected.forbid)] if expected.forbid else []
+    return "; ".join(parts)
+
+
+def is_same(answer: str, expected: str) -> bool:
+    """Whether two answers are one, but for width, case, blanks and punctuation that is no part of a number."""
+    return normalize(answer) == normalize(expected)
+
+
+def normalize(text: str) -> str:
+    """What is equal where two answers are one, as `is_same` has it."""
+    return "".join(char for char, _ in _kept(fold(text)))
+
+
+def _kept(folded: str) -> Iterator[tuple[str, bool]]:
+    """The characters that count, each with whether the one before it stands right beside it."""
+    signs = {match.start() for match in _SIGNS.finditer(folded)}
+    beside = False
+    for place, char in enumerate(folded):
+        is_kept = place in signs or unicodedata.category(char)[0] not in "PZC"
+        if is_kept:
+            yield char, beside
+        # A comma in a number is in it.
+        beside = is_kept or (beside and char == "," and folded[place + 1 : place + 2].isdigit())
+
+
+class _Text:
+    """An answer in which words are looked for: blanks do not matter, but a word of letters is not part of another."""
+
+    def __init__(self, answer: str) -> None:
+        kept = list(_kept(fold(answer)))
+        self._key = "".join(char for char, _ in kept)
+        self._beside = [beside for _, beside in kept] + [False]
+
+    def find(self, word: str) -> list[tuple[int, int]]:
+        """Where a word is said and not denied."""
+        key, found, start = normalize(word), [], -1
+        while key and (start := self._key.find(key, start + 1)) >= 0:
+            end = start + len(key)
+            if not (self._goes_on(start) or self._goes_on(end) or self._is_denied(start, end)):
+                found.append((start, end))
+        return found
+
+    def _goes_on(self, place: int) -> bool:
+        """Whether a word of letters, or a number, stands on both sides of a place."""
+        before, after = self._key[place - 1 : place] if place else "", self._key[place : place + 1]
+        if not before or not after or not self._beside[place]:
+            return False
+        is_number = (before.isdigit() and after in ".:/-") or (before in ".:/-" and after.isdigit())
+        both = [(char.isdigit(), char.isalpha() and ord(char) < 0x2E80) for char in (before, after)]
+        return is_number or (both[0][0] and both[1][0]) or (both[0][1] and both[1][1])
+
+    def _is_denied(self, start: int, end: int) -> bool:
+        is_denied_before = _DENIED_BEFORE.search(self._key, max(0, start - 12), start)
+        return bool(is_denied_before or _DENIED_AFTER.match(self._key, end))
+
+
+def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
+    wanted = expected.number
+    assert wanted is not None
+    candidates = _that_count(answer, find_numbers(answer), expected.units)
+    if not candidates:
+        return False, f"names no number, and {_spell(wanted)} is right"
+    asked = {number.value for number in find_numbers(question)}
+    # Where all are the question's, what is said last is the answer: 5-0=5.
+    new = [one.value for one in candidates if one.value not in asked] or [candidates[-1].value]
+    wrong = [value for value in new if abs(value - wanted) > expected.tolerance]
+    if wrong:
+        return False, f"names {_spell(wrong[0])}, and {_spell(wanted)} is right"
+    return True, f"names {_spell(wanted)}"
+
+
+def _that_count(answer: str, numbers: Sequence[Number], units: Sequence[str]) -> list[Number]:
+    """The numbers that may be the answer: those of a wanted unit, or else those that count nothing; digits first."""
+    chosen = [number for number in numbers if number.digits] or list(numbers)
+    if not units:
+        return chosen
+    folded = [fold(unit).strip() for unit in units]
+    counted = [
+        number
+        for number in numbers
+        if any(answer[number.end :].lstrip().startswith(unit) for unit in folded)
+        or any(answer[: number.start].rstrip().endswith(unit) for unit in folded)
+    ]
+    return counted or [number for number in chosen if not _OTHER_UNIT.match(answer, number.end)]
+
+
+def _is_within(span: tuple[int, int], other: tuple[int, int]) -> bool:
+    return span != other and other[0] <= span[0] and span[1] <= other[1]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> "re.Pattern[str] | None":
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):  # the check of the file names it
+        return None
+
+
+def _search(pattern: str, text: str) -> bool:
+    compiled = _compiled(pattern)
+    return compiled is not None and compiled.search(text) is not None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list) else [value]
+    return tuple(text for text in several if isinstance(text, str) and text.strip())
+
+
+def _fraction(value: object) -> Fraction | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return Fraction(str(value))  # 0.1 is meant, and not the nearest float
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spell(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value.numerator)
+    return f"{float(value):g}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{excerpt(text, _SHOWN_CHARS)}"'
+
+
+def _either(texts: Sequence[str]) -> str:
+    return " or ".join(_quoted(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
