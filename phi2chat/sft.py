@@ -83,8 +83,8 @@ def make_trainer(
             save_steps=config.eval_steps or 500,
             # Trainer would remove old checkpoints before the new one is sealed, and look for the best one at the path
             # that its folder had; checkpoints.py does both.
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
+            metric_for_best_model="eval_loss" if config.select_by == "eval-loss" else None,
+            greater_is_better=False if config.select_by == "eval-loss" else None,
             logging_steps=1,
             logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
             dataloader_pin_memory=not on_cpu,

@@ -178,6 +178,8 @@ def _finish(run: Run, folder: Path, checkpoint: Path, base: Base) -> None:
     run.status = "finished"
     position = read_position(checkpoint)
     run.steps, run.best_step = position.step, position.best_step
+    if run.config.get("select_by") == "last":
+        run.best_step = position.step
     subject = Subject(
         "adapter", folder.resolve().name, base.name, base.source, base.folder, load_style(checkpoint), run
     )

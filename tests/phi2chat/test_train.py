@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from phi2chat.lora import PHI_TARGETS
 from phi2chat.models import load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
-from phi2chat.run import read_run
+from phi2chat.run import ADAPTER_FILE, read_run
+from phi2chat.snapshot import read_records
 from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
 
@@ -126,9 +128,45 @@ def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> N
         "adapter_model.safetensors",
         "checkpoints",
         "prompt.json",
+        "records.jsonl.gz",
         "run.json",
     ]
     assert load_style(finished) == PromptStyle()
+
+
+def test_a_run_keeps_the_records_of_both_sides(finished: Path, records: Path) -> None:
+    kept, sides = read_records(finished), read_sides(records, TrainConfig())
+    assert kept is not None
+    assert [record.data for record in kept.train] == [row.record.data for row in sides.train]
+    assert [record.data for record in kept.eval] == [row.record.data for row in sides.eval]
+    assert datetime.fromisoformat(read_run(finished).made).tzinfo is UTC
+
+
+def test_answers_alone_are_trained_and_read_back(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", reasoning=False, **QUICK)
+    train(records, config, Listener())
+    assert load_style(tmp_path / "run") == PromptStyle(reasoning="")
+    model = load(ModelConfig(adapter=tmp_path / "run", device="cpu"), lambda text: None)
+    conversation = Conversation(model, ChatConfig(max_new_tokens=8))
+    for _ in conversation.ask("日本の首都は？"):
+        pass
+    assert conversation.turns[0].reasoning == ""
+    assert model.style.opening == "### Answer:"
+
+
+def test_the_last_checkpoint_can_be_the_adapter(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    quick = {**QUICK, "max_steps": 4, "learning_rate": 1.0}  # which makes the loss rise
+    folders = {by: tmp_path / by for by in ("eval-loss", "last")}
+    for by, folder in folders.items():
+        train(
+            records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by=by, eval_steps=1, **quick), Listener()
+        )  # type: ignore[arg-type]
+    runs = {by: read_run(folder) for by, folder in folders.items()}
+    assert runs["eval-loss"].eval_losses == runs["last"].eval_losses
+    assert runs["last"].best_step == 4
+    assert runs["eval-loss"].best_step == min(runs["last"].eval_losses[1:], key=lambda point: point[1])[0] != 4
+    adapters = [(folder / ADAPTER_FILE).read_bytes() for folder in folders.values()]
+    assert adapters[0] != adapters[1]
 
 
 def test_no_card_but_ours_stands_in_a_run(finished: Path) -> None:
