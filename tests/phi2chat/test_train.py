@@ -135,7 +135,7 @@ def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> N
 
 
 def test_a_run_keeps_the_records_of_both_sides(finished: Path, records: Path) -> None:
-    kept, sides = read_records(finished), read_sides(records, TrainConfig())
+    kept, sides = read_records(finished), read_sides(records, TrainConfig(eval_percent=QUICK["eval_percent"]))
     assert kept is not None
     assert [record.data for record in kept.train] == [row.record.data for row in sides.train]
     assert [record.data for record in kept.eval] == [row.record.data for row in sides.eval]
@@ -155,12 +155,10 @@ def test_answers_alone_are_trained_and_read_back(tiny_phi: Path, records: Path, 
 
 
 def test_the_last_checkpoint_can_be_the_adapter(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
-    quick = {**QUICK, "max_steps": 4, "learning_rate": 1.0}  # which makes the loss rise
+    quick = {**QUICK, "max_steps": 4, "eval_steps": 1, "learning_rate": 1.0}  # which makes the loss rise
     folders = {by: tmp_path / by for by in ("eval-loss", "last")}
     for by, folder in folders.items():
-        train(
-            records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by=by, eval_steps=1, **quick), Listener()
-        )  # type: ignore[arg-type]
+        train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by=by, **quick), Listener())  # type: ignore[arg-type]
     runs = {by: read_run(folder) for by, folder in folders.items()}
     assert runs["eval-loss"].eval_losses == runs["last"].eval_losses
     assert runs["last"].best_step == 4
