@@ -37,5 +37,5 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[confusion,nf4]' --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[confusion,evaluate,nf4]' --group dev
 	touch $@

@@ -24,6 +24,7 @@ COMMANDS = {
     "curate": "phi2chat.curate",
     "demo": "phi2chat.demo",
     "doctor": "phi2chat.doctor",
+    "evaluate": "phi2chat.evaluate",
     "export": "phi2chat.export",
     "repl": "phi2chat.repl",
     "rounds": "phi2chat.rounds",

@@ -6,7 +6,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -205,11 +205,27 @@ class ChatConfig:
     )
 
 
-def with_options(config: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options of a config class to a click command, which gets those that were given as keywords."""
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What an evaluation asks beside the settings of a reply, and what it makes of it."""
+
+    samples: int = option(1, "Replies to each probe by each recipe; more than one needs --temperature.", 1, 1000)
+    equal_budget: bool = option(False, "Give every recipe --max-new-tokens, so that none is cut off before another.")
+    batch_size: int = option(16, "Probes that a model on this machine is asked side by side.", 1, 65536)
+    output: Path | None = option(None, "Folder of the evaluation; by default evaluations/DATE-TIME.")
+    fail_under: float | None = option(
+        None, "Exit code 1 where an adapter or a server's model (or the base, where it is alone) scores less.", 0, 1
+    )
+
+
+def with_options(config: type, without: Container[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of a config class to a click command, which gets those that were given as keywords.
+
+    Fields in `without` get no option: the command has another way to set them.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for field in reversed(dataclasses.fields(config)):
+        for field in reversed([one for one in dataclasses.fields(config) if one.name not in without]):
             flag = "--" + field.name.replace("_", "-")
             shown = "" if field.default is None else f" [default: {_spell(field.default)}]"
             declared = f"{flag}/--no-{flag[2:]}" if field.type is bool else flag

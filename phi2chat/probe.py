@@ -15,6 +15,7 @@ from phi2chat.chat import Conversation, Turn
 from phi2chat.config import TrainConfig
 from phi2chat.files import path_of
 from phi2chat.interrupts import Ended, noting_interrupts
+from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import StopReason
 from phi2chat.talk import Talk
 
@@ -76,6 +77,12 @@ def probe(talk: Talk, argument: str) -> None:
     talk.say(_summary(done, len(records)))
 
 
+def question_of(record: Record, style: PromptStyle) -> str:
+    """What is asked for a record: as the prompt of training has it, where the input is a block of its own."""
+    given = f"\n\n{style.input}\n{record.input.strip()}" if record.input.strip() else ""
+    return record.instruction.strip() + given
+
+
 def _of_file(path: Path) -> tuple[Path, list[Record]]:
     return path, read_questions(path)
 
@@ -111,11 +118,9 @@ def _ask_all(talk: Talk, records: Sequence[Record]) -> Iterator[Probe]:
         for number, record in enumerate(records, start=1):
             talk.screen.status(f"{number}/{len(records)} {record.instruction.splitlines()[0]}")
             wanted = dataclasses.replace(config, lang=record.language, reasoning_lang=record.reasoning_language)
-            # As the prompt of training has it, where the input is a block of its own.
-            given = f"\n\n{model.style.input}\n{record.input.strip()}" if record.input.strip() else ""
             asked = Conversation(model, wanted)
             try:
-                for _ in asked.ask(record.instruction.strip() + given, interrupt):
+                for _ in asked.ask(question_of(record, model.style), interrupt):
                     pass
             except UserError as error:
                 yield Probe(record, None, str(error))

@@ -117,7 +117,8 @@ class Evaluation:
 
     `probes` are the JSON objects of the probes by id, in the order asked. `status` is "running" until the last cell is
     there. `settings` are those of `config.EvaluateConfig` and of the sampling. `made` and `finished` are in UTC, as
-    ISO 8601. `totals` are what `scores.summarize` makes of the cells, for programs; it is empty while running.
+    ISO 8601. `totals` has what `scores.summarize` and `scores.compare`
+    make of the cells, as `summaries` and `differences`, for programs; it is empty while replies are missing.
     """
 
     probe_files: tuple[ProbeFile, ...]
@@ -130,7 +131,7 @@ class Evaluation:
     made: str
     finished: str | None = None
     status: Literal["running", "done"] = "running"
-    totals: tuple[dict[str, Any], ...] = ()
+    totals: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
     cells: tuple[Cell, ...] = field(default=(), compare=False)
 

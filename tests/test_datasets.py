@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from curation.judging import expectation_of, judge
+from curation.probes import is_probe_file, scan_probes
 from curation.records import Dataset, Record, read_dataset
-from curation.rules import check_dataset
+from curation.rules import check_dataset, choose
+from curation.scan import scan_file
 from curation.split import family_of, write_split
+from phi2chat.translations import references_of
 
 FOLDER = Path(__file__).parents[1] / "datasets"
 CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -71,6 +75,52 @@ def test_no_family_of_the_shipped_split_is_on_both_sides() -> None:
     )
     assert train and held_out
     assert train.isdisjoint(held_out)
+
+
+# -- the probes --------------------------------------------------------------------------------------------------------
+
+PROBES = FOLDER / "probes" / "ja-basics.jsonl"
+
+
+def trained_on() -> list[Path]:
+    return [path for path in FOLDER.rglob("*.jsonl") if "probes" not in path.relative_to(FOLDER).parts]
+
+
+def test_no_probe_is_or_is_near_a_shipped_record_and_none_has_a_finding() -> None:
+    others = [scan_file(path, frozenset({"leak", "near-leak"})).source for path in trained_on()]
+    assert len(others) >= 3
+    assert [str(finding) for finding in scan_probes(PROBES, choose(), others).findings] == []
+
+
+def test_a_probe_file_is_known_as_one_and_a_dataset_is_not() -> None:
+    assert is_probe_file(PROBES)
+    assert [path for path in trained_on() if is_probe_file(path)] == []
+
+
+def test_the_card_counts_the_probes_right() -> None:
+    by_kind: dict[str, list[Record]] = {}
+    for _, probe in read_dataset(PROBES).records():
+        for kind in (str(probe.data["category"]), "every kind"):
+            by_kind.setdefault(kind, []).append(probe)
+    counted = {}
+    for kind, group in by_kind.items():
+        languages = Counter(probe.language for probe in group)
+        read_only = sum(expectation_of(probe.data) is None for probe in group)
+        counted[kind] = (len(group), languages["ja"], languages["en"], languages["zh-Hans"], read_only)
+    rows = re.findall(r"^\| ([a-z -]+) \|((?: \d+ \|){5})$", CARD, re.MULTILINE)
+    assert {name: tuple(map(int, re.findall(r"\d+", cells))) for name, cells in rows} == counted
+    assert len(by_kind["every kind"]) >= 120
+    assert f"`probes/ja-basics.jsonl` holds {len(by_kind['every kind'])} probes" in CARD
+
+
+def test_every_good_answer_of_a_probe_is_right_and_no_other_kind_of_answer_is() -> None:
+    for _, probe in read_dataset(PROBES).records():
+        expected = expectation_of(probe.data)
+        if expected is not None:
+            for reference in references_of(probe.data):
+                assert judge(reference, expected, probe.instruction).verdict == "right", (probe.id, reference)
+            for wrong in ("", "はい。", "Yes.", "猫です。", "999999"):
+                assert judge(wrong, expected, probe.instruction).verdict == "wrong", (probe.id, wrong)
 
 
 # -- the card --------------------------------------------------------------------------------------------------------

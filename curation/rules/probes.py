@@ -64,6 +64,7 @@ def _explain(error: "ValidationError") -> Iterator[Fault]:
     field = str(path[0]) if path else ""
     item = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path[1:])
     value: Any = error.validator_value
+    data: Any = error.instance
     match error.validator:
         case "required":
             missing = next(name for name in value if f"'{name}' is a required" in error.message)
@@ -77,7 +78,7 @@ def _explain(error: "ValidationError") -> Iterator[Fault]:
             yield Fault("type", f"must be {wanted}, not {json_type(error.instance)}", field, item=item)
         case "additionalProperties":
             known = schema()["properties"]["expect"]["properties"]
-            strange = ", ".join(f'"{name}"' for name in error.instance if name not in known)
+            strange = ", ".join(f'"{name}"' for name in data if name not in known)
             yield Fault("judging", f"has {strange}, and may have {', '.join(known)}", field)
         case "dependentRequired":
             yield Fault("judging", "has a tolerance or a unit and no number", field)
