@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curation.errors import UserError
-from phi2chat.paired import find_difference
 from phi2chat.past_rounds import Asked, Round
+from phi2chat.scores import weigh
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ def choose_best(rounds: Sequence[Round], by: str) -> Best:
     values = {one: [scores[probe] for probe in shared] for one, scores in evaluated.items()}
     best = max(values, key=lambda one: (sum(values[one]), one.number))
     alike = tuple(
-        one for one in values if one is not best and find_difference(values[one], values[best]).finding == "cannot tell"
+        one
+        for one in values
+        if one is not best
+        and weigh([best - other for best, other in zip(values[best], values[one], strict=True)]).opinion
+        == "cannot tell"
     )
     value = sum(values[best]) / len(shared)
     remarks = [f"round {best.number} ({best.name}): {100 * value:.1f} % of {len(shared)} probes, {by}"]
@@ -71,7 +75,11 @@ def _by_eval_loss(rounds: Sequence[Round]) -> Best:
 
 def _eval_side(one: Round) -> object:
     records = one.records
-    return None if records is None else (one.run.base, tuple(str(record.data) for record in records.eval))
+    return (
+        None
+        if records is None
+        else (one.run.base, one.run.config.get("reasoning", True), tuple(str(record.data) for record in records.eval))
+    )
 
 
 def _is_one_probe(evaluated: dict[Round, dict[str, float]], probe: str) -> bool:

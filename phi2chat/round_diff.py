@@ -7,10 +7,10 @@ from typing import Literal
 from curation.errors import UserError
 from curation.nearest import find_nearest
 from curation.records import Record
-from phi2chat.paired import Difference, find_difference
 from phi2chat.past_rounds import Asked, Round
 from phi2chat.record_changes import RecordChange
 from phi2chat.results import Cell
+from phi2chat.scores import Move, weigh
 
 NEAREST = 3  # records shown for each probe
 LEAST_ALIKE = 0.1  # below, what two questions share is chance
@@ -51,7 +51,7 @@ class Measure:
     category: str
     before: float
     after: float
-    difference: Difference
+    move: Move
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _measure(
     probes: Sequence[str],
 ) -> Measure:
     before, after = [first[probe] for probe in probes], [second[probe] for probe in probes]
-    difference = find_difference(before, after)
-    return Measure(kind, category, sum(before) / len(probes), sum(after) / len(probes), difference)
+    move = weigh([new - old for old, new in zip(before, after, strict=True)])
+    return Measure(kind, category, sum(before) / len(probes), sum(after) / len(probes), move)
 
 
 def _evaluated_alike(before: Round, after: Round) -> tuple[Asked, Asked]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curation.excerpts import excerpt
-from phi2chat.paired import Difference
 from phi2chat.past_rounds import Asked, Round
 from phi2chat.record_changes import RecordChange
 from phi2chat.round_diff import Measure, NearRecord, Outcome, ProbeChange, RoundDiff
+from phi2chat.scores import Move
 
 if TYPE_CHECKING:
     from phi2chat.screen import Screen
@@ -124,9 +124,7 @@ def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]
         "before": {"round": first.number, "folder": str(first.folder), "evaluation": str(diff.before.folder)},
         "after": {"round": second.number, "folder": str(second.folder), "evaluation": str(diff.after.folder)},
         "settings_changed": second.settings_since(first),
-        "measures": [
-            {**dataclasses.asdict(one), "finding": one.difference.finding} for one in diff.measures
-        ],
+        "measures": [dataclasses.asdict(one) for one in diff.measures],
         "probes": [
             {"probe": one.probe, "instruction": one.instruction, "outcome": one.outcome,
              "before": one.before.answer, "after": one.after.answer, "near": [near(record) for record in one.near]}
@@ -165,11 +163,11 @@ def _show_measures(measures: Sequence[Measure], screen: "Screen") -> None:
     rows = [
         [
             ", ".join(filter(None, (one.kind, one.category))),
-            str(one.difference.pairs),
+            str(one.move.probes),
             _percent(one.before),
             _percent(one.after),
-            _points(one.difference),
-            one.difference.finding,
+            _points(one.move),
+            one.move.opinion,
         ]
         for one in measures
     ]
@@ -234,7 +232,7 @@ def _probe_files(asked: Asked) -> str:
     return ", ".join(file.path for file in asked.probe_files)
 
 
-def _points(one: Difference) -> str:
+def _points(one: Move) -> str:
     return f"{100 * one.mean:+.1f} points ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.ablate import command as ablate
 
 if TYPE_CHECKING:
     from phi2chat.past_rounds import Round
@@ -134,6 +135,9 @@ def best(by: str, runs: Path, evaluations: Path, recipe: str | None, as_json: bo
     for line in found.remarks:
         screen.note(line)
     screen.say(str(found.round.folder), wrap=False)
+
+
+command.add_command(ablate)
 
 
 def _before(rounds: "list[Round]", one: "Round") -> "Round | None":

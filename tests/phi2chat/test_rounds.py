@@ -64,7 +64,7 @@ def test_a_diff_names_what_was_fixed_and_broken_with_the_records_that_may_have_d
         near = probe.near[0]
         assert (near.record.id, near.change.kind if near.change else None) == nearest
     right = diff.measures[0]
-    assert (right.kind, right.difference.pairs, right.difference.finding) == ("right", 3, "cannot tell")
+    assert (right.kind, right.move.probes, right.move.opinion) == ("right", 3, "cannot tell")
 
 
 def test_of_several_evaluations_those_that_asked_both_rounds_the_same_are_compared(folder: Path) -> None:
