@@ -31,7 +31,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--recipe", default="chat", show_default=True, type=click.Choice(["a", "b", "chat"]))
 @click.option("--config", "config_file", type=PATH, help="YAML file of settings of the training; flags win over it.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of the table.")
-@with_options(TrainConfig, without=CHANGED)
+@with_options(TrainConfig, without=(*CHANGED, "probes"))
 def command(
     data: Path,
     probes: tuple[Path, ...],

@@ -171,8 +171,9 @@ class TrainConfig(DeviceConfig):
         "Train on no record of these languages (zh: in all its scripts; several with commas).",
         type=LanguageTags(),
     )
-    select_by: Literal["eval-loss", "last"] = option(
-        "eval-loss", "Which checkpoint becomes the adapter: the one with the lowest eval loss, or the last one."
+    probes: Path | None = option(None, "Probes to ask at every evaluation: what they score, and in which script.")
+    select_by: Literal["eval-loss", "probe-score", "script-pass", "last"] = option(
+        "eval-loss", "Which checkpoint becomes the adapter: the best by its eval loss or by --probes, or the last one."
     )
     report_to: str | None = option(
         None, f"Also send the curves to {', '.join(TRACKERS)} (one, or several with commas).", type=TrackerNames()

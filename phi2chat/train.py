@@ -119,6 +119,31 @@ class Silence:
         """Nothing."""
 
 
+def _show_behaviour(run: "Run", screen: "Screen") -> None:
+    """What each evaluation found, and where the measures would choose different checkpoints."""
+    losses, scores, passes = dict(run.eval_losses), dict(run.probe_scores), dict(run.script_passes)
+    steps = [step for step in losses if step and step in scores]  # step 0 has no checkpoint
+    best = {
+        "eval loss": min(steps, key=lambda step: losses[step], default=None),
+        "probe score": max(steps, key=lambda step: (scores[step], -losses[step]), default=None),
+        "script pass": max(steps, key=lambda step: (passes[step], -losses[step]), default=None),
+    }
+    screen.table(
+        ["step", *best, "best by"],
+        [
+            [
+                str(step),
+                f"{losses[step]:.3f}",
+                f"{scores[step]:.1%}",
+                f"{passes[step]:.1%}",
+                ", ".join(name for name, chosen in best.items() if chosen == step),
+            ]
+            for step in losses
+            if step in scores
+        ],
+    )
+
+
 def report(folder: Path, run: "Run", screen: "Screen") -> None:
     """The summary table and the loss curve, on the screen and as loss.png; exit code 130 for an interrupted run."""
     screen.end_progress()
@@ -145,4 +170,6 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
         "adapter": str(folder),
     }
     screen.table(["", ""], list(rows.items()))
+    if run.probe_scores:
+        _show_behaviour(run, screen)
     screen.say(f"chat with it: phi2chat repl --adapter {shlex.quote(str(folder))}", "note", wrap=False)

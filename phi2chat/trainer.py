@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from curation.errors import UserError
 from phi2chat import config as configs
+from phi2chat.behaviour import Examiner, read_selecting_probes
 from phi2chat.checkpoints import (
     choose_checkpoint,
     complete_checkpoints,
@@ -122,6 +123,7 @@ def _require_extras(config: TrainConfig) -> None:
         raise UserError("--sample-every: asks one process, and --accelerate-config may share the model out; give one")
     if config.sample_file:
         read_probes(config.sample_file)
+    read_selecting_probes(config)
 
 
 def _train(
@@ -130,6 +132,9 @@ def _train(
     with _noting_interrupts() as interrupt:
         with readable_failures(folder, config):
             trainer = make_trainer(folder, run, config, prepared, checkpoint is None, reporter)
+        if probes := read_selecting_probes(config):
+            trainer.examiner = Examiner(probes, prepared.tokenizer, prepared.style, interrupt)
+            trainer.select_by = config.select_by
         trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter, prepared.loaded_at))
         if config.sample_every and is_main():
             tokenizer, style = prepared.tokenizer, prepared.style

@@ -1,5 +1,6 @@
 """Training, whole: records in, an adapter out that is reloaded and answers; stopped, resumed, and refused."""
 
+import dataclasses
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from filelock import FileLock
 from curation.errors import UserError
 from curation.records import read_dataset
 from phi2chat.adapters import base_of
+from phi2chat.behaviour import Behaviour, Examiner
 from phi2chat.chat import Conversation
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
@@ -155,16 +157,58 @@ def test_answers_alone_are_trained_and_read_back(tiny_phi: Path, records: Path, 
 
 
 def test_the_last_checkpoint_can_be_the_adapter(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
-    quick = {**QUICK, "max_steps": 4, "eval_steps": 1, "learning_rate": 1.0}  # which makes the loss rise
-    folders = {by: tmp_path / by for by in ("eval-loss", "last")}
-    for by, folder in folders.items():
-        train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by=by, **quick), Listener())  # type: ignore[arg-type]
-    runs = {by: read_run(folder) for by, folder in folders.items()}
-    assert runs["eval-loss"].eval_losses == runs["last"].eval_losses
-    assert runs["last"].best_step == 4
-    assert runs["eval-loss"].best_step == min(runs["last"].eval_losses[1:], key=lambda point: point[1])[0] != 4
-    adapters = [(folder / ADAPTER_FILE).read_bytes() for folder in folders.values()]
-    assert adapters[0] != adapters[1]
+    folder = tmp_path / "run"
+    _, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by="last", **QUICK), Listener())
+    (last,) = complete_checkpoints(folder)[-1:]
+    assert json.loads((last / "trainer_state.json").read_bytes())["best_global_step"] is None
+    assert run.best_step == run.steps == 12
+    assert (folder / ADAPTER_FILE).read_bytes() == (last / ADAPTER_FILE).read_bytes()
+
+
+@pytest.fixture
+def probes(tmp_path: Path) -> Path:
+    """A probe that no reply is right for, and one that is there to be read."""
+    rows = [{"expect": {"contains": "決して言わない言葉"}}, {"judge": "none"}]
+    lines = [json.dumps({"id": f"p{n}", "instruction": f"質問{n}", **row}) for n, row in enumerate(rows)]
+    file = tmp_path / "probes.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def test_probes_asked_meanwhile_change_nothing_of_the_training(
+    finished: Path, tiny_phi: Path, records: Path, probes: Path, tmp_path: Path
+) -> None:
+    listener = Listener()
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", probes=probes, **QUICK)
+    _, run = train(records, config, listener)
+    before = read_run(finished)
+    assert (run.losses, run.eval_losses, run.best_step) == (before.losses, before.eval_losses, before.best_step)
+    assert (tmp_path / "run" / ADAPTER_FILE).read_bytes() == (finished / ADAPTER_FILE).read_bytes()
+    assert run.probe_scores == [(step, 0.0) for step, _ in run.eval_losses]  # it writes no answer
+    assert [step for step, _ in run.script_passes] == [step for step, _ in run.eval_losses]
+    assert any(said.startswith("step 4: 0.0% of the probes right, ") for said in listener.said)
+
+
+def test_a_checkpoint_is_chosen_by_what_it_answers(
+    tiny_phi: Path, records: Path, probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([Behaviour(0.0, 0.0), Behaviour(0.5, 1.0), Behaviour(0.5, 0.0), Behaviour(0.25, 0.0)])
+    monkeypatch.setattr(Examiner, "examine", lambda self, model: next(found))
+    quick = {**QUICK, "max_steps": 3, "eval_steps": 1}
+    config = TrainConfig(
+        base=str(tiny_phi), output_dir=tmp_path / "run", probes=probes, select_by="probe-score", **quick
+    )
+    _, run = train(records, config, Listener())
+    losses = dict(run.eval_losses)
+    assert run.best_step == min((1, 2), key=lambda step: losses[step])  # of equals the one with the lower loss
+
+
+def test_probes_to_choose_by_are_asked_for_before_anything_is_loaded(records: Path, tmp_path: Path) -> None:
+    config = TrainConfig(base="nowhere", output_dir=tmp_path / "run", select_by="script-pass")
+    assert "--select-by script-pass: needs probes to ask" in fault_of(train, records, config, Listener())
+    (tmp_path / "unjudged.txt").write_text("質問\n", encoding="utf-8")
+    config = dataclasses.replace(config, probes=tmp_path / "unjudged.txt")
+    assert "says of no question what its answer has to be" in fault_of(train, records, config, Listener())
 
 
 def test_no_card_but_ours_stands_in_a_run(finished: Path) -> None:
