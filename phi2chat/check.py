@@ -17,10 +17,9 @@ from phi2chat.estimate import (
     free_bytes,
     measured_speed,
 )
-from phi2chat.examples import IGNORED, read_sides
+from phi2chat.examples import IGNORED, read_sides, style_of
 from phi2chat.models import find_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.preflight import SHOWN_FINDINGS, Preflight, characters_per_token, inspect, typical_example
-from phi2chat.prompt import PromptStyle
 from phi2chat.safe_text import json_line
 from phi2chat.units import gib
 
@@ -80,7 +79,7 @@ def _look(data: Path, config: TrainConfig, screen: "Screen") -> Report:
     device, dtype = place(config)
     screen.status(f"checking {len(sides.train) + len(sides.eval)} records")
     outline, tokenizer = load_outline(base, dtype)
-    preflight = inspect(sides, outline, tokenizer, config, PromptStyle())
+    preflight = inspect(sides, outline, tokenizer, config, style_of(config))
     has_both = bool(preflight.train.examples and preflight.eval.examples)
     runs_dir = config.output_dir.parent if config.output_dir else Path("runs")
     return Report(

@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "phi2chat.evaluate",
     "export": "phi2chat.export",
     "repl": "phi2chat.repl",
+    "rounds": "phi2chat.rounds",
     "script": "phi2chat.script",
     "train": "phi2chat.train",
 }

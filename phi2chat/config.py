@@ -62,6 +62,16 @@ class LanguageTag(click.ParamType[str]):
         return str(value)
 
 
+class LanguageTags(LanguageTag):
+    """Several tags with commas between them, or a list in YAML."""
+
+    name = "tags"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        tags = [str(tag).strip() for tag in (value if isinstance(value, list) else str(value).split(","))]
+        return ",".join(dict.fromkeys(LanguageTag.convert(self, tag, param, ctx) for tag in tags))
+
+
 class TrackerNames(click.ParamType[str]):
     """Where a run's curves are sent: names with commas between them, or a list in YAML."""
 
@@ -152,6 +162,19 @@ class TrainConfig(DeviceConfig):
     eval_steps: int | None = option(None, "Evaluate and save every so many steps; by default once an epoch.", 1)
     gradient_checkpointing: bool = option(False, "Recompute activations to save memory.")
     compile: bool = option(True, "Compile the layers on a GPU: half a minute first, then faster steps.")
+    loss_on: Literal["completion", "sequence"] = option(
+        "completion", "What is learned: reasoning and answer, or the question as well."
+    )
+    reasoning: bool = option(True, "Train the reasoning before the answer, or the answer alone.")
+    leave_out: str | None = option(
+        None,
+        "Train on no record of these languages (zh: in all its scripts; several with commas).",
+        type=LanguageTags(),
+    )
+    probes: Path | None = option(None, "Probes to ask at every evaluation: what they score, and in which script.")
+    select_by: Literal["eval-loss", "probe-score", "script-pass", "last"] = option(
+        "eval-loss", "Which checkpoint becomes the adapter: the best by its eval loss or by --probes, or the last one."
+    )
     report_to: str | None = option(
         None, f"Also send the curves to {', '.join(TRACKERS)} (one, or several with commas).", type=TrackerNames()
     )

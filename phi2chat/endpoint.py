@@ -101,7 +101,7 @@ class EndpointModel:
 
     def _stop_strings(self) -> list[str]:
         """The markers that only a question of the model's own begins with."""
-        return [self.style.instruction, self.style.input, self.style.reasoning]
+        return list(filter(None, [self.style.instruction, self.style.input, self.style.reasoning]))
 
     def _is_news(self, note: str) -> bool:
         is_new = note not in self._said

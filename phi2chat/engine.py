@@ -47,6 +47,20 @@ def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | Non
     return None
 
 
+@contextlib.contextmanager
+def giving_back(model: Any) -> Iterator[None]:
+    """Within, an engine may be made of a model that is trained; after, the model is as it was."""
+    before = model.config._attn_implementation
+    try:
+        yield
+    finally:
+        if model.config._attn_implementation != before:
+            with quiet_transformers():
+                model.set_attn_implementation(before)
+        drop_row_kernels(model)
+        forget_kept(model)
+
+
 class Engine:
     """Reads tokens and says what follows them; a beginning that it has read before it does not read again."""
 

@@ -64,7 +64,22 @@ def read_sides(data: Path, config: TrainConfig) -> Sides:
 
     Raises UserError for a file that cannot be read, holds no record or cannot be split; what is wrong with single
     records is found, all of it: lines that break the contract, texts in a wrong script, families on both sides.
+    Languages that are left out are not trained on; the eval side keeps them, so that runs can be compared.
     """
+    sides = _read_sides(data, config)
+    if config.leave_out is None:
+        return sides
+    kept = tuple(row for row in sides.train if not _is_one_of(row.record.language, config.leave_out))
+    if not kept:
+        raise UserError(f"--leave-out {config.leave_out}: leaves no record of {data} to train on; leave out fewer")
+    return dataclasses.replace(sides, train=kept)
+
+
+def _is_one_of(language: str, tags: str) -> bool:
+    return any(f"{language.lower()}-".startswith(f"{tag.lower()}-") for tag in tags.split(","))
+
+
+def _read_sides(data: Path, config: TrainConfig) -> Sides:
     if data.is_dir():
         if config.eval_file:
             raise UserError(f"{data}: is a split with an eval side of its own; leave out --eval-file")
@@ -83,12 +98,23 @@ def read_sides(data: Path, config: TrainConfig) -> Sides:
     return Sides(train_rows, eval_rows, {str(side.path): side.sha256 for side in (train, eval_)}, found)
 
 
+def style_of(config: TrainConfig) -> PromptStyle:
+    """The format that a run is trained in."""
+    return PromptStyle() if config.reasoning else PromptStyle(reasoning="")
+
+
 def tokenize(
-    rows: Sequence[Row], tokenizer: Tokenizer, style: PromptStyle, max_length: int, drop_overlong: bool
+    rows: Sequence[Row],
+    tokenizer: Tokenizer,
+    style: PromptStyle,
+    max_length: int,
+    drop_overlong: bool,
+    with_prompt: bool = False,
 ) -> TokenizedSide:
     """Token ids and labels of every row that is not longer than `max_length`, and a finding for each that is.
 
-    Nothing is ever cut: the end of a long row is its answer.
+    Nothing is ever cut: the end of a long row is its answer. There is loss on the completion, and, where it is asked
+    for, on the prompt.
     """
     side = TokenizedSide([], [], [], [])
     for row in rows:
@@ -112,7 +138,7 @@ def tokenize(
             )
             continue
         pairs = zip(encoded.input_ids, encoded.completion_mask, strict=True)
-        labels = [token if wanted else IGNORED for token, wanted in pairs]
+        labels = [token if wanted or with_prompt else IGNORED for token, wanted in pairs]
         side.examples.append({"input_ids": encoded.input_ids, "labels": labels})
         side.rows.append(row)
     return side

@@ -51,8 +51,8 @@ class PartReader:
         self._languages = languages_of(config)
         self._asked = asked
         self._parser = SegmentParser(style)
-        self._checker = self._new_checker("reasoning")
-        self.part: Part = "reasoning"
+        self.part: Part = style.opens
+        self._checker = self._new_checker(self.part)
 
     @property
     def finished(self) -> bool:
@@ -122,7 +122,7 @@ class Guard:
         self.ids: list[int] = []
         self.text = ""
         self.state: State = EMPTY
-        self.automaton = self._automata["reasoning"]
+        self.automaton = self._automata[self._style.opens]
         # After each token: how many characters are whole, and whether one is unfinished.
         self._progress: list[tuple[int, bool]] = []
         self._reader = PartReader(self._style, self._config, self._asked)
@@ -207,7 +207,7 @@ class Guard:
     def _start_of(self, part: Part) -> int:
         """Where the text of a part begins, after its marker and blanks."""
         marker = self._style.answer
-        before = self.text.index(marker) + len(marker) if part == "answer" else 0
+        before = self.text.index(marker) + len(marker) if part != self._style.opens else 0
         return before + len(self.text[before:]) - len(self.text[before:].lstrip())
 
     def release(self) -> str:

@@ -163,7 +163,8 @@ def _losses(run: Run) -> dict[str, str]:
     by_step = dict(run.eval_losses)
     if run.eval_losses and run.best_step in by_step:
         first, best = run.eval_losses[0][1], by_step[run.best_step]
-        rows["eval loss"] = f"{first:.4f} → {best:.4f} (best, at step {run.best_step} of {run.steps}; these weights)"
+        which = "last" if run.config.get("select_by") == "last" else "best"
+        rows["eval loss"] = f"{first:.4f} → {best:.4f} ({which}, at step {run.best_step} of {run.steps}; these weights)"
     return rows
 
 

@@ -57,7 +57,8 @@ def inspect(sides: Sides, outline: Any, tokenizer: Any, config: TrainConfig, sty
     positions = getattr(outline.config, "max_position_embeddings", None) or config.max_length
     max_length = min(config.max_length, positions)
     drop = config.overlong == "drop"
-    train, eval_ = (tokenize(rows, tokenizer, style, max_length, drop) for rows in (sides.train, sides.eval))
+    train = tokenize(sides.train, tokenizer, style, max_length, drop, with_prompt=config.loss_on == "sequence")
+    eval_ = tokenize(sides.eval, tokenizer, style, max_length, drop)  # in one way, so that runs can be compared
     unknown = [finding for side in (train, eval_) for finding in _find_unknown(side, tokenizer)]
     findings = [
         *sides.findings,

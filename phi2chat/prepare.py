@@ -12,7 +12,7 @@ import transformers
 
 from phi2chat.config import TrainConfig
 from phi2chat.estimate import describe_shortage, estimate, free_bytes
-from phi2chat.examples import Sides, TokenizedSide
+from phi2chat.examples import Sides, TokenizedSide, style_of
 from phi2chat.models import Base, load_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.preflight import inspect, require_trainable, tell
 from phi2chat.processes import take_own_gpu
@@ -48,7 +48,7 @@ def prepare(run: Run, config: TrainConfig, sides: Sides, base: Base, reporter: R
         _keep_freed_memory()
     else:
         take_own_gpu()
-    style = PromptStyle()
+    style = style_of(config)
     reporter.status(f"checking {len(sides.train) + len(sides.eval)} records")
     outline, tokenizer = load_outline(base, dtype)
     found = inspect(sides, outline, tokenizer, config, style)

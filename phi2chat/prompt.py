@@ -19,12 +19,30 @@ PROMPT_FILE = "prompt.json"
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """The markers of the format; saved as prompt.json beside an adapter, so that chat uses what was trained."""
+    """The markers of the format; saved as prompt.json beside an adapter, so that chat uses what was trained.
+
+    Without one for the reasoning a reply is the answer alone.
+    """
 
     instruction: str = "### Instruction:"
     input: str = "### Input:"
     reasoning: str = "### Reasoning:"
     answer: str = "### Answer:"
+
+    @property
+    def opening(self) -> str:
+        """The marker that a prompt ends with."""
+        return self.reasoning or self.answer
+
+    @property
+    def opens(self) -> Literal["reasoning", "answer"]:
+        """The part that a reply begins with."""
+        return "reasoning" if self.reasoning else "answer"
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """All that there are, in the order of the format."""
+        return tuple(filter(None, dataclasses.astuple(self)))
 
 
 @dataclass(frozen=True)
@@ -56,11 +74,13 @@ def render_prompt(style: PromptStyle, instruction: str, context: str = "") -> st
     blocks = [f"{style.instruction}\n{instruction.strip()}"]
     if context.strip():
         blocks.append(f"{style.input}\n{context.strip()}")
-    return "\n\n".join([*blocks, style.reasoning])
+    return "\n\n".join([*blocks, style.opening])
 
 
 def render_completion(style: PromptStyle, reasoning: str, answer: str) -> str:
     """The completion that answers a prompt."""
+    if not style.reasoning:
+        return f"\n{answer.strip()}"
     return f"\n{reasoning.strip()}\n\n{style.answer}\n{answer.strip()}"
 
 
@@ -74,7 +94,7 @@ def render_record(style: PromptStyle, record: Record) -> Example:
 
 def markers_in(style: PromptStyle, text: str) -> str | None:
     """The first marker of the style that stands in a text, which would take a prompt or a reply apart wrongly."""
-    return next((marker for marker in dataclasses.astuple(style) if marker in text), None)
+    return next((marker for marker in style.markers if marker in text), None)
 
 
 def encode(tokenizer: Tokenizer, example: Example) -> Encoded:
@@ -110,7 +130,8 @@ def load_style(folder: Path) -> PromptStyle:
         markers = json.loads(read_bytes(path))
         style = PromptStyle(**markers)
         if len(markers) != len(dataclasses.fields(PromptStyle)) or not all(
-            isinstance(marker, str) and marker.strip() for marker in dataclasses.astuple(style)
+            isinstance(marker, str) and (marker.strip() or (name == "reasoning" and not marker))
+            for name, marker in markers.items()
         ):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
@@ -134,9 +155,9 @@ class SegmentParser:
 
     def __init__(self, style: PromptStyle) -> None:
         self._style = style
-        self._markers = dataclasses.astuple(style)
+        self._markers = style.markers
         self._held = ""
-        self._kind: Literal["reasoning", "answer"] = "reasoning"
+        self._kind = style.opens
         self._begun = False
         self.finished = False
 

@@ -18,7 +18,7 @@ RUN_FILE = "run.json"
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 CHECKPOINTS = "checkpoints"
-CURVES = ("losses", "eval_losses", "learning_rates", "grad_norms")
+CURVES = ("losses", "eval_losses", "learning_rates", "grad_norms", "probe_scores", "script_passes")
 
 Curve = list[tuple[int, float]]  # by step
 
@@ -36,6 +36,7 @@ class Run:
     config: dict[str, Any]
     sha256: dict[str, str]
     status: str = "running"
+    made: str = ""  # when it began, in UTC as ISO 8601
     phi2chat: str = __version__
     versions: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] | None = None
@@ -52,6 +53,8 @@ class Run:
     eval_losses: Curve = field(default_factory=list)
     learning_rates: Curve = field(default_factory=list)
     grad_norms: Curve = field(default_factory=list)
+    probe_scores: Curve = field(default_factory=list)  # of --probes
+    script_passes: Curve = field(default_factory=list)
     best_step: int | None = None
     steps: int = 0
     first_step_seconds: float = 0.0  # from the moment that the base was loaded

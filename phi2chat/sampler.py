@@ -101,7 +101,7 @@ class Sampler(TrainerCallback):  # type: ignore[misc]
 
     def _sample(self, model: Any, step: int) -> None:
         answering = LoadedModel("", model, self._tokenizer, self._style, reading="plain")
-        with _training_untouched(model), uncompiled(model.get_base_model()):
+        with training_untouched(model), uncompiled(model.get_base_model()):
             for probe in self._probes:
                 if self._interrupt.requested:
                     return
@@ -144,7 +144,7 @@ def _ask(model: LoadedModel, probe: Probe, interrupt: Interrupt) -> Turn | None:
 
 
 @contextlib.contextmanager
-def _training_untouched(model: Any) -> Iterator[None]:
+def training_untouched(model: Any) -> Iterator[None]:
     """Within, the model is in eval mode; after, modes and random numbers are as if nothing had been asked."""
     modes = {module: module.training for module in model.modules()}
     python, on_cpu = random.getstate(), torch.get_rng_state()

@@ -88,6 +88,20 @@ class Difference:
     opinion: Opinion
 
 
+@dataclass(frozen=True)
+class Move:
+    """How probes moved from one model to another: the mean, its 95 % bounds, how many went up and down, and what that
+    says."""
+
+    probes: int
+    mean: float
+    low: float
+    high: float
+    up: int
+    down: int
+    opinion: Opinion
+
+
 def summarize(evaluation: Evaluation) -> list[Summary]:
     """A summary for each model and recipe that has replies, in the order asked."""
     groups = _groups(evaluation.cells)
@@ -122,6 +136,16 @@ def rate(outcomes: Iterable[tuple[str, bool]]) -> Rate | None:
     else:
         low, high = bootstrap([fmean(several) for several in by_probe.values()])
     return Rate(sum(flat), len(flat), low, high)
+
+
+def weigh(moves: Sequence[float]) -> Move:
+    """What the moves of probes say, of which there is at least one: by how much each went up or down."""
+    low, high = bootstrap(moves)
+    up, down = sum(move > 0 for move in moves), sum(move < 0 for move in moves)
+    opinion: Opinion = "cannot tell"
+    if not low <= 0 <= high and sign_test(up, down) < CHANCE:
+        opinion = "better" if low > 0 else "worse"
+    return Move(len(moves), fmean(moves), low, high, up, down, opinion)
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
@@ -200,13 +224,9 @@ def _compare(
     shared = [probe for probe in mine if probe in theirs]
     if not shared:
         return None
-    moves = [mine[probe] - theirs[probe] for probe in shared]
-    low, high = bootstrap(moves)
-    up, down = sum(move > 0 for move in moves), sum(move < 0 for move in moves)
-    opinion: Opinion = "cannot tell"
-    if not low <= 0 <= high and sign_test(up, down) < CHANCE:
-        opinion = "better" if low > 0 else "worse"
-    return Difference(measure, *one, *other, len(shared), fmean(moves), low, high, up, down, opinion)
+    move = weigh([mine[probe] - theirs[probe] for probe in shared])
+    bounds = move.low, move.high
+    return Difference(measure, *one, *other, len(shared), move.mean, *bounds, move.up, move.down, move.opinion)
 
 
 def _means(outcomes: Iterable[tuple[str, bool]]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import math
 import sys
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from trl import SFTConfig, SFTTrainer
 from curation.errors import UserError, first_line
 from datasets import Dataset
 from phi2chat.batches import WholeSteps, blank_like, fill_up, lay_end_to_end
+from phi2chat.behaviour import LOSS_WEIGHT, MEASURED, Examiner
 from phi2chat.config import TrainConfig
 from phi2chat.examples import IGNORED
 from phi2chat.lora import lora_config, use_fused_lora
@@ -31,6 +33,7 @@ from phi2chat.speed import (
 )
 from phi2chat.watcher import Reporter
 
+BY = "eval_selected_by"  # the metric that a checkpoint is chosen by; lower is better
 # transformers renamed the option after 5.17, the oldest version that we run on.
 _CHECKPOINTING = (
     "activation_checkpointing"
@@ -83,8 +86,8 @@ def make_trainer(
             save_steps=config.eval_steps or 500,
             # Trainer would remove old checkpoints before the new one is sealed, and look for the best one at the path
             # that its folder had; checkpoints.py does both.
-            metric_for_best_model="eval_loss",
-            greater_is_better=False,
+            metric_for_best_model=None if config.select_by == "last" else BY,
+            greater_is_better=None if config.select_by == "last" else False,
             logging_steps=1,
             logging_nan_inf_filter=False,  # it would show the mean of the other steps for a NaN
             dataloader_pin_memory=not on_cpu,
@@ -158,6 +161,8 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
     """
 
     reporter: Reporter
+    examiner: Examiner | None = None
+    select_by = "eval-loss"
     exchanges_gradients = False  # itself, with the other processes
 
     @cached_property
@@ -217,8 +222,19 @@ class TokenMeanTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         self._eval_nats, self._eval_tokens = 0.0, 0
         with uncompiled(self.accelerator.unwrap_model(self.model).get_base_model()):
             output = super().evaluation_loop(*args, **kwargs)
-        output.metrics["eval_loss"] = add_up(self._eval_nats) / add_up(self._eval_tokens)
+        output.metrics["eval_loss"] = output.metrics[BY] = add_up(self._eval_nats) / add_up(self._eval_tokens)
+        if self.examiner is not None:
+            self._examine(output.metrics)
         return output
+
+    def _examine(self, metrics: dict[str, float]) -> None:
+        assert self.examiner is not None
+        found = self.examiner.examine(self.accelerator.unwrap_model(self.model))
+        if found is not None:
+            metrics |= {"eval_probe_score": found.probe_score, "eval_script_pass": found.script_pass}
+        if self.select_by in MEASURED:
+            share = None if found is None else getattr(found, self.select_by.replace("-", "_"))
+            metrics[BY] = math.inf if share is None else LOSS_WEIGHT * metrics["eval_loss"] - share
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         tokens = int((inputs["labels"][:, 1:] != IGNORED).sum())

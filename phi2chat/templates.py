@@ -14,7 +14,7 @@ def chat_template(style: PromptStyle, begins_with_bos: bool) -> str:
     prompt: where the tokenizer begins a text with a token of its own, that has to be in it.
     """
     user = (
-        f"{_quote(style.instruction + chr(10))} + (message['content'] | trim) + {_quote(2 * chr(10) + style.reasoning)}"
+        f"{_quote(style.instruction + chr(10))} + (message['content'] | trim) + {_quote(2 * chr(10) + style.opening)}"
     )
     reply = f"{_quote(chr(10))} + (message['content'] | trim) + eos_token"
     return (
@@ -32,7 +32,7 @@ def modelfile(style: PromptStyle, source: str, context_tokens: int, eos_token: s
     Raises UserError for a marker that it cannot hold. The marker of the answer stands in every reply and stops none.
     """
     require_modelfile(style, source, eos_token)
-    stops = (style.instruction, style.input, style.reasoning, eos_token)
+    stops = filter(None, (style.instruction, style.input, style.reasoning, eos_token))
     chat = ChatConfig()
     stop_lines = "".join(f'PARAMETER stop "{text}"\n' for text in stops)
     return f'''\
@@ -40,7 +40,7 @@ FROM {source}
 TEMPLATE """{style.instruction}
 {{{{ .Prompt }}}}
 
-{style.reasoning}{{{{ .Response }}}}{eos_token}"""
+{style.opening}{{{{ .Response }}}}{eos_token}"""
 {stop_lines}PARAMETER num_ctx {context_tokens}
 PARAMETER num_predict {chat.max_new_tokens}
 PARAMETER temperature {chat.temperature:g}
@@ -52,7 +52,7 @@ def require_modelfile(style: PromptStyle, source: str, eos_token: str = "") -> N
     """Raise UserError for a marker or a name of the model's file that a Modelfile cannot hold."""
     if not source.isprintable():  # what comes after a newline would be an instruction to Ollama
         raise UserError(f"the name {source!r} cannot stand in a Modelfile; give another --output-dir")
-    for text in (style.instruction, style.input, style.reasoning, eos_token):
+    for text in (style.instruction, style.input, style.opening, eos_token):
         if not text.isprintable() or '"' in text or "{{" in text:
             raise UserError(f"the marker {text!r} cannot stand in a Modelfile; leave out --ollama")
 

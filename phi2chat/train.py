@@ -119,6 +119,31 @@ class Silence:
         """Nothing."""
 
 
+def _show_behaviour(run: "Run", screen: "Screen") -> None:
+    """What each evaluation found, and where the measures would choose different checkpoints."""
+    losses, scores, passes = dict(run.eval_losses), dict(run.probe_scores), dict(run.script_passes)
+    steps = [step for step in losses if step and step in scores]  # step 0 has no checkpoint
+    best = {
+        "eval loss": min(steps, key=lambda step: losses[step], default=None),
+        "probe score": max(steps, key=lambda step: (scores[step], -losses[step]), default=None),
+        "script pass": max(steps, key=lambda step: (passes[step], -losses[step]), default=None),
+    }
+    screen.table(
+        ["step", *best, "best by"],
+        [
+            [
+                str(step),
+                f"{losses[step]:.3f}",
+                f"{scores[step]:.1%}",
+                f"{passes[step]:.1%}",
+                ", ".join(name for name, chosen in best.items() if chosen == step),
+            ]
+            for step in losses
+            if step in scores
+        ],
+    )
+
+
 def report(folder: Path, run: "Run", screen: "Screen") -> None:
     """The summary table and the loss curve, on the screen and as loss.png; exit code 130 for an interrupted run."""
     screen.end_progress()
@@ -133,15 +158,18 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
 
     save_loss_png(folder / LOSS_PNG, run.losses, run.eval_losses)
     screen.say(draw_losses(run.losses, run.eval_losses, width=min(screen.out.width, 100)))
-    best = dict(run.eval_losses)[run.best_step or 0]
+    kept = dict(run.eval_losses).get(run.best_step or 0, run.eval_losses[-1][1])
+    which = "last" if run.config.get("select_by") == "last" else "best"
     rows = {
         "base": run.base,
         "LoRA on": f"{', '.join(run.lora_modules)} ({run.trainable_parameters:,} parameters)",
         "records": f"{run.records['train']} train, {run.records['eval']} eval, {len(run.dropped)} left out",
-        "eval loss": f"{run.eval_losses[0][1]:.3f} -> {best:.3f} (best, at step {run.best_step} of {run.steps})",
+        "eval loss": f"{run.eval_losses[0][1]:.3f} -> {kept:.3f} ({which}, at step {run.best_step} of {run.steps})",
         "speed": f"{run.tokens_per_second:,.0f} tokens/s on {run.device} in {run.precision}",
         "peak memory": f"{run.peak_memory_gib:.1f} GiB",
         "adapter": str(folder),
     }
     screen.table(["", ""], list(rows.items()))
+    if run.probe_scores:
+        _show_behaviour(run, screen)
     screen.say(f"chat with it: phi2chat repl --adapter {shlex.quote(str(folder))}", "note", wrap=False)

@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
 from phi2chat import config as configs
+from phi2chat.behaviour import Examiner, read_selecting_probes
 from phi2chat.checkpoints import (
     choose_checkpoint,
     complete_checkpoints,
@@ -30,9 +32,10 @@ from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
 from phi2chat.sampler import SAMPLES, Sampler, read_probes
 from phi2chat.sft import make_trainer, require_trackers
+from phi2chat.snapshot import RECORDS_FILE, save_records
 from phi2chat.watcher import Reporter, Watcher
 
-WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES)
+WRITTEN = (RUN_FILE, PROMPT_FILE, ADAPTER_CONFIG, ADAPTER_FILE, "loss.png", CARD, SAMPLES, RECORDS_FILE)
 STOPPING = "stopping after this step, with a checkpoint; Ctrl-C again stops at once"
 
 
@@ -52,6 +55,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
     _require_extras(config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
+    run.made = datetime.now(UTC).isoformat(timespec="seconds")
     run.git = read_git_state(Path.cwd())
     prepared = prepare(run, config, sides, base, reporter)
     try:
@@ -62,6 +66,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
         if is_main():
             _refuse_to_write_over(folder)  # another training may have been here meanwhile
             remove_unusable(folder)
+            save_records(folder, sides)
         _train(folder, run, config, prepared, None, reporter)
     return folder, run
 
@@ -101,6 +106,8 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
             run.data_changes.append({"step": position.step if position else 0, "sha256": run.sha256})
             run.sha256 = sides.sha256
             reporter.note(f"{', '.join(changed)}: has changed since this run began; run.json keeps both hashes")
+            if is_main():
+                save_records(folder, sides)
         if checkpoint and position and position.step >= position.total_steps:  # all but the end was done
             if is_main():
                 _finish(run, folder, checkpoint, base)
@@ -116,6 +123,7 @@ def _require_extras(config: TrainConfig) -> None:
         raise UserError("--sample-every: asks one process, and --accelerate-config may share the model out; give one")
     if config.sample_file:
         read_probes(config.sample_file)
+    read_selecting_probes(config)
 
 
 def _train(
@@ -124,6 +132,9 @@ def _train(
     with _noting_interrupts() as interrupt:
         with readable_failures(folder, config):
             trainer = make_trainer(folder, run, config, prepared, checkpoint is None, reporter)
+        if probes := read_selecting_probes(config):
+            trainer.examiner = Examiner(probes, prepared.tokenizer, prepared.style, interrupt)
+            trainer.select_by = config.select_by
         trainer.add_callback(Watcher(run, folder, prepared.style, interrupt, reporter, prepared.loaded_at))
         if config.sample_every and is_main():
             tokenizer, style = prepared.tokenizer, prepared.style
@@ -172,6 +183,8 @@ def _finish(run: Run, folder: Path, checkpoint: Path, base: Base) -> None:
     run.status = "finished"
     position = read_position(checkpoint)
     run.steps, run.best_step = position.step, position.best_step
+    if run.config.get("select_by") == "last":
+        run.best_step = position.step
     subject = Subject(
         "adapter", folder.resolve().name, base.name, base.source, base.folder, load_style(checkpoint), run
     )
@@ -196,10 +209,12 @@ def _refuse_to_write_over(folder: Path) -> None:
             f"{folder}: already holds a run; give another folder with --output-dir,"
             f" or go on with --resume {shlex.quote(str(folder))}"
         )
-    left = [name for name in WRITTEN if (folder / name).exists()]
-    never_got_far = {*left} - {SAMPLES} == {RUN_FILE}  # to no checkpoint, so that there is nothing to lose
-    if left and (not never_got_far or read_run(folder).status == "finished"):
-        raise UserError(f"{folder}: already holds {', '.join(left)}; give another folder with --output-dir")
+    left = {name for name in WRITTEN if (folder / name).exists()}
+    # One that got to no checkpoint has nothing to lose.
+    is_of_a_start = left <= {RUN_FILE, RECORDS_FILE, SAMPLES} and left != {SAMPLES}
+    if left and (not is_of_a_start or (RUN_FILE in left and read_run(folder).status == "finished")):
+        names = ", ".join(name for name in WRITTEN if name in left)
+        raise UserError(f"{folder}: already holds {names}; give another folder with --output-dir")
 
 
 @contextlib.contextmanager

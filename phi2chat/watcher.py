@@ -163,6 +163,14 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             self._progress.eval_loss, self._progress.eval_batches = logs["eval_loss"], None
             if not self._run.eval_losses or self._run.eval_losses[-1][0] < step:
                 self._run.eval_losses.append((step, logs["eval_loss"]))
+        if "eval_probe_score" in logs:
+            for curve, name in ((self._run.probe_scores, "probe_score"), (self._run.script_passes, "script_pass")):
+                if not curve or curve[-1][0] < step:
+                    curve.append((step, logs[f"eval_{name}"]))
+            self._reporter.note(
+                f"step {step}: {logs['eval_probe_score']:.1%} of the probes right,"
+                f" {logs['eval_script_pass']:.1%} in the right script"
+            )
 
     def _not_finite(self, what: str, value: float, step: int) -> UserError:
         wider = ", or with --precision float32" if self._run.precision != "float32" else ""

@@ -53,6 +53,12 @@ def test_the_loss_is_on_the_completion_and_its_end_of_text_alone(tmp_path: Path,
     assert IGNORED == -100
 
 
+def test_the_loss_can_be_on_the_question_too(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    rows = rows_of(write(tmp_path / "data.jsonl", record("one"), record("two", input="入力")))
+    side = tokenize(rows, tiny_tokenizer, STYLE, 2048, drop_overlong=False, with_prompt=True)
+    assert [example["labels"] for example in side.examples] == [example["input_ids"] for example in side.examples]
+
+
 # Too long, or not to be told apart
 
 
@@ -159,6 +165,18 @@ def test_a_folder_of_a_split_is_refused_where_a_side_does_not_fit_its_manifest(t
     train.write_bytes(b"".join(train.read_bytes().splitlines(True)[1:]))
     wanted = f"{train}: is not what manifest.json says; split again with `phi2chat curate split`"
     assert fault_of(tmp_path / "split") == wanted
+
+
+def test_languages_that_are_left_out_stay_on_the_eval_side(tmp_path: Path) -> None:
+    languages = ["ja", "zh-Hans", "en", "zh-Hant", "ZH"]
+    records = [record(f"{tag}-{number}", language=tag) for tag in languages for number in range(8)]
+    data = write(tmp_path / "data.jsonl", *records)
+    whole = read_sides(data, TrainConfig(eval_percent=30.0))
+    sides = read_sides(data, TrainConfig(eval_percent=30.0, leave_out="zh,en"))
+    assert {row.record.language for row in sides.train} == {"ja"}
+    assert sides.eval == whole.eval
+    assert [row for row in whole.train if row.record.language == "ja"] == list(sides.train)
+    assert "leaves no record" in fault_of(data, leave_out="ja,en,zh")
 
 
 def test_a_folder_of_a_split_takes_no_eval_file(tmp_path: Path) -> None:

@@ -350,6 +350,13 @@ def test_each_part_is_led_by_its_own_language(tiny_tokenizer: Any) -> None:
     assert (text, stream.guard.step_backs) == (right, 1)
 
 
+def test_an_answer_alone_is_led_in_its_own_language(tiny_tokenizer: Any) -> None:
+    config = ChatConfig(guard="enforce", reasoning_lang="zh-Hans", lang="ja")
+    model = Wishing(wants(tiny_tokenizer, f"\n{CHINESE}", f"\n{JAPANESE}"))
+    stream = TokenStream(model, tiny_tokenizer, PROMPT, config, 2048, PromptStyle(reasoning=""))
+    assert ("".join(stream), stream.guard.step_backs) == (f"\n{JAPANESE}", 1)
+
+
 def test_a_run_at_the_end_of_the_reasoning_is_left_before_the_answer_is_shown(tiny_tokenizer: Any) -> None:
     wrong, right = reply("日本的首都是", JAPANESE), reply("首都です。", JAPANESE)
     text, stream = write(tiny_tokenizer, wrong, right)

@@ -191,13 +191,27 @@ def test_a_trained_completion_comes_apart_into_its_record(reasoning: str, answer
     assert not finished
 
 
+ANSWERS = PromptStyle(reasoning="")
+
+
+@given(answer=st.text(min_size=1), cuts=st.sets(st.integers(0, 80)))
+def test_without_a_marker_for_the_reasoning_a_reply_is_the_answer_alone(answer: str, cuts: set[int]) -> None:
+    assert render_prompt(ANSWERS, "問い", "入力") == "### Instruction:\n問い\n\n### Input:\n入力\n\n### Answer:"
+    text = render_completion(ANSWERS, "理由", answer)
+    parser = SegmentParser(ANSWERS)
+    segments = [segment for piece in text for segment in parser.feed(piece)] + parser.close()
+    assert {segment.kind for segment in segments} <= {"answer"}
+    assert "".join(segment.text for segment in segments) == answer.strip()
+
+
 # prompt.json
 
 
 def test_a_style_that_is_saved_comes_back(tmp_path: Path) -> None:
     style = PromptStyle("### 指示:", "### 入力:", "### 推論:", "### 回答:")
-    save_style(style, tmp_path)
-    assert load_style(tmp_path) == style
+    for saved in (ANSWERS, style):
+        save_style(saved, tmp_path)
+        assert load_style(tmp_path) == saved
     assert json.loads((tmp_path / PROMPT_FILE).read_text("utf-8"))["reasoning"] == "### 推論:"
 
 
@@ -224,6 +238,8 @@ def test_a_style_holds_exactly_the_markers(tmp_path: Path) -> None:
         b"\xff",
         markers(reasoning=3),
         markers(answer=" "),
+        markers(answer=""),
+        markers(reasoning=" "),
         markers(answers="### Answer:"),
         json.dumps({name: marker for name, marker in MARKERS.items() if name != "input"}).encode(),
     ],

@@ -12,7 +12,8 @@ from phi2chat.prompt import Example, PromptStyle, encode_prompt, render_completi
 from phi2chat.templates import chat_template, modelfile
 
 STYLE = PromptStyle()
-STYLES = [STYLE, PromptStyle("【指示】", "【入力】", "【理由】", "【答え】"), PromptStyle("it's \\ Q", "I", "R%}", "A")]
+STYLES = [STYLE, PromptStyle("【指示】", "【入力】", "【理由】", "【答え】"), PromptStyle("it's \\ Q", "I", "R%}", "A"),
+          PromptStyle(reasoning="")]  # fmt: skip
 QUESTIONS = [
     "日本の首都はどこですか？",
     'He said "no", and it\'s {{ .Prompt }} or {% if x %} \\ \\n "" ``` end',
@@ -88,7 +89,7 @@ def execute(template: str, prompt: str, response: str | None) -> str:
     return rendered
 
 
-@pytest.mark.parametrize("style", STYLES[:2])
+@pytest.mark.parametrize("style", [*STYLES[:2], STYLES[3]])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_ollama_renders_the_prompt_of_training(style: PromptStyle, question: str) -> None:
     template = dict(parse_modelfile(modelfile(style, ".", 2048, "<|end|>")))["TEMPLATE"]

@@ -1,5 +1,6 @@
 """Training, whole: records in, an adapter out that is reloaded and answers; stopped, resumed, and refused."""
 
+import dataclasses
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from filelock import FileLock
 from curation.errors import UserError
 from curation.records import read_dataset
 from phi2chat.adapters import base_of
+from phi2chat.behaviour import Behaviour, Examiner
 from phi2chat.chat import Conversation
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig, from_json
@@ -25,7 +28,8 @@ from phi2chat.lora import PHI_TARGETS
 from phi2chat.models import load
 from phi2chat.prompt import PromptStyle, load_style
 from phi2chat.recipes import StopReason
-from phi2chat.run import read_run
+from phi2chat.run import ADAPTER_FILE, read_run
+from phi2chat.snapshot import read_records
 from phi2chat.trainer import resume, train
 from phi2chat.watcher import Progress
 
@@ -126,9 +130,85 @@ def test_a_run_leaves_an_adapter_and_all_that_belongs_to_it(finished: Path) -> N
         "adapter_model.safetensors",
         "checkpoints",
         "prompt.json",
+        "records.jsonl.gz",
         "run.json",
     ]
     assert load_style(finished) == PromptStyle()
+
+
+def test_a_run_keeps_the_records_of_both_sides(finished: Path, records: Path) -> None:
+    kept, sides = read_records(finished), read_sides(records, TrainConfig(eval_percent=QUICK["eval_percent"]))
+    assert kept is not None
+    assert [record.data for record in kept.train] == [row.record.data for row in sides.train]
+    assert [record.data for record in kept.eval] == [row.record.data for row in sides.eval]
+    assert datetime.fromisoformat(read_run(finished).made).tzinfo is UTC
+
+
+def test_answers_alone_are_trained_and_read_back(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", reasoning=False, **QUICK)
+    train(records, config, Listener())
+    assert load_style(tmp_path / "run") == PromptStyle(reasoning="")
+    model = load(ModelConfig(adapter=tmp_path / "run", device="cpu"), lambda text: None)
+    conversation = Conversation(model, ChatConfig(max_new_tokens=8))
+    for _ in conversation.ask("日本の首都は？"):
+        pass
+    assert conversation.turns[0].reasoning == ""
+    assert model.style.opening == "### Answer:"
+
+
+def test_the_last_checkpoint_can_be_the_adapter(tiny_phi: Path, records: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _, run = train(records, TrainConfig(base=str(tiny_phi), output_dir=folder, select_by="last", **QUICK), Listener())
+    (last,) = complete_checkpoints(folder)[-1:]
+    assert json.loads((last / "trainer_state.json").read_bytes())["best_global_step"] is None
+    assert run.best_step == run.steps == 12
+    assert (folder / ADAPTER_FILE).read_bytes() == (last / ADAPTER_FILE).read_bytes()
+
+
+@pytest.fixture
+def probes(tmp_path: Path) -> Path:
+    """A probe that no reply is right for, and one that is there to be read."""
+    rows = [{"expect": {"contains": "決して言わない言葉"}}, {"judge": "none"}]
+    lines = [json.dumps({"id": f"p{n}", "instruction": f"質問{n}", **row}) for n, row in enumerate(rows)]
+    file = tmp_path / "probes.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def test_probes_asked_meanwhile_change_nothing_of_the_training(
+    finished: Path, tiny_phi: Path, records: Path, probes: Path, tmp_path: Path
+) -> None:
+    listener = Listener()
+    config = TrainConfig(base=str(tiny_phi), output_dir=tmp_path / "run", probes=probes, **QUICK)
+    _, run = train(records, config, listener)
+    before = read_run(finished)
+    assert (run.losses, run.eval_losses, run.best_step) == (before.losses, before.eval_losses, before.best_step)
+    assert (tmp_path / "run" / ADAPTER_FILE).read_bytes() == (finished / ADAPTER_FILE).read_bytes()
+    assert run.probe_scores == [(step, 0.0) for step, _ in run.eval_losses]  # it writes no answer
+    assert [step for step, _ in run.script_passes] == [step for step, _ in run.eval_losses]
+    assert any(said.startswith("step 4: 0.0% of the probes right, ") for said in listener.said)
+
+
+def test_a_checkpoint_is_chosen_by_what_it_answers(
+    tiny_phi: Path, records: Path, probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([Behaviour(0.0, 0.0), Behaviour(0.5, 1.0), Behaviour(0.5, 0.0), Behaviour(0.25, 0.0)])
+    monkeypatch.setattr(Examiner, "examine", lambda self, model: next(found))
+    quick = {**QUICK, "max_steps": 3, "eval_steps": 1}
+    config = TrainConfig(
+        base=str(tiny_phi), output_dir=tmp_path / "run", probes=probes, select_by="probe-score", **quick
+    )
+    _, run = train(records, config, Listener())
+    losses = dict(run.eval_losses)
+    assert run.best_step == min((1, 2), key=lambda step: losses[step])  # of equals the one with the lower loss
+
+
+def test_probes_to_choose_by_are_asked_for_before_anything_is_loaded(records: Path, tmp_path: Path) -> None:
+    config = TrainConfig(base="nowhere", output_dir=tmp_path / "run", select_by="script-pass")
+    assert "--select-by script-pass: needs probes to ask" in fault_of(train, records, config, Listener())
+    (tmp_path / "unjudged.txt").write_text("質問\n", encoding="utf-8")
+    config = dataclasses.replace(config, probes=tmp_path / "unjudged.txt")
+    assert "says of no question what its answer has to be" in fault_of(train, records, config, Listener())
 
 
 def test_no_card_but_ours_stands_in_a_run(finished: Path) -> None:

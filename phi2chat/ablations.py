@@ -1,0 +1,145 @@
+"""What each choice of a training brings: the same training again with one of them changed, and the same probes."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from curation.errors import UserError
+from curation.store import write_atomically
+from phi2chat.config import TrainConfig, to_json
+from phi2chat.results import Cell, Evaluation
+from phi2chat.run import RUN_FILE, read_run
+from phi2chat.scores import MEASURES, Measure, Move, weigh
+
+REFERENCE = "as-given"
+# What is asked about a data set of reasoning in several languages, and what is changed to find it out.
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    REFERENCE: {},
+    "last-step": {"select_by": "last"},
+    "answer-only": {"reasoning": False},
+    "no-chinese": {"leave_out": "zh"},
+    "whole-sequence": {"loss_on": "sequence"},
+}
+CHANGED = tuple(dict.fromkeys(name for changes in VARIANTS.values() for name in changes))
+_NOT_OF_THE_TRAINING = ("base", "output_dir", "gpus")  # the first may be named in several ways
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of an ablation: a variant with a seed, in a folder of its own."""
+
+    variant: str
+    seed: int
+    folder: Path
+    config: TrainConfig
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds a run, finished or not."""
+        return (self.folder / RUN_FILE).exists()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it need not be trained any more. Raises UserError where the folder holds a run of other settings."""
+        if not self.is_begun:
+            return False
+        run, ours = read_run(self.folder), to_json(self.config)
+        for name, value in ours.items():
+            if name not in _NOT_OF_THE_TRAINING and run.config.get(name, value) != value:
+                raise UserError(
+                    f"{self.folder}: holds a run with another {name}; give another --output-dir, or the same settings"
+                )
+        return run.status == "finished"
+
+    @property
+    def yaml_file(self) -> Path:
+        """The settings of this training, for `train --config`."""
+        return self.folder.with_name(f"{self.folder.name}.yaml")
+
+    def write_settings(self) -> None:
+        """Write `yaml_file`: what is not as by default."""
+        import yaml
+
+        usual = to_json(TrainConfig())
+        given = {name: value for name, value in to_json(self.config).items() if value != usual[name]}
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.yaml_file, yaml.safe_dump(given, allow_unicode=True, sort_keys=False).encode())
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a variant reached, and how it differs from the reference; `eval_loss` is a mean over the seeds.
+
+    The eval loss of `answer-only` is of other tokens, and compares with no other.
+    """
+
+    variant: str
+    seeds: int
+    shares: dict[Measure, float]
+    moves: dict[Measure, Move]
+    eval_loss: float | None
+
+
+def plan(folder: Path, config: TrainConfig, variants: Sequence[str], seeds: int) -> list[Trial]:
+    """Every variant with every seed, the reference first; variants of one seed share the split and the LoRA weights."""
+    return [
+        Trial(
+            variant,
+            seed,
+            output := folder / f"{variant}-{seed}",
+            dataclasses.replace(config, **VARIANTS[variant], seed=seed, output_dir=output),
+        )
+        for variant in dict.fromkeys([REFERENCE, *variants])
+        for seed in range(config.seed, config.seed + seeds)
+    ]
+
+
+def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect]:
+    """What each variant reached over the probes that all were asked, the seeds of a variant taken together."""
+    labels = {Path(model.adapter).resolve(): model.label for model in evaluation.models if model.adapter is not None}
+    by_variant: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_variant.setdefault(trial.variant, []).append(trial)
+    outcomes = {
+        variant: {
+            measure: _by_probe(evaluation.cells, {labels[trial.folder.resolve()] for trial in of_it}, measure)
+            for measure in MEASURES
+        }
+        for variant, of_it in by_variant.items()
+    }
+    return [
+        Effect(
+            variant,
+            len(of_it),
+            {measure: fmean(values.values()) for measure, values in outcomes[variant].items() if values},
+            {} if variant == REFERENCE else {
+                measure: move
+                for measure in MEASURES
+                if (move := _move(outcomes[REFERENCE][measure], outcomes[variant][measure])) is not None
+            },
+            _eval_loss(evaluation, {labels[trial.folder.resolve()] for trial in of_it}),
+        )
+        for variant, of_it in by_variant.items()
+    ]  # fmt: skip
+
+
+def _by_probe(cells: Sequence[Cell], labels: set[str], measure: Measure) -> dict[str, float]:
+    values: dict[str, list[bool]] = {}
+    for cell in cells:
+        outcome = MEASURES[measure](cell) if cell.model in labels else None
+        if outcome is not None:
+            values.setdefault(cell.probe, []).append(outcome)
+    return {probe: fmean(several) for probe, several in values.items()}
+
+
+def _move(before: Mapping[str, float], after: Mapping[str, float]) -> Move | None:
+    moves = [after[probe] - before[probe] for probe in before if probe in after]
+    return weigh(moves) if moves else None
+
+
+def _eval_loss(evaluation: Evaluation, labels: set[str]) -> float | None:
+    losses = [model.eval_loss for model in evaluation.models if model.label in labels and model.eval_loss is not None]
+    return fmean(losses) if losses else None

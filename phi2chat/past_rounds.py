@@ -1,0 +1,159 @@
+"""The rounds so far: every training with its data, its settings, and what evaluations said of its adapter."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from curation.errors import UserError
+from phi2chat.record_changes import RecordChange, find_record_changes
+from phi2chat.results import EVALUATION_FILE, Cell, Evaluation, ProbeFile, read_evaluation
+from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, read_run
+from phi2chat.snapshot import Snapshot, read_records
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One model in an evaluation, by one recipe."""
+
+    folder: Path
+    evaluation: Evaluation
+    label: str
+    recipe: str
+
+    @property
+    def probe_files(self) -> tuple[ProbeFile, ...]:
+        return self.evaluation.probe_files
+
+    @cached_property
+    def cells(self) -> dict[str, list[Cell]]:
+        """The replies to each probe, by its id."""
+        cells: dict[str, list[Cell]] = {}
+        for cell in self.evaluation.cells:
+            if cell.model == self.label and cell.recipe == self.recipe:
+                cells.setdefault(cell.probe, []).append(cell)
+        return cells
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """The share of right replies to each probe that is judged."""
+        return {
+            probe: sum(cell.verdict == "right" for cell in cells) / len(cells)
+            for probe, cells in self.cells.items()
+            if all(cell.verdict != "unjudged" for cell in cells)
+        }
+
+    @cached_property
+    def script(self) -> dict[str, float]:
+        """The share of replies to each probe that are in the right script throughout."""
+        return {probe: sum(cell.language_ok for cell in cells) / len(cells) for probe, cells in self.cells.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """A training. `number` counts all that are there, the oldest is 1; `asked` has the newest evaluation first."""
+
+    number: int
+    folder: Path
+    run: Run
+    made: datetime
+    asked: tuple[Asked, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def records(self) -> Snapshot | None:
+        """What it was trained on, if it was kept. Raises UserError where that is damaged."""
+        return read_records(self.folder)
+
+    @property
+    def eval_loss(self) -> float | None:
+        """Of the adapter that was kept, in nats per token."""
+        return dict(self.run.eval_losses).get(self.run.best_step) if self.run.best_step is not None else None
+
+    def changes_since(self, earlier: "Round") -> list[RecordChange] | None:
+        """What changed in the data since an earlier round; None where one of the two kept no records."""
+        before, after = earlier.records, self.records
+        return None if before is None or after is None else find_record_changes(before, after)
+
+    def settings_since(self, earlier: "Round") -> dict[str, tuple[object, object]]:
+        """The settings that are others than in an earlier round: what it was, what it is."""
+        old = {"base": earlier.run.base, **earlier.run.config}
+        new = {"base": self.run.base, **self.run.config}
+        old["base"], new["base"] = earlier.run.base, self.run.base  # as it was found, not as it was called
+        return {
+            name: (old.get(name), new.get(name))
+            for name in dict.fromkeys([*old, *new])
+            if old.get(name) != new.get(name) and name not in ("output_dir", "sample_file", "report_to")
+        }
+
+
+def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None) -> list[Round]:
+    """All trainings in the folders of `runs`, the oldest first, with their evaluations by a recipe.
+
+    Without a recipe it is the first that each evaluation asked. Raises UserError for a folder that is missing, and
+    for a file in it that is damaged.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs}: no such folder; give the one that holds the runs with --runs")
+    folders = sorted(file.parent for depth in ("*", "*/*") for file in runs.glob(f"{depth}/{RUN_FILE}"))
+    dated = sorted(
+        ((_made(folder, run := read_run(folder)), folder, run) for folder in folders), key=lambda one: one[:2]
+    )
+    asked = _by_adapter(evaluations, recipe)
+    return [
+        Round(number, folder, run, made, tuple(asked.get(_sha256(folder / ADAPTER_FILE), ())))
+        for number, (made, folder, run) in enumerate(dated, start=1)
+    ]
+
+
+def find_round(rounds: Sequence[Round], wanted: str) -> Round:
+    """A round by its number, its name or its folder. Raises UserError where there is none, or more than one."""
+    found = [
+        one for one in rounds if wanted in (str(one.number), one.name) or one.folder.resolve() == Path(wanted).resolve()
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        folders = ", ".join(str(one.folder) for one in found)
+        raise UserError(f"{wanted}: could be any of {folders}; give the folder")
+    there = f"there are 1 to {len(rounds)}" if rounds else "there is none yet, train one"
+    raise UserError(f"{wanted}: no such round; {there} (`phi2chat rounds list` shows them)")
+
+
+def _by_adapter(evaluations: Path, recipe: str | None) -> dict[str | None, list[Asked]]:
+    found: dict[str | None, list[Asked]] = {}
+    read = [(file.parent, read_evaluation(file.parent)) for file in evaluations.glob(f"*/{EVALUATION_FILE}")]
+    for folder, evaluation in sorted(read, key=lambda one: (one[1].made, one[0]), reverse=True):
+        for asked in _asked(folder, evaluation, recipe):
+            adapter = evaluation.model(asked.label).adapter_sha256
+            if adapter is not None:
+                found.setdefault(adapter, []).append(asked)
+    return found
+
+
+def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator[Asked]:
+    wanted = recipe or next(iter(evaluation.recipes), "")
+    if wanted in evaluation.recipes:
+        for model in evaluation.models:
+            asked = Asked(folder, evaluation, model.label, wanted)
+            if asked.cells:
+                yield asked
+
+
+def _made(folder: Path, run: Run) -> datetime:
+    try:
+        return datetime.fromisoformat(run.made).astimezone(UTC)
+    except ValueError:  # of a version that did not note it
+        return datetime.fromtimestamp((folder / RUN_FILE).stat().st_mtime, UTC)
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():  # it has not finished
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
