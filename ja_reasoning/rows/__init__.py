@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from random import Random
 
 from ..kinds import RecipeError, Row
-from . import arithmetic, calendar, letters, quantities, world
+from . import arithmetic, calendar, letters, quantities, translations, world
 
-_TABLES = {**arithmetic.TABLES, **quantities.TABLES, **calendar.TABLES, **letters.TABLES, **world.TABLES}
+_TABLES = {
+    **arithmetic.TABLES,
+    **quantities.TABLES,
+    **calendar.TABLES,
+    **letters.TABLES,
+    **translations.TABLES,
+    **world.TABLES,
+}
 
 _TRIES = 10_000  # draws without anything new, after which there is nothing new
 

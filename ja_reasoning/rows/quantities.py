@@ -29,7 +29,6 @@ _COUNTERS = {
     "分|ふん|時計": "いっ・ぷん に・ふん さん・ぷん よん・ぷん ご・ふん ろっ・ぷん なな・ふん はっ・ぷん きゅう・ふん じゅっ・ぷん",
     "人|にん|客": "ひとり ふたり さん・にん よ・にん ご・にん ろく・にん × はち・にん きゅう・にん じゅう・にん",
     "羽|わ|鳥": "いち・わ に・わ × よん・わ ご・わ × なな・わ × きゅう・わ ×",
-    "つ|つ|物": "ひと・つ ふた・つ みっ・つ よっ・つ いつ・つ むっ・つ なな・つ やっ・つ ここの・つ ×",
     "日|にち|日付": "ついたち ふつか みっか よっか いつか むいか なのか ようか ここのか とおか",
 }
 _NUMBERS = "いち に さん よん ご ろく なな はち きゅう じゅう".split()
@@ -71,7 +70,6 @@ def _readings(rng: Random) -> Iterator[Row]:
                     {
                         "key": f"{number + 1:02d}-{place + 1}", "word": word, "arabic": f"{place + 1}{counter}",
                         "reading": cell.replace("・", ""), "thing": thing, "why": _explain(counter, plain, place, cell),
-                        "ask": "1,2,5,6" if counter == "つ" else "1,2,3,4,5,6",
                     }
                 )  # fmt: skip
     rng.shuffle(rows)
@@ -83,8 +81,6 @@ def _explain(counter: str, plain: str, place: int, cell: str) -> str:
     digit, number = _DIGITS[place], _NUMBERS[place]
     if counter == "日":
         return f"日付の「{digit}日」は「{number}にち」とは読まず、昔からの和語の読み方をします。"
-    if counter == "つ":
-        return f"「つ」で数えるときは、「{digit}」を漢語の「{number}」ではなく和語の「{cell.split('・')[0]}」と読みます。"
     if "・" not in cell:
         return f"人を数えるとき、「{digit}人」は「{number}にん」ではなく特別な読み方になります。"
     changed_number, changed = cell.split("・")
