@@ -116,11 +116,14 @@ def _kanji_numbers(rng: Random) -> Iterator[Row]:
             if value:
                 name = to_kanji(value) + sign if unit >= 10_000 else (_DIGITS[value] if value > 1 or unit == 1 else "") + sign
                 parts.append(f"{value * unit}は「{name}」")
-        if len(parts) > 1 or n >= 10_000:
+        other = n + rng.choice([-1, 1]) * rng.choice([9, 90] if n < 10_000 else [900, 9000])
+        if len(parts) > 1 and other > 0:
             yield {
                 "key": str(n), "n": str(n), "kanji": to_kanji(n), "parts": "、".join(parts),
                 "sum": "+".join(part.partition("は")[0] for part in parts),
-                "ask": "5" if n >= 10_000 else "1,2,3,4,5",
+                "other": str(other), "bigger": f"「{to_kanji(n)}」" if n > other else str(other),
+                "ask": "2,3,5" if n >= 10_000 else "1,2,3,4,5",  # the script guard takes 十二万五千 alone for Chinese
+
             }  # fmt: skip
 
 
