@@ -24,7 +24,11 @@ _WITH_THE = {"US", "GB", "NL", "PH", "AE", "DO", "MV"}
 
 
 # Where the name of the CLDR does not stand well in a sentence.
-_REGIONS = {"029": ("カリブ海地域", "the Caribbean", "加勒比地区"), "021": ("北アメリカ", "North America", "北美洲")}
+_REGIONS = {
+    "017": ("中部アフリカ", "Central Africa", "非洲中部"),
+    "021": ("北アメリカ", "North America", "北美洲"),
+    "029": ("カリブ海地域", "the Caribbean", "加勒比地区"),
+}
 
 
 @cache
