@@ -35,9 +35,7 @@ def _multiply(rng: Random) -> Iterator[Row]:
         a, b = rng.randint(12, 99), rng.randint(3, 9)
         if a % 10:
             tens, ones = a // 10 * 10, a % 10
-            yield _row(
-                f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, big=tens * b, small=ones * b, c=a * b
-            )
+            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, big=tens * b, small=ones * b, c=a * b)
 
 
 def _divide(rng: Random) -> Iterator[Row]:
@@ -179,7 +177,15 @@ def _area(rng: Random) -> Iterator[Row]:
 
 def _money(rng: Random) -> Iterator[Row]:
     """What two kinds of goods cost together, and the change."""
-    goods = [("りんご", "個"), ("ノート", "冊"), ("鉛筆", "本"), ("切手", "枚"), ("パン", "個"), ("お茶", "本"), ("みかん", "個")]
+    goods = [
+        ("りんご", "個"),
+        ("ノート", "冊"),
+        ("鉛筆", "本"),
+        ("切手", "枚"),
+        ("パン", "個"),
+        ("お茶", "本"),
+        ("みかん", "個"),
+    ]
     while True:
         (first, unit), (second, other) = rng.sample(goods, 2)
         price, cost = rng.randint(5, 18) * 10, rng.randint(5, 18) * 10

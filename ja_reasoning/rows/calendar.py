@@ -56,7 +56,7 @@ def _weekday_in_three(rng: Random) -> Iterator[Row]:
         yield {
             "key": f"{day + 1}{'b' if by < 0 else 'a'}{far}", "family": str(day + 1), "start": _WEEKDAYS[day], "end": _WEEKDAYS[end], "when": japanese,
             "start_en": _ENGLISH[day], "end_en": _ENGLISH[end], "when_en": english, "start_zh": _CHINESE[day],
-            "end_zh": _CHINESE[end], "when_zh": chinese, "be": "was" if by < 0 else "will be", "be_zh": "是",
+            "end_zh": _CHINESE[end], "when_zh": chinese, "be": "was" if by < 0 else "will be", "far_zh": f"往{'前' if by < 0 else '后'}数{'一两'[far - 1]}天",
             "ends": "でしたか" if by < 0 else "ですか", "way": "前" if by < 0 else "後", "far": str(far),
             "walk": f"{_WEEKDAYS[day]}曜日の{'前' if by < 0 else '次'}は{_WEEKDAYS[between]}曜日"
             + ("です" if one else f"、その{'前' if by < 0 else '次'}は{_WEEKDAYS[end]}曜日です"),
@@ -94,8 +94,10 @@ def _days_between(rng: Random) -> Iterator[Row]:
 
 
 def _leap(rng: Random) -> Iterator[Row]:
-    years = [1900, 2000, 2100, 1800, 2200, 2400] + rng.sample(range(1904, 2097, 4), 18) + rng.sample(
-        [year for year in range(1901, 2100) if year % 4], 16
+    years = (
+        [1900, 2000, 2100, 1800, 2200, 2400]
+        + rng.sample(range(1904, 2097, 4), 18)
+        + rng.sample([year for year in range(1901, 2100) if year % 4], 16)
     )
     rng.shuffle(years)
     for year in years:

@@ -59,7 +59,11 @@ def _palindromes(rng: Random) -> Iterator[Row]:
 
 def _order(rng: Random) -> Iterator[Row]:
     """Words in the order of the kana table; all begin with another letter."""
-    clean = [word for word in _WORDS if word[0] in "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロ"]
+    clean = [
+        word
+        for word in _WORDS
+        if word[0] in "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロ"
+    ]
     while True:
         words = rng.sample(clean, 3)
         firsts = [word[0] for word in words]
@@ -109,12 +113,23 @@ def to_kanji(number: int) -> str:
 
 def _kanji_numbers(rng: Random) -> Iterator[Row]:
     while True:
-        n = rng.choice([rng.randint(11, 99), rng.randint(101, 999), rng.randint(1001, 9999), rng.randint(11, 99) * 10_000 + rng.randint(2, 9) * 1000])
+        n = rng.choice(
+            [
+                rng.randint(11, 99),
+                rng.randint(101, 999),
+                rng.randint(1001, 9999),
+                rng.randint(11, 99) * 10_000 + rng.randint(2, 9) * 1000,
+            ]
+        )
         parts = []
         for unit, sign in ((10_000, "万"), (1000, "千"), (100, "百"), (10, "十"), (1, "")):
             value = n // 10_000 if unit == 10_000 else n // unit % 10
             if value:
-                name = to_kanji(value) + sign if unit >= 10_000 else (_DIGITS[value] if value > 1 or unit == 1 else "") + sign
+                name = (
+                    to_kanji(value) + sign
+                    if unit >= 10_000
+                    else (_DIGITS[value] if value > 1 or unit == 1 else "") + sign
+                )
                 parts.append(f"{value * unit}は「{name}」")
         other = n + rng.choice([-1, 1]) * rng.choice([9, 90] if n < 10_000 else [900, 9000])
         if len(parts) > 1 and other > 0:

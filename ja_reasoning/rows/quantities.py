@@ -48,7 +48,9 @@ def _units(rng: Random) -> Iterator[Row]:
 
 def _units_mixed(rng: Random) -> Iterator[Row]:
     while True:
-        big, small, factor = rng.choice([unit for unit in _UNITS if unit[1] not in ("本", "平方センチメートル", "アール")])
+        big, small, factor = rng.choice(
+            [unit for unit in _UNITS if unit[1] not in ("本", "平方センチメートル", "アール")]
+        )
         n, rest = rng.randint(1, 8), rng.randint(1, factor - 1)
         rest = rest // 10 * 10 if factor >= 1000 else rest
         if rest:
@@ -108,7 +110,9 @@ def _compare(rng: Random) -> Iterator[Row]:
         if other <= 0 or other == whole:
             continue
         first, second = f"{n}{big}", f"{other}{small}"
-        size, less = ("重い", "軽い") if "グラム" in small else ("多い", "少ない") if "リットル" in small else ("長い", "短い")
+        size, less = (
+            ("重い", "軽い") if "グラム" in small else ("多い", "少ない") if "リットル" in small else ("長い", "短い")
+        )
         winner = first if whole > other else second
         yield {
             "key": f"{_UNITS.index((big, small, factor)) + 1:02d}-{n}-{other}", "first": first, "second": second,
