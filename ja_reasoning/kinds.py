@@ -8,7 +8,8 @@
     - 長い | 短い | 「長い」は端から端までが離れていることです。
 
 A `?` is a question, after `<<` its input, after `=>` its answer; a `!` is a reasoning; both are chosen apart from each
-other, but where the reasoning of a question stands after its `!!`. A `:` names the columns of the rows that follow. Where there are none, rows/ has a function for them.
+other, but where the reasoning of a question stands after its `!!`. A `:` names the columns of the rows that follow;
+where there are none, rows/ has a function for them.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ class RecipeError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """A wording of a question, of its input, if any, and of the answer that fits it; and its reasoning, if it has one."""
+    """A wording of a question, of its input, if any, and of the answer; and its reasoning, if it has one of its own."""
 
     instruction: str
     input: str

@@ -88,17 +88,14 @@ def _days_between(rng: Random) -> Iterator[Row]:
         day, end = rng.randint(3, _DAYS[month] - 1), rng.randint(1, 25)
         left = _DAYS[month] - day
         yield {
-            "key": f"{month}-{day}-{end}", "month": str(month), "day": str(day), "next": str(month + 1 if month != 1 else 2),
+            "key": f"{month}-{day}-{end}", "month": str(month), "day": str(day), "next": str(month + 1),
             "end": str(end), "left": str(left), "length": str(_DAYS[month]), "days": str(left + end),
         }  # fmt: skip
 
 
 def _leap(rng: Random) -> Iterator[Row]:
-    years = (
-        [1900, 2000, 2100, 1800, 2200, 2400]
-        + rng.sample(range(1904, 2097, 4), 18)
-        + rng.sample([year for year in range(1901, 2100) if year % 4], 16)
-    )
+    common = [year for year in range(1901, 2100) if year % 4]
+    years = [1900, 2000, 2100, 1800, 2200, 2400, *rng.sample(range(1904, 2097, 4), 18), *rng.sample(common, 16)]
     rng.shuffle(years)
     for year in years:
         if year % 4:

@@ -42,7 +42,7 @@ def _units(rng: Random) -> Iterator[Row]:
         n = rng.randint(2, 12 if factor % 10 else 30)
         yield {
             "key": f"{_UNITS.index((big, small, factor)) + 1:02d}-{n}", "big": big, "small": small, "factor": str(factor),
-            "n": str(n), "value": str(n * factor), "ask": rng.choice(["1", "2", "3", "4", "5", "6"]),
+            "n": str(n), "value": str(n * factor), "ask": rng.choice("1234567"), "wrong": str(n * factor * 10),
         }  # fmt: skip
 
 
