@@ -14,12 +14,12 @@ def _translations(_: Random) -> Iterator[Row]:
     lines = [line for path in sorted(_TEXT.glob("translations-*.tsv")) for line in path.read_text("utf-8").splitlines()]
     for number, line in enumerate(lines, 1):
         cells = line.split("|")
-        if len(cells) != 4:
+        if len(cells) != 5:
             raise RecipeError(f"translation {number}: {len(cells)} cells")
-        english, japanese, words, note = cells
+        english, japanese, words, about_japanese, about_english = cells
         pairs = [pair.split("=") for pair in words.split(";")]
         yield {
-            "key": f"{number:03d}", "en": english, "ja": japanese, "note": note,
+            "key": f"{number:03d}", "en": english, "ja": japanese, "about_ja": about_japanese, "about_en": about_english,
             "to_ja": "、".join(f"「{first}」は「{second}」" for first, second in pairs),
             "to_en": "、".join(f"「{second}」は「{first}」" for first, second in pairs),
             "ask": "4,5,6,7" if len(english) > _LONG_CHARS else "1,2,3,4,5,6",
