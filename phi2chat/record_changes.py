@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from curation.diff import changed_fields
 from curation.records import Record
 from curation.store import content_digest
 from phi2chat.snapshot import Snapshot
@@ -59,11 +60,7 @@ def find_record_changes(before: Snapshot, after: Snapshot) -> list[RecordChange]
             changes.append(RecordChange(None, record, sides=(side,)))
             continue
         earlier, earlier_side = old[key].pop(0)
-        fields = tuple(
-            name
-            for name in dict.fromkeys([*record.data, *earlier.data])
-            if record.data.get(name) != earlier.data.get(name)
-        )
+        fields = tuple(changed_fields(earlier.data, record.data))
         if fields or side != earlier_side:
             changes.append(RecordChange(earlier, record, fields, tuple(dict.fromkeys((earlier_side, side)))))
     left = (pair for pairs in old.values() for pair in pairs)

@@ -1,0 +1,243 @@
+"""Sums with the steps that a person does in the head; all values are whole numbers, but for percents and averages."""
+
+from collections.abc import Iterator
+from itertools import count, cycle
+from math import gcd
+from random import Random
+
+from ..kinds import Row
+
+_NAMES = "さくら 健太 美咲 翔太 陽菜 大輝 由美 直樹 葵 拓也 真央 亮 千夏 悠斗 彩花 誠".split()
+
+
+def _row(key: str, **values: object) -> Row:
+    return {"key": key} | {name: str(value) for name, value in values.items()}
+
+
+def _add(rng: Random) -> Iterator[Row]:
+    while True:
+        a, b = rng.randint(12, 400), rng.randint(11, 99)
+        if b % 10:
+            tens, ones = b // 10 * 10, b % 10
+            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, half=a + tens, c=a + b)
+
+
+def _subtract(rng: Random) -> Iterator[Row]:
+    while True:
+        a, b = rng.randint(40, 400), rng.randint(11, 99)
+        if b % 10 and a > b + 5:
+            tens, ones = b // 10 * 10, b % 10
+            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, half=a - tens, c=a - b)
+
+
+def _multiply(rng: Random) -> Iterator[Row]:
+    while True:
+        a, b = rng.randint(12, 99), rng.randint(3, 9)
+        if a % 10:
+            tens, ones = a // 10 * 10, a % 10
+            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, big=tens * b, small=ones * b, c=a * b)
+
+
+def _divide(rng: Random) -> Iterator[Row]:
+    while True:
+        b, c = rng.randint(3, 9), rng.randint(4, 25)
+        yield _row(f"{b * c}-{b}", a=b * c, b=b, c=c)
+
+
+def _remainder(rng: Random) -> Iterator[Row]:
+    while True:
+        b, c = rng.randint(3, 9), rng.randint(3, 15)
+        rest = rng.randint(1, b - 1)
+        yield _row(f"{b * c + rest}-{b}", a=b * c + rest, b=b, c=c, rest=rest, product=b * c, next=b * c + b)
+
+
+def _mixed(rng: Random) -> Iterator[Row]:
+    """Three numbers, where the order of the operations counts."""
+    while True:
+        a, b, c = rng.randint(11, 60), rng.randint(2, 9), rng.randint(2, 9)
+        shape = rng.randrange(4)
+        if shape == 0:
+            term, first, value = f"{a}+{b}×{c}", f"{b}×{c}={b * c}", a + b * c
+            then, why = f"{a}+{b * c}={value}", "かけ算は足し算より先に計算します"
+        elif shape == 1 and a > b * c:
+            term, first, value = f"{a}-{b}×{c}", f"{b}×{c}={b * c}", a - b * c
+            then, why = f"{a}-{b * c}={value}", "かけ算は引き算より先に計算します"
+        elif shape == 2:
+            term, first, value = f"({a}+{b})×{c}", f"{a}+{b}={a + b}", (a + b) * c
+            then, why = f"{a + b}×{c}={value}", "かっこの中を先に計算します"
+        elif shape == 3:
+            whole = b * c
+            term, first, value = f"{a}+{whole}÷{b}", f"{whole}÷{b}={c}", a + c
+            then, why = f"{a}+{c}={value}", "割り算は足し算より先に計算します"
+        else:
+            continue
+        yield _row(
+            term.translate(str.maketrans("()×÷+-", "__xdam")),
+            term=term, first=first, then=then, why=why, c=value,
+        )  # fmt: skip
+
+
+def _percent(rng: Random) -> Iterator[Row]:
+    while True:
+        price, percent = rng.randint(4, 60) * 100, rng.choice([5, 10, 15, 20, 25, 30, 40, 50])
+        one = price // 100
+        yield _row(
+            f"{price}-{percent}", price=price, percent=percent, one=one, part=one * percent,
+            left=price - one * percent, share=f"{percent / 100:g}",
+        )  # fmt: skip
+
+
+def _average(rng: Random) -> Iterator[Row]:
+    while True:
+        size = rng.choice([3, 4, 5])
+        values = [rng.randint(3, 60) for _ in range(size)]
+        total = sum(values)
+        if total % size == 0:
+            yield _row(
+                "-".join(map(str, values)), list="、".join(map(str, values)), sum="+".join(map(str, values)),
+                total=total, size=size, mean=total // size,
+            )  # fmt: skip
+
+
+def _sequence(rng: Random) -> Iterator[Row]:
+    while True:
+        first, step = rng.randint(1, 40), rng.randint(2, 12)
+        shape = rng.choice("udm")
+        if shape == "u":
+            values = [first + step * place for place in range(5)]
+            rule, last = f"{step}ずつ増えて", f"{values[3]}+{step}={values[4]}"
+        elif shape == "d":
+            values = [first + step * (5 - place) for place in range(5)]
+            rule, last = f"{step}ずつ減って", f"{values[3]}-{step}={values[4]}"
+        else:
+            start, factor = rng.randint(1, 6), rng.choice([2, 3])
+            values = [start * factor**place for place in range(5)]
+            rule, last = f"{factor}倍になって", f"{values[3]}×{factor}={values[4]}"
+        first_values = "、".join(map(str, values[:4]))
+        yield _row(
+            "-".join(map(str, values)), list=first_values, rule=rule, last=last, c=values[4],
+            one=values[0], two=values[1], three=values[2], four=values[3],
+        )  # fmt: skip
+
+
+def _multiples(rng: Random) -> Iterator[Row]:
+    """Greatest common divisors and least common multiples."""
+    while True:
+        base, one, two = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 9)
+        a, b = sorted((base * one, base * two))
+        if a == b or b % a == 0 or b > 72:
+            continue
+        divisor = gcd(a, b)
+        least = a * b // divisor
+        yield _row(
+            f"{a}-{b}", a=a, b=b, divisor=divisor, least=least,
+            divisors_a="、".join(str(value) for value in range(1, a + 1) if a % value == 0),
+            divisors_b="、".join(str(value) for value in range(1, b + 1) if b % value == 0),
+            multiples="、".join(str(value) for value in range(b, least + 1, b)),
+        )  # fmt: skip
+
+
+def _parity(rng: Random) -> Iterator[Row]:
+    while True:
+        n = rng.randint(11, 999)
+        even = n % 2 == 0
+        yield _row(
+            str(n), n=n, last=n % 10, half=n // 2, kind="偶数" if even else "奇数", other="奇数" if even else "偶数",
+            check=f"{n}÷2={n // 2}で割り切れます" if even else f"{n}÷2={n // 2}あまり1で、割り切れません",
+            ends="0、2、4、6、8のどれか" if even else "1、3、5、7、9のどれか",
+        )  # fmt: skip
+
+
+def _round(rng: Random) -> Iterator[Row]:
+    while True:
+        n = rng.randint(1050, 9949)
+        unit, place, digit = rng.choice([(10, "十の位", n % 10), (100, "百の位", n // 10 % 10)])
+        below = n // unit * unit
+        up = digit >= 5
+        yield _row(
+            f"{n}-{unit}", n=n, place=place, below_place="一の位" if unit == 10 else "十の位", digit=digit,
+            c=below + unit if up else below,
+            why=f"{digit}は5以上なので切り上げます" if up else f"{digit}は4以下なので切り捨てます",
+        )  # fmt: skip
+
+
+def _speed(rng: Random) -> Iterator[Row]:
+    while True:
+        speed, hours = rng.choice([4, 5, 12, 15, 40, 50, 60, 80, 90, 120]), rng.randint(2, 8)
+        thing = {4: "歩いて", 5: "歩いて", 12: "自転車で", 15: "自転車で"}.get(speed, "自動車で")
+        yield _row(f"{speed}-{hours}", speed=speed, hours=hours, way=speed * hours, by=thing)
+
+
+def _area(rng: Random) -> Iterator[Row]:
+    while True:
+        a, b = rng.randint(3, 30), rng.randint(3, 12)
+        if a > b:
+            yield _row(f"{a}-{b}", a=a, b=b, area=a * b, half=a + b, around=2 * (a + b))
+
+
+def _money(rng: Random) -> Iterator[Row]:
+    """What two kinds of goods cost together, and the change."""
+    goods = [
+        ("りんご", "個"),
+        ("ノート", "冊"),
+        ("鉛筆", "本"),
+        ("切手", "枚"),
+        ("パン", "個"),
+        ("お茶", "本"),
+        ("みかん", "個"),
+    ]
+    while True:
+        (first, unit), (second, other) = rng.sample(goods, 2)
+        price, cost = rng.randint(5, 18) * 10, rng.randint(5, 18) * 10
+        n, m = rng.randint(2, 5), rng.randint(1, 4)
+        total = price * n + cost * m
+        paid = next(note for note in (500, 1000, 2000) if note >= total + 10)
+        yield _row(
+            f"{price}-{n}-{cost}-{m}-{paid}", first=first, unit=unit, second=second, other=other, price=price, cost=cost,
+            n=n, m=m, one=price * n, two=cost * m, total=total, paid=paid, change=paid - total,
+        )  # fmt: skip
+
+
+def _story(rng: Random) -> Iterator[Row]:
+    """Numbers for any story: a > b, both of two digits; n and m of one."""
+    return _stories(rng, 24)
+
+
+def _story_in_three(rng: Random) -> Iterator[Row]:
+    return _stories(rng, 12)
+
+
+def _stories(rng: Random, stories: int) -> Iterator[Row]:
+    for number, ask in zip(count(1), cycle(range(1, stories + 1)), strict=False):
+        b = rng.randint(11, 45)
+        # Some stories have n alone: no story gets it twice in seven times.
+        a, n, m = b + rng.randint(3, 40), 3 + (number // stories + ask) % 7, rng.randint(3, 9)
+        place, other = rng.sample(range(len(_NAMES)), 2)
+        yield _row(
+            f"{ask:02d}-{number:03d}", ask=ask, a=a, b=b, n=n, m=m, plus=a + b, minus=a - b, product=n * m, double=2 * a,
+            now=a - b + n, dog=4 * n, bird=2 * m, legs=4 * n + 2 * m, less=n * m - n, days=7 * n, queue=n + m + 1,
+            both=n + m - 1, pairs=2 * n, n_less=n - 1, gap=m * (n - 1), one_less=n * m - 1, older=b + n, child=n + 3, gap_years=m + 23, father=n + m + 26,
+            name=_NAMES[place],
+            friend=_NAMES[other],
+        )  # fmt: skip
+
+
+TABLES = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "remainder": _remainder,
+    "mixed": _mixed,
+    "percent": _percent,
+    "average": _average,
+    "sequence": _sequence,
+    "multiples": _multiples,
+    "parity": _parity,
+    "round": _round,
+    "speed": _speed,
+    "area": _area,
+    "money": _money,
+    "story": _story,
+    "story3": _story_in_three,
+}
