@@ -139,10 +139,21 @@ class Chain:
             first = KATAKANA if is_katakana(run[0]) else run[0]
             pair = self._table.pairs[self._before].get(first, 0.0)
             is_foreign = self.lead + self._table.leave_to_kana[self._gap] + pair > 0
-        last = run[-1]
-        self.start("kana")
-        self._before = KATAKANA if "ァ" <= last <= "ﾟ" and is_katakana(last) else last
+        self._start_after_kana(run[-1])
         return is_foreign
+
+    def _start_after_kana(self, kana: str) -> None:
+        self.start("kana")
+        self._before = KATAKANA if "ァ" <= kana <= "ﾟ" and is_katakana(kana) else kana
+
+    def pass_over(self, clean: str) -> None:
+        """Go on behind text that is at home and ends with a kana or a line."""
+        if not self._shows_modern_forms:
+            self._shows_modern_forms = not self._table.modern_forms.isdisjoint(clean)
+        if clean[-1].isspace():
+            self.start("sentence")
+        else:
+            self._start_after_kana(clean[-1])
 
     def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:
         """The same decisions as for Han. A lone の is a fashion on signs and in brands and says nothing."""

@@ -15,6 +15,7 @@ from .glyphs import (
     is_traditional_only,
 )
 from .languages import Expectation
+from .tokens import Token
 
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
 _ENGLISH_WORDS, _ENGLISH_POINTS = 3, 4
@@ -27,17 +28,6 @@ class Run(NamedTuple):
     start: int
     end: int
     language: str
-
-
-class Token(NamedTuple):
-    """A unit of text: `kind` names its group in the pattern of stream.py, `classes` has a letter per character."""
-
-    kind: str
-    start: int
-    end: int
-    text: str
-    classes: str
-    before_kana: bool
 
 
 class Reader:
@@ -93,6 +83,12 @@ class Reader:
         self.foreign, self.held = None, position
         if self._latin_from is not None:
             self._start_latin()
+
+    def pass_over(self, clean: str, position: int) -> None:
+        """Read clean text (clean.py) that ends at `position`."""
+        if self._chain:
+            self._chain.pass_over(clean)
+        self.skip(position)
 
     def _take_gap(self, token: Token) -> None:
         """Blanks, signs and digits belong to what stands on both sides of them."""
