@@ -101,6 +101,8 @@ class Chain:
                 if home_until is not None:
                     decisions.append((home_until, False))
                     home_until = None
+                if decisions and decisions[-1][1]:
+                    decisions.pop()
                 decisions.append((position, True))
                 lead, self._relief = -leave, 0.0
             weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
@@ -118,6 +120,8 @@ class Chain:
         if home_until is not None:
             decisions.append((home_until, False))
         if lead - _RELIEF * self._relief > _CERTAIN and not self._may_be_word(""):
+            if decisions and decisions[-1][1]:
+                decisions.pop()
             decisions.append((len(run), True))
         return decisions
 

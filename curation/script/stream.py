@@ -234,9 +234,8 @@ class StreamChecker:
         for run, is_quoted in self.take_runs():
             if at < run.start:
                 pieces.append(Piece(self._slice(at, run.start), None))
-            language = self._name(run, is_quoted)
-            text = self._slice(run.start, run.end)
-            pieces.append(Piece(text, None, language) if is_quoted else Piece(text, language))
+            for text, language in self._name(run, is_quoted):
+                pieces.append(Piece(text, None, language) if is_quoted else Piece(text, language))
             at = run.end
         if at < decided:
             pieces.append(Piece(self._slice(at, decided), None))
@@ -253,15 +252,19 @@ class StreamChecker:
     def _slice(self, start: int, end: int) -> str:
         return self._tokens.text[start - self._tokens.offset : end - self._tokens.offset]
 
-    def _name(self, run: Run, is_quoted: bool) -> str:
-        """The language of a run, as far as it has shown it; a run that has shown its variety keeps it."""
-        language = run.language
+    def _name(self, run: Run, is_quoted: bool) -> list[tuple[str, str]]:
+        """The text of a run and its language, as far as it has shown it; one that has shown its variety keeps it."""
+        text, language = self._slice(run.start, run.end), run.language
+        unnamed = 0  # characters that come before the one that shows it
         if language == "zh":
             goes_on = (self._last.end, self._last_is_quoted) == (run.start, is_quoted)
-            goes_on = goes_on and self._last.language.startswith("zh-")
-            language = self._last.language if goes_on else _name_by_glyphs(self._slice(run.start, run.end))
+            if goes_on and self._last.language.startswith("zh-"):
+                language = self._last.language
+            else:
+                unnamed, language = _find_variety(text)
         self._last, self._last_is_quoted = Run(run.start, run.end, language), is_quoted
-        return language
+        parts = [(text[:unnamed], "zh"), (text[unnamed:], language)]
+        return [part for part in parts if part[0]]
 
 
 def find_runs(text: str, expected_language: str, asked: str = "") -> list[tuple[Run, bool]]:
@@ -289,7 +292,7 @@ def name_run(text: str, language: str, in_japanese: bool = True) -> str:
     """
     if language != "zh":
         return language
-    named = _name_by_glyphs(text)
+    _, named = _find_variety(text)
     if named == "zh" and in_japanese:
         simplified, traditional = sum(map(is_simplified_only, text)), sum(map(is_traditional_only, text))
         if simplified != traditional:
@@ -297,11 +300,11 @@ def name_run(text: str, language: str, in_japanese: bool = True) -> str:
     return named
 
 
-def _name_by_glyphs(text: str) -> str:
-    """The tag of Chinese by the first character that Japanese does not write today (这, 學)."""
-    for char in text:
+def _find_variety(text: str) -> tuple[int, str]:
+    """The first character of Chinese that Japanese does not write today (这, 學), and the tag that it shows."""
+    for position, char in enumerate(text):
         if is_simplified_only(char) and is_chinese_only(char):
-            return "zh-Hans"
+            return position, "zh-Hans"
         if is_traditional_only(char) and (is_chinese_only(char) or char in ngrams().modern):
-            return "zh-Hant"
-    return "zh"
+            return position, "zh-Hant"
+    return len(text), "zh"
