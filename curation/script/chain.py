@@ -86,48 +86,53 @@ class Chain:
         """Decisions in order: (position in the run up to which all undecided text is decided, whether foreign)."""
         singles, pairs, modern, sign = self._table.singles, self._table.pairs, self._table.modern, self._sign
         decisions: list[tuple[int, bool]] = []
-        home_until: int | None = None  # noted down late: in Japanese text nearly every character decides this
+        is_foreign: bool | None = None  # of the text up to `until`; noted down late, for nearly every character decides
+        until = 0
         lead, before = self.lead, self._before
         enter, leave = self._enter[self._gap], self._leave[self._gap]
+        enter_beside, leave_beside = self._enter["beside"], self._leave["beside"]
         if not self._run:
             self._follows_kana = self._gap == "kana"
             self._stands_alone = self._is_home_japanese and lead < enter
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
-        modern_forms = self._table.modern_forms
+        modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
+        stands_alone, relief = self._stands_alone, self._relief
         for position, char in enumerate(run):
             if lead < enter:
-                home_until, lead, self._relief = position, enter, 0.0
-            elif lead - _RELIEF * self._relief > -leave and not self._may_be_word(run[:position]):
-                if home_until is not None:
-                    decisions.append((home_until, False))
-                    home_until = None
-                if decisions and decisions[-1][1]:
-                    decisions.pop()
-                decisions.append((position, True))
-                lead, self._relief = -leave, 0.0
+                if is_foreign:
+                    decisions.append((until, True))
+                is_foreign, until = False, position
+                lead, relief = enter, 0.0
+            elif lead - _RELIEF * relief > -leave and not (stands_alone and self._may_be_word(run[:position])):
+                if is_foreign is False:
+                    decisions.append((until, False))
+                is_foreign, until = True, position
+                lead, relief = -leave, 0.0
             weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 weight = max(weight, _FOREIGN_GLYPH)
-            elif not self._shows_modern_forms and char in modern_forms:
-                self._shows_modern_forms, self._relief = True, 0.0
-            elif not self._shows_modern_forms and (char in modern or before in modern):
-                self._relief += max(0.0, weight - self._weigh_as_modern(before, char))
+            elif not shows_modern_forms:
+                if char in modern_forms:
+                    shows_modern_forms, relief = True, 0.0
+                elif char in modern or before in modern:
+                    relief += max(0.0, weight - self._weigh_as_modern(before, char))
             lead += sign * weight
-            before, enter, leave = char, self._enter["beside"], self._leave["beside"]
-        self.lead, self._before, self._gap = lead, before, "beside"
+            before, enter, leave = char, enter_beside, leave_beside
+        self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
+        self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
-        if home_until is not None:
-            decisions.append((home_until, False))
-        if lead - _RELIEF * self._relief > _CERTAIN and not self._may_be_word(""):
-            if decisions and decisions[-1][1]:
-                decisions.pop()
-            decisions.append((len(run), True))
+        if lead - _RELIEF * relief > _CERTAIN and not (stands_alone and self._may_be_word("")):
+            if is_foreign is False:
+                decisions.append((until, False))
+            is_foreign, until = True, len(run)
+        if is_foreign is not None:
+            decisions.append((until, is_foreign))
         return decisions
 
     def _may_be_word(self, more: str) -> bool:
         """Whether the run, with `more` of it, begins a word of both languages, so that it is too early to say."""
-        return self._stands_alone and len(self._run) < _LONGEST_WORD and self._table.begins_word(self._run + more)
+        return len(self._run) < _LONGEST_WORD and self._table.begins_word(self._run + more)
 
     def _weigh_as_modern(self, before: str, char: str) -> float:
         """What 學 says where it is 学 in old spelling (學校へ行く)."""

@@ -51,31 +51,28 @@ class Tokens:
 
     def take(self, in_code: bool, closed: bool) -> Token | None:
         """The next token; None where the text ends, or may still change it if it is not `closed`."""
-        at = self.position - self._classes_from
-        if at > len(self._classes):
-            self._classes, self._classes_from, at = "", self.position, 0
         pattern = _IN_CODE if in_code else self._pattern
-        match = pattern.match(self._classes, at)
-        while (match is None or match.end() == len(self._classes)) and self._classify_more(at):
-            at = self.position - self._classes_from
-            match = pattern.match(self._classes, at)
+        while True:
+            at, last = self.position - self._classes_from, len(self._classes)
+            match = pattern.match(self._classes, at) if at < last else None
+            if (match and match.end() < last) or not self._classify_more():
+                break
         if match is None:
             return None
         kind, end = match.lastgroup or "", match.end()
-        is_last = end == len(self._classes)
-        if is_last and not closed and kind not in self._whole:
+        if end == last and not closed and kind not in self._whole:
             return None
         start = self.position
         self.position = start + end - at
-        before_kana = not is_last and self._classes[end] == KANA
         text = self.text[start - self.offset : self.position - self.offset]
-        return Token(kind, start, self.position, text, match[0], before_kana)
+        return Token(kind, start, self.position, text, match[0], end < last and self._classes[end] == KANA)
 
-    def _classify_more(self, at: int) -> bool:
-        """Classify some of the text that follows what is; False if there is none."""
-        end = self._classes_from + len(self._classes) - self.offset
-        more = self.text[end : end + _CLASSIFIED_AT_ONCE]
+    def _classify_more(self) -> bool:
+        """Classify some more of the text from `position` on; False if there is none."""
+        at = max(self.position, self._classes_from + len(self._classes))
+        more = self.text[at - self.offset : at - self.offset + _CLASSIFIED_AT_ONCE]
         if not more:
             return False
-        self._classes, self._classes_from = self._classes[at:] + more.translate(CLASSES), self.position
+        self._classes = self._classes[self.position - self._classes_from :] + more.translate(CLASSES)
+        self._classes_from = self.position
         return True
