@@ -6,6 +6,8 @@ once it exceeds the cost of a change both paths have the same past, so what is u
 Page's CUSUM test of 1954).
 """
 
+from functools import lru_cache
+
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
@@ -17,6 +19,11 @@ _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
 _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
+
+
+@lru_cache(4096)
+def _strongest_gap(signs: str) -> str:
+    return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
 
 
 class Chain:
@@ -46,10 +53,9 @@ class Chain:
         """Anything that is no letter; the strongest sign between two letters counts."""
         if self._run:
             self._end_run(before_kana=False)
-        for sign in signs:
-            gap = _GAPS.get(sign, "gap")
-            if _STRENGTH[gap] > _STRENGTH[self._gap]:
-                self._gap = gap
+        gap = _strongest_gap(signs)
+        if _STRENGTH[gap] > _STRENGTH[self._gap]:
+            self._gap = gap
         self._before = ""
 
     def end(self) -> bool:
@@ -96,18 +102,21 @@ class Chain:
             self._stands_alone = self._is_home_japanese and lead < enter
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
-        stands_alone, relief = self._stands_alone, self._relief
+        relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             if lead < enter:
                 if is_foreign:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif lead - _RELIEF * relief > -leave and not (stands_alone and self._may_be_word(run[:position])):
-                if is_foreign is False:
-                    decisions.append((until, False))
-                is_foreign, until = True, position
-                lead, relief = -leave, 0.0
+            elif lead - _RELIEF * relief > -leave:
+                # The run begins a word of both languages, so that it is too early to say. Once it does not, it never does.
+                may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
+                if not may_be_word:
+                    if is_foreign is False:
+                        decisions.append((until, False))
+                    is_foreign, until = True, position
+                    lead, relief = -leave, 0.0
             weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 weight = max(weight, _FOREIGN_GLYPH)
@@ -122,17 +131,14 @@ class Chain:
         self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
-        if lead - _RELIEF * relief > _CERTAIN and not (stands_alone and self._may_be_word("")):
+        may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
+        if lead - _RELIEF * relief > _CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
             if is_foreign is False:
                 decisions.append((until, False))
             is_foreign, until = True, len(run)
         if is_foreign is not None:
             decisions.append((until, is_foreign))
         return decisions
-
-    def _may_be_word(self, more: str) -> bool:
-        """Whether the run, with `more` of it, begins a word of both languages, so that it is too early to say."""
-        return len(self._run) < _LONGEST_WORD and self._table.begins_word(self._run + more)
 
     def _weigh_as_modern(self, before: str, char: str) -> float:
         """What 學 says where it is 学 in old spelling (學校へ行く)."""

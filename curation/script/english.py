@@ -1,7 +1,7 @@
 """How much a word speaks for an English clause: short lists, written by hand."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 _ENGLISH_CLAUSE_WORDS = """
     is are was were be been am has have had do does did will would can could may might must shall should
@@ -21,6 +21,7 @@ def _english_points() -> dict[str, int]:
     return dict.fromkeys(_ENGLISH_SMALL_WORDS.split(), 1) | dict.fromkeys(_ENGLISH_CLAUSE_WORDS.split(), 3)
 
 
+@lru_cache(4096)
 def english_points(chunk: str, first: bool) -> int | None:
     """How much a word speaks for an English clause, or None if the chunk is no word.
 

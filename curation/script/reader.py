@@ -49,17 +49,7 @@ class Reader:
 
     def take(self, token: Token) -> None:
         """Read a token."""
-        match token.kind:
-            case "han":
-                self._take_han(token)
-            case "kana":
-                self._take_kana(token)
-            case "word":
-                self._take_word(token)
-            case "script":
-                self._take_script(token)
-            case _:
-                self._take_gap(token)
+        _TAKERS.get(token.kind, Reader._take_gap)(self, token)
 
     def settle(self, position: int) -> None:
         """Decide all text up to `position` by what is known, and start a new sentence."""
@@ -195,3 +185,11 @@ class Reader:
             self._take_gap(token)
         elif self._chain:
             self._chain.read_gap(token.text)
+
+
+_TAKERS = {
+    "han": Reader._take_han,
+    "kana": Reader._take_kana,
+    "word": Reader._take_word,
+    "script": Reader._take_script,
+}  # anything else is a gap

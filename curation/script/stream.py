@@ -14,7 +14,7 @@ from .quotations import CLOSERS, Quotations
 from .reader import Reader, Run
 from .tokens import Token, Tokens
 
-_LETTERS = frozenset({"han", "kana"})
+_PLAIN = frozenset({"han", "kana", "word", "space", "sign", "script"})
 _MARKS = frozenset({"opener", "closer", "quote", "backtick"})
 _FENCE = 3
 
@@ -76,13 +76,15 @@ class StreamChecker:
             token = tokens.take(self._fence_lines is not None, closed)
             if token is None:
                 break
-            if token.kind in _LETTERS and self._is_plain and not quotations.pending:
-                self._only_blanks_in_line = False
+            kind = token.kind
+            if kind in _PLAIN and self._is_plain and not quotations.pending and quotations.closer != "`":
+                if kind != "space":
+                    self._only_blanks_in_line = False
                 self._read_letters(token)
             else:
                 self._read_token(token)
                 self._is_plain = self._fence_lines is None and not self._is_after_quote
-            if token.kind == "kana" and self._in_japanese:
+            if kind == "kana" and self._in_japanese:
                 self._remember(token)
                 if "s" in token.classes or "." in token.classes:
                     remember_between_kana(token.text)
@@ -116,7 +118,7 @@ class StreamChecker:
 
     def _read_letters(self, token: Token) -> None:
         """What is no mark of any kind."""
-        if self._is_context(token):
+        if not self._quotations.has_context and self._is_context(token):
             self._quotations.see_context(token.start)
         self._reader.take(token)
         if token.kind == "han" and self.expected.language == "zh" and self._reader.held > token.start:
