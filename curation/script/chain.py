@@ -117,7 +117,9 @@ class Chain:
                         decisions.append((until, False))
                     is_foreign, until = True, position
                     lead, relief = -leave, 0.0
-            weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
+            weight = pairs[before].get(char)
+            if weight is None:
+                weight = singles.get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 weight = max(weight, _FOREIGN_GLYPH)
             elif not shows_modern_forms:
