@@ -18,6 +18,7 @@ _RELIEF = 0.6  # share of what old spelling would explain that is believed, for 
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
+_SIGN_GAPS = frozenset(_GAPS.values())
 _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
 
 
@@ -36,7 +37,7 @@ class Chain:
             self._sign, self._enter, self._leave = 1, self._table.enter, self._table.leave
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
-        self._least_enter = min(self._enter[gap] for gap in _GAPS.values())
+        self._least_enter = min(map(self._enter.__getitem__, _SIGN_GAPS))
         self._shows_modern_forms = False
         self.start("start")
 
@@ -163,14 +164,14 @@ class Chain:
         self.start("kana")
         self._before = KATAKANA if "ァ" <= kana <= "ﾟ" and is_katakana(kana) else kana
 
-    def pass_over(self, clean: str) -> None:
-        """Go on behind text that is at home and ends with a kana or a line."""
+    def pass_over(self, clean: str, kana: str) -> None:
+        """Go on behind text that is at home, which ends with a `kana`, or, where that is "", with a sentence."""
         if not self._shows_modern_forms:
             self._shows_modern_forms = not self._table.modern_forms.isdisjoint(clean)
-        if clean[-1].isspace():
-            self.start("sentence")
+        if kana:
+            self._start_after_kana(kana)
         else:
-            self._start_after_kana(clean[-1])
+            self.start("sentence")
 
     def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:
         """The same decisions as for Han. A lone の is a fashion on signs and in brands and says nothing."""

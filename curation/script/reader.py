@@ -74,10 +74,10 @@ class Reader:
         if self._latin_from is not None:
             self._start_latin()
 
-    def pass_over(self, clean: str, position: int) -> None:
-        """Read clean text (clean.py) that ends at `position`."""
+    def pass_over(self, clean: str, kana: str, position: int) -> None:
+        """Read clean text (clean.py) that ends at `position`, with a `kana` or, where that is "", with a sentence."""
         if self._chain:
-            self._chain.pass_over(clean)
+            self._chain.pass_over(clean, kana)
         self.skip(position)
 
     def _take_gap(self, token: Token) -> None:

@@ -72,7 +72,7 @@ class StreamChecker:
         tokens.text += piece
         while True:
             if self._fresh_at == tokens.position and self._is_plain:
-                self._skip_clean()
+                self._skip_clean(closed)
             token = tokens.take(self._fence_lines is not None, closed)
             if token is None:
                 break
@@ -85,36 +85,38 @@ class StreamChecker:
                 self._read_token(token)
                 self._is_plain = self._fence_lines is None and not self._is_after_quote
             if kind == "kana" and self._in_japanese:
-                self._remember(token)
+                self._remember(token.start, token.text[0])
                 if "s" in token.classes or "." in token.classes:
                     remember_between_kana(token.text)
                 self._fresh_at, self._before = token.end, token.text[-1]
         if closed:
             self._settle(tokens.position)
+            self._remember(tokens.position, "")
             quotations.break_off()
 
-    def _skip_clean(self) -> None:
+    def _skip_clean(self, closed: bool) -> None:
         """Read on to where something may be foreign."""
         quotations, tokens = self._quotations, self._tokens
         if quotations.pending or quotations.echo or quotations.closer == "`":
             return
         text, start = tokens.text, tokens.position - tokens.offset
-        end = find_clean_end(text, start, self._before, in_line=quotations.closer != "")
+        end = find_clean_end(text, start, self._before, quotations.closer != "", closed)
         if end == start:
             return
         clean = text[start:end]
+        kana = clean[-1] if has_kana(clean[-1]) else ""
         tokens.position = end + tokens.offset
-        self._reader.pass_over(clean, tokens.position)
-        if not quotations.has_context and has_kana(clean):
+        self._reader.pass_over(clean, kana, tokens.position)
+        if not quotations.has_context and (kana or has_kana(clean)):
             quotations.see_context(tokens.position)
-        self._only_blanks_in_line = not has_kana(clean[-1])
-        self._fresh_at, self._before = tokens.position, LINE_END if self._only_blanks_in_line else clean[-1]
+        self._only_blanks_in_line = not kana
+        self._fresh_at, self._before = tokens.position, kana or LINE_END
 
-    def _remember(self, token: Token) -> None:
-        """The token, a kana or a line end, has decided what stands before it."""
+    def _remember(self, position: int, after: str) -> None:
+        """A kana, a line end or the end, "", has decided what stands before `position`."""
         fresh_at = self._fresh_at
-        if fresh_at is not None and self._tokens.offset <= fresh_at < token.start:
-            remember(self._before, self._slice(fresh_at, token.start), token.text[0])
+        if fresh_at is not None and self._tokens.offset <= fresh_at < position:
+            remember(self._before, self._slice(fresh_at, position), after)
 
     def _read_letters(self, token: Token) -> None:
         """What is no mark of any kind."""
@@ -147,7 +149,7 @@ class StreamChecker:
             quotations.end_line()
             self._reader.skip(token.end)
             if self._in_japanese:
-                self._remember(token)
+                self._remember(token.start, token.text[0])
                 self._fresh_at, self._before = token.end, LINE_END
             return
         elif kind == "space":
