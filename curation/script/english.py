@@ -1,6 +1,7 @@
 """How much a word speaks for an English clause: short lists, written by hand."""
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 
 _ENGLISH_CLAUSE_WORDS = """
@@ -27,7 +28,9 @@ def english_points(chunk: str, first: bool) -> int | None:
 
     Capitals count only on the `first` word, and little: titles (The Lord of the Rings) are names, not clauses.
     """
-    match = _ENGLISH_WORD.fullmatch(chunk.replace("’", "'"))
+    if not chunk.isascii():  # of full width
+        chunk = unicodedata.normalize("NFKC", chunk).replace("’", "'")
+    match = _ENGLISH_WORD.fullmatch(chunk)
     if match is None:
         return None
     word = match[1]
