@@ -15,6 +15,7 @@ _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what fo
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
@@ -85,7 +86,8 @@ class Chain:
         if table.is_word(run):
             return True
         # Two words (社会需要を), or a word and the stem of a verb (全部足す).
-        return (before_kana and table.is_word(run[:-1])) or any(
+        is_stem = before_kana and table.weigh(run[-2], run[-1]) <= _STEM
+        return (is_stem and table.is_word(run[:-1])) or any(
             table.is_word(run[:cut]) and table.is_word(run[cut:]) for cut in range(2, len(run) - 1)
         )
 
