@@ -112,7 +112,7 @@ class Chain:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif lead - _RELIEF * relief > -leave:
+            elif (lead - _RELIEF * relief if relief else lead) > -leave:
                 # The run begins a word of both languages, so that it is too early to say. Once it does not, it never does.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
@@ -124,7 +124,8 @@ class Chain:
             if weight is None:
                 weight = singles.get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
-                weight = max(weight, _FOREIGN_GLYPH)
+                if weight < _FOREIGN_GLYPH:
+                    weight = _FOREIGN_GLYPH
             elif not shows_modern_forms:
                 if char in modern_forms:
                     shows_modern_forms, relief = True, 0.0

@@ -84,19 +84,23 @@ def ngrams() -> Ngrams:
     return Ngrams(files(__package__).joinpath("ngrams.bin").read_bytes())
 
 
-def score(text: str) -> float:
+def weigh_run(text: str) -> list[float]:
+    """What each character of a whole run speaks for Chinese where it stands, in nats."""
+    return list(map(ngrams().weigh, ["", *text], text))
+
+
+def score(weights: list[float]) -> float:
     """How much a whole run speaks for Chinese, in nats, less what it costs to begin one."""
-    table = ngrams()
-    return sum(map(table.weigh, ["", *text], text)) + table.enter["start"]
+    return sum(weights) + ngrams().enter["start"]
 
 
-def telling_words(text: str, most: int = 3) -> list[str]:
+def telling_words(text: str, run_weights: list[float], most: int = 3) -> list[str]:
     """The pairs of characters that speak loudest for Chinese, joined where they overlap."""
-    table = ngrams()
+    singles = ngrams().singles
     weights = {
-        at: table.weigh(text[at], text[at + 1]) + table.singles.get(text[at], 0.0)
-        for at in range(len(text) - 1)
-        if text[at] in table.singles and text[at + 1] in table.singles
+        at: run_weights[at + 1] + singles[first]
+        for at, (first, second) in enumerate(pairwise(text))
+        if first in singles and second in singles
     }
     loudest = sorted(weights, key=weights.__getitem__, reverse=True)[:most]
     words: list[str] = []

@@ -273,9 +273,10 @@ class StreamChecker:
 
 def find_runs(text: str, expected_language: str, asked: str = "") -> list[tuple[Run, bool]]:
     """The whole runs of a whole text, in order, and whether each is quoted."""
-    checker = StreamChecker(expected_language, asked)
-    if not checker.expected.language:
+    language = Expectation.of(expected_language).language
+    if not language or (language == "ja" and find_clean_end(text, 0, START, in_line=False, closed=True) == len(text)):
         return []
+    checker = StreamChecker(expected_language, asked)
     checker.read(text, closed=True)
     whole: list[tuple[Run, bool]] = []
     for run, is_quoted in checker.take_runs():
