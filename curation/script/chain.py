@@ -113,7 +113,7 @@ class Chain:
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
             elif (lead - _RELIEF * relief if relief else lead) > -leave:
-                # The run begins a word of both languages, so that it is too early to say. Once it does not, it never does.
+                # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
                     if is_foreign is False:

@@ -32,13 +32,17 @@ class _Rows(dict[str, dict[str, float]]):
     def __missing__(self, first: str) -> dict[str, float]:
         start, end = self._bounds.get(first, (0, 0))
         seconds, single = self._seconds[start:end], self._singles.get
-        weights = [weight + single(second, 0.0) for second, weight in zip(seconds, self._weights[start:end], strict=True)]
+        weights = [
+            weight + single(second, 0.0) for second, weight in zip(seconds, self._weights[start:end], strict=True)
+        ]
         row = self[first] = dict(zip(seconds, weights, strict=True))
         return row
 
 
 class Ngrams:
-    """`singles` are the weights of characters, `pairs` those of characters after others; `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero.
+    """`singles` are the weights of characters, `pairs` those of characters after others.
+
+    `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero.
 
     `enter` leads from Japanese into Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old
     forms to what Japanese writes today: 國 to 国.

@@ -8,8 +8,8 @@ from curation.script.clean import LINE_END, START, find_clean_end, has_kana, rem
 from curation.script.glyphs import CLASSES, KANA
 
 # Words that are Japanese, Chinese, or both, alone or beside others, in old spelling or in today's.
-WORDS = "学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」 \n you can is 12".split(" ")
-TEXTS = st.lists(st.sampled_from(WORDS), max_size=30).map("".join)
+WORDS = """学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」 you can is 12"""
+TEXTS = st.lists(st.sampled_from([*WORDS.split(), "\n", " "]), max_size=30).map("".join)
 
 
 def read_one_by_one(text: str) -> list[Piece]:
