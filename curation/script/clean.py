@@ -14,7 +14,7 @@ LINE_END = "\n"  # or anything else that ends a sentence for good
 _KANA = "ぁ-ゟァ-ヺー-ヿㇰ-ㇿｦ-ﾟ"  # as glyphs.py classifies it
 _LINE_ENDS = "\n\r\u2028\u2029"
 _LONGEST = 40  # characters; longer ones hardly repeat
-_MOST = 50_000  # segments, about 10 MB
+_MOST = 50_000  # segments, about 12 MB
 
 # A segment with the kana or line end before it, and the character behind it; it is looked up only, so that a longer
 # one or one with a mark or a control character in it is not found.
