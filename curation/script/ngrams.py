@@ -42,8 +42,9 @@ class _Rows(dict[str, dict[str, float]]):
 class Ngrams:
     """`singles` are the weights of characters, `pairs` those of characters after others.
 
-    `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero. `enter` leads from Japanese into Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old
-    forms to what Japanese writes today: 國 to 国.
+    `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero. `enter` leads from Japanese into
+    Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old forms to what Japanese writes
+    today: 國 to 国.
     """
 
     def __init__(self, data: bytes) -> None:
