@@ -58,7 +58,7 @@ def test_what_the_recipe_writes_is_what_the_guard_reads() -> None:
     read = Ngrams(data)
     assert read.singles == {"们": 5.0, "国": -0.375, "働": -127 * 0.125}
     assert {first: read.pairs[first] for first in "我他国们"} == {
-        "我": {"们": 127 * 0.125, "国": -0.125}, "他": {"们": 1.0}, "国": {"ア": -2.5}, "们": {},
+        "我": {"们": 127 * 0.125 + 5.0, "国": -0.125 - 0.375}, "他": {"们": 1.0 + 5.0}, "国": {"ア": -2.5}, "们": {},
     }  # fmt: skip
     assert (read.enter, read.leave, read.leave_to_kana) == (costs, costs | {"gap": -1.25}, costs | {"kana": 0.0})
     assert read.modern == {"國": "国"}

@@ -6,6 +6,8 @@ once it exceeds the cost of a change both paths have the same past, so what is u
 Page's CUSUM test of 1954).
 """
 
+from functools import lru_cache
+
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
@@ -13,10 +15,17 @@ _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what fo
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
+_SIGN_GAPS = frozenset(_GAPS.values())
 _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
+
+
+@lru_cache(4096)
+def _strongest_gap(signs: str) -> str:
+    return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
 
 
 class Chain:
@@ -29,7 +38,7 @@ class Chain:
             self._sign, self._enter, self._leave = 1, self._table.enter, self._table.leave
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
-        self._least_enter = min(self._enter[gap] for gap in _GAPS.values())
+        self._least_enter = min(map(self._enter.__getitem__, _SIGN_GAPS))
         self._shows_modern_forms = False
         self.start("start")
 
@@ -46,10 +55,9 @@ class Chain:
         """Anything that is no letter; the strongest sign between two letters counts."""
         if self._run:
             self._end_run(before_kana=False)
-        for sign in signs:
-            gap = _GAPS.get(sign, "gap")
-            if _STRENGTH[gap] > _STRENGTH[self._gap]:
-                self._gap = gap
+        gap = _strongest_gap(signs)
+        if _STRENGTH[gap] > _STRENGTH[self._gap]:
+            self._gap = gap
         self._before = ""
 
     def end(self) -> bool:
@@ -78,7 +86,8 @@ class Chain:
         if table.is_word(run):
             return True
         # Two words (社会需要を), or a word and the stem of a verb (全部足す).
-        return (before_kana and table.is_word(run[:-1])) or any(
+        is_stem = before_kana and table.weigh(run[-2], run[-1]) <= _STEM
+        return (is_stem and table.is_word(run[:-1])) or any(
             table.is_word(run[:cut]) and table.is_word(run[cut:]) for cut in range(2, len(run) - 1)
         )
 
@@ -86,44 +95,56 @@ class Chain:
         """Decisions in order: (position in the run up to which all undecided text is decided, whether foreign)."""
         singles, pairs, modern, sign = self._table.singles, self._table.pairs, self._table.modern, self._sign
         decisions: list[tuple[int, bool]] = []
-        home_until: int | None = None  # noted down late: in Japanese text nearly every character decides this
+        is_foreign: bool | None = None  # of the text up to `until`; noted down late, for nearly every character decides
+        until = 0
         lead, before = self.lead, self._before
         enter, leave = self._enter[self._gap], self._leave[self._gap]
+        enter_beside, leave_beside = self._enter["beside"], self._leave["beside"]
         if not self._run:
             self._follows_kana = self._gap == "kana"
             self._stands_alone = self._is_home_japanese and lead < enter
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
-        modern_forms = self._table.modern_forms
+        modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
+        relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             if lead < enter:
-                home_until, lead, self._relief = position, enter, 0.0
-            elif lead - _RELIEF * self._relief > -leave and not self._may_be_word(run[:position]):
-                if home_until is not None:
-                    decisions.append((home_until, False))
-                    home_until = None
-                decisions.append((position, True))
-                lead, self._relief = -leave, 0.0
-            weight = singles.get(char, 0.0) + pairs[before].get(char, 0.0)
+                if is_foreign:
+                    decisions.append((until, True))
+                is_foreign, until = False, position
+                lead, relief = enter, 0.0
+            elif (lead - _RELIEF * relief if relief else lead) > -leave:
+                # It is too early to say while the run begins a word of both languages.
+                may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
+                if not may_be_word:
+                    if is_foreign is False:
+                        decisions.append((until, False))
+                    is_foreign, until = True, position
+                    lead, relief = -leave, 0.0
+            weight = pairs[before].get(char)
+            if weight is None:
+                weight = singles.get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
-                weight = max(weight, _FOREIGN_GLYPH)
-            elif not self._shows_modern_forms and char in modern_forms:
-                self._shows_modern_forms, self._relief = True, 0.0
-            elif not self._shows_modern_forms and (char in modern or before in modern):
-                self._relief += max(0.0, weight - self._weigh_as_modern(before, char))
+                if weight < _FOREIGN_GLYPH:
+                    weight = _FOREIGN_GLYPH
+            elif not shows_modern_forms:
+                if char in modern_forms:
+                    shows_modern_forms, relief = True, 0.0
+                elif char in modern or before in modern:
+                    relief += max(0.0, weight - self._weigh_as_modern(before, char))
             lead += sign * weight
-            before, enter, leave = char, self._enter["beside"], self._leave["beside"]
-        self.lead, self._before, self._gap = lead, before, "beside"
+            before, enter, leave = char, enter_beside, leave_beside
+        self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
+        self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
-        if home_until is not None:
-            decisions.append((home_until, False))
-        if lead - _RELIEF * self._relief > _CERTAIN and not self._may_be_word(""):
-            decisions.append((len(run), True))
+        may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
+        if lead - _RELIEF * relief > _CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
+            if is_foreign is False:
+                decisions.append((until, False))
+            is_foreign, until = True, len(run)
+        if is_foreign is not None:
+            decisions.append((until, is_foreign))
         return decisions
-
-    def _may_be_word(self, more: str) -> bool:
-        """Whether the run, with `more` of it, begins a word of both languages, so that it is too early to say."""
-        return self._stands_alone and len(self._run) < _LONGEST_WORD and self._table.begins_word(self._run + more)
 
     def _weigh_as_modern(self, before: str, char: str) -> float:
         """What 學 says where it is 学 in old spelling (學校へ行く)."""
@@ -139,10 +160,21 @@ class Chain:
             first = KATAKANA if is_katakana(run[0]) else run[0]
             pair = self._table.pairs[self._before].get(first, 0.0)
             is_foreign = self.lead + self._table.leave_to_kana[self._gap] + pair > 0
-        last = run[-1]
-        self.start("kana")
-        self._before = KATAKANA if "ァ" <= last <= "ﾟ" and is_katakana(last) else last
+        self._start_after_kana(run[-1])
         return is_foreign
+
+    def _start_after_kana(self, kana: str) -> None:
+        self.start("kana")
+        self._before = KATAKANA if "ァ" <= kana <= "ﾟ" and is_katakana(kana) else kana
+
+    def pass_over(self, clean: str, kana: str) -> None:
+        """Go on behind text that is at home, which ends with a `kana`, or, where that is "", with a sentence."""
+        if not self._shows_modern_forms:
+            self._shows_modern_forms = not self._table.modern_forms.isdisjoint(clean)
+        if kana:
+            self._start_after_kana(kana)
+        else:
+            self.start("sentence")
 
     def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:
         """The same decisions as for Han. A lone の is a fashion on signs and in brands and says nothing."""

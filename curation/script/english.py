@@ -1,7 +1,8 @@
 """How much a word speaks for an English clause: short lists, written by hand."""
 
 import re
-from functools import cache
+import unicodedata
+from functools import cache, lru_cache
 
 _ENGLISH_CLAUSE_WORDS = """
     is are was were be been am has have had do does did will would can could may might must shall should
@@ -21,12 +22,15 @@ def _english_points() -> dict[str, int]:
     return dict.fromkeys(_ENGLISH_SMALL_WORDS.split(), 1) | dict.fromkeys(_ENGLISH_CLAUSE_WORDS.split(), 3)
 
 
+@lru_cache(4096)
 def english_points(chunk: str, first: bool) -> int | None:
     """How much a word speaks for an English clause, or None if the chunk is no word.
 
     Capitals count only on the `first` word, and little: titles (The Lord of the Rings) are names, not clauses.
     """
-    match = _ENGLISH_WORD.fullmatch(chunk.replace("’", "'"))
+    if not chunk.isascii():  # of full width
+        chunk = unicodedata.normalize("NFKC", chunk).replace("’", "'")
+    match = _ENGLISH_WORD.fullmatch(chunk)
     if match is None:
         return None
     word = match[1]

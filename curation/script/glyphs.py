@@ -70,6 +70,7 @@ def _writes(codec: str, char: str) -> bool:
     return char.encode(codec, "ignore").decode(codec) == char
 
 
+@cache
 def is_chinese_only(char: str) -> bool:
     """True for a character that gives Chinese away at once: 这, 们, 你, 她."""
     if _writes("cp932", char) or char in _JOYO_OUTSIDE_CP932 or char in JAPANESE_BESIDE_GB2312:
@@ -80,16 +81,19 @@ def is_chinese_only(char: str) -> bool:
     return _writes("big5", char) and not _writes("euc_jis_2004", char)
 
 
+@cache
 def is_japanese_only(char: str) -> bool:
     """True for a character that neither GB 2312 nor Big5 has: 発, 対, 込, 働."""
     return _writes("cp932", char) and not _writes("gb2312", char) and not _writes("big5", char)
 
 
+@cache
 def is_simplified_only(char: str) -> bool:
     """True for a character that GB 2312 has and Big5 has not: 这, 们, 国."""
     return _writes("gb2312", char) and not _writes("big5", char)
 
 
+@cache
 def is_traditional_only(char: str) -> bool:
     """True for a character that Big5 has and GB 2312 has not: 這, 們, 國."""
     return _writes("big5", char) and not _writes("gb2312", char)

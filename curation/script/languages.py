@@ -59,6 +59,7 @@ def knows_language(tag: str) -> bool:
     return bool(Expectation.of(tag).language)
 
 
+@cache
 def primary_subtag(tag: str) -> str:
     """The language of a BCP 47 tag without its script or region: zh of zh-Hant."""
     return tag.replace("_", "-").partition("-")[0].lower()

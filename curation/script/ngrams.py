@@ -17,24 +17,34 @@ KATAKANA = "ア"  # stands for any katakana in a pair
 
 
 class _Rows(dict[str, dict[str, float]]):
-    """The weights of pairs by first and then by second character; a row is unpacked when it is first asked for."""
+    """What a character says after another one, by first and then by second character: `singles` and the pair's weight.
 
-    def __init__(self, firsts: str, lengths: Iterable[int], seconds: str, weights: list[float]) -> None:
+    A row is unpacked when it is first asked for.
+    """
+
+    def __init__(
+        self, firsts: str, lengths: Iterable[int], seconds: str, weights: list[float], singles: dict[str, float]
+    ) -> None:
         super().__init__()
         self._bounds = dict(zip(firsts, pairwise(accumulate(lengths, initial=0)), strict=True))
-        self._seconds, self._weights = seconds, weights
+        self._seconds, self._weights, self._singles = seconds, weights, singles
 
     def __missing__(self, first: str) -> dict[str, float]:
         start, end = self._bounds.get(first, (0, 0))
-        row = self[first] = dict(zip(self._seconds[start:end], self._weights[start:end], strict=True))
+        seconds, single = self._seconds[start:end], self._singles.get
+        weights = [
+            weight + single(second, 0.0) for second, weight in zip(seconds, self._weights[start:end], strict=True)
+        ]
+        row = self[first] = dict(zip(seconds, weights, strict=True))
         return row
 
 
 class Ngrams:
-    """`singles` and `pairs` are weights; `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero.
+    """`singles` are the weights of characters, `pairs` those of characters after others.
 
-    `enter` leads from Japanese into Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old
-    forms to what Japanese writes today: 國 to 国.
+    `enter`, `leave` and `leave_to_kana` are costs by kind of gap, below zero. `enter` leads from Japanese into
+    Chinese, `leave` back at a kanji, `leave_to_kana` at a kana. `modern` maps old forms to what Japanese writes
+    today: 國 to 国.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -52,13 +62,13 @@ class Ngrams:
         self.modern_forms = frozenset(texts["new"])
         self.singles = dict(zip(texts["singles"], weights, strict=False))
         lengths = memoryview(parts["row_lengths"]).cast("H")
-        self.pairs = _Rows(texts["firsts"], lengths, texts["seconds"], weights[len(self.singles) :])
+        self.pairs = _Rows(texts["firsts"], lengths, texts["seconds"], weights[len(self.singles) :], self.singles)
         self._words = texts["words"].split()  # sorted
+        self._is_word = frozenset(self._words)
 
     def is_word(self, run: str) -> bool:
         """Whether both languages have the word, though by its weights it would look Chinese."""
-        at = bisect_left(self._words, run)
-        return at < len(self._words) and self._words[at] == run
+        return run in self._is_word
 
     def begins_word(self, run: str) -> bool:
         """Whether such a word begins so."""
@@ -67,8 +77,8 @@ class Ngrams:
 
     def weigh(self, before: str, char: str) -> float:
         """What `char` speaks for Chinese where it touches `before`; that may be empty."""
-        weight: float = self.singles.get(char, 0.0) + self.pairs[before].get(char, 0.0)
-        return weight
+        weight = self.pairs[before].get(char)
+        return self.singles.get(char, 0.0) if weight is None else weight
 
 
 @cache
@@ -77,19 +87,23 @@ def ngrams() -> Ngrams:
     return Ngrams(files(__package__).joinpath("ngrams.bin").read_bytes())
 
 
-def score(text: str) -> float:
+def weigh_run(text: str) -> list[float]:
+    """What each character of a whole run speaks for Chinese where it stands, in nats."""
+    return list(map(ngrams().weigh, ["", *text], text))
+
+
+def score(weights: list[float]) -> float:
     """How much a whole run speaks for Chinese, in nats, less what it costs to begin one."""
-    table = ngrams()
-    return sum(map(table.weigh, ["", *text], text)) + table.enter["start"]
+    return sum(weights) + ngrams().enter["start"]
 
 
-def telling_words(text: str, most: int = 3) -> list[str]:
+def telling_words(text: str, run_weights: list[float], most: int = 3) -> list[str]:
     """The pairs of characters that speak loudest for Chinese, joined where they overlap."""
-    table = ngrams()
+    singles = ngrams().singles
     weights = {
-        at: table.weigh(text[at], text[at + 1]) + table.singles.get(text[at], 0.0)
-        for at in range(len(text) - 1)
-        if text[at] in table.singles and text[at + 1] in table.singles
+        at: run_weights[at + 1] + singles[first]
+        for at, (first, second) in enumerate(pairwise(text))
+        if first in singles and second in singles
     }
     loudest = sorted(weights, key=weights.__getitem__, reverse=True)[:most]
     words: list[str] = []

@@ -18,7 +18,7 @@ class Quotations:
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
-        self._has_context = False  # text of the expected language was seen outside quotation marks
+        self.has_context = False  # text of the expected language was seen outside quotation marks
         self._awaits_context = False
         self.closer = ""  # the mark that ends the open quotation
         self.pending: list[Run] = []  # within quotation marks
@@ -39,7 +39,7 @@ class Quotations:
     def close(self, position: int) -> None:
         """The closing mark was read, at `position`."""
         self.closer = ""
-        if self._has_context:
+        if self.has_context:
             self._settle(not self._is_too_long(position))
         else:
             self._awaits_context = bool(self.pending)
@@ -47,7 +47,7 @@ class Quotations:
     def see_context(self, position: int) -> None:
         """Text of the expected language stands at `position`."""
         if not self.closer:
-            self._has_context = True
+            self.has_context = True
             if self._awaits_context:
                 self._settle(not self._is_too_long(position))
 
@@ -91,7 +91,7 @@ class Quotations:
             self._settle_echo(is_quoted=False)
 
     def _settle_echo(self, is_quoted: bool) -> None:
-        if is_quoted and not self._has_context:
+        if is_quoted and not self.has_context:
             self.pending += self.echo
             self._awaits_context = bool(self.pending)
         elif is_quoted:

@@ -15,6 +15,7 @@ from .glyphs import (
     is_traditional_only,
 )
 from .languages import Expectation
+from .tokens import Token
 
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
 _ENGLISH_WORDS, _ENGLISH_POINTS = 3, 4
@@ -27,17 +28,6 @@ class Run(NamedTuple):
     start: int
     end: int
     language: str
-
-
-class Token(NamedTuple):
-    """A unit of text: `kind` names its group in the pattern of stream.py, `classes` has a letter per character."""
-
-    kind: str
-    start: int
-    end: int
-    text: str
-    classes: str
-    before_kana: bool
 
 
 class Reader:
@@ -59,17 +49,7 @@ class Reader:
 
     def take(self, token: Token) -> None:
         """Read a token."""
-        match token.kind:
-            case "han":
-                self._take_han(token)
-            case "kana":
-                self._take_kana(token)
-            case "word":
-                self._take_word(token)
-            case "script":
-                self._take_script(token)
-            case _:
-                self._take_gap(token)
+        _TAKERS.get(token.kind, Reader._take_gap)(self, token)
 
     def settle(self, position: int) -> None:
         """Decide all text up to `position` by what is known, and start a new sentence."""
@@ -93,6 +73,12 @@ class Reader:
         self.foreign, self.held = None, position
         if self._latin_from is not None:
             self._start_latin()
+
+    def pass_over(self, clean: str, kana: str, position: int) -> None:
+        """Read clean text (clean.py) that ends at `position`, with a `kana` or, where that is "", with a sentence."""
+        if self._chain:
+            self._chain.pass_over(clean, kana)
+        self.skip(position)
 
     def _take_gap(self, token: Token) -> None:
         """Blanks, signs and digits belong to what stands on both sides of them."""
@@ -199,3 +185,11 @@ class Reader:
             self._take_gap(token)
         elif self._chain:
             self._chain.read_gap(token.text)
+
+
+_TAKERS = {
+    "han": Reader._take_han,
+    "kana": Reader._take_kana,
+    "word": Reader._take_word,
+    "script": Reader._take_script,
+}  # anything else is a gap

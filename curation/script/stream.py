@@ -1,31 +1,20 @@
-"""Takes a stream of text apart and hands it on in pieces, each marked with the foreign language it is in.
+"""Hands a stream of text on in pieces, each marked with the foreign language it is in.
 
-A token is read once the text after it can no longer change it, so how the stream was cut never matters, and
-`check` is this reader fed with the whole text. Quotations and code may hold any language.
+How the stream was cut never matters, and `check` is this reader fed with the whole text. Quotations and code may hold
+any language.
 """
 
-import re
 from dataclasses import dataclass
 
-from .glyphs import CLASSES, KANA, SCRIPTS, is_chinese_only, is_simplified_only, is_traditional_only
+from .clean import LINE_END, START, find_clean_end, has_kana, remember, remember_between_kana
+from .glyphs import SCRIPTS, is_chinese_only, is_simplified_only, is_traditional_only
 from .languages import Expectation
 from .ngrams import ngrams
 from .quotations import CLOSERS, Quotations
-from .reader import Reader, Run, Token
+from .reader import Reader, Run
+from .tokens import Token, Tokens
 
-# Over the classes of glyphs.py. Between kana, signs and blanks change nothing, so all of it is one token.
-_TOKENS = (
-    r"(?P<kana>%s)|(?P<han>[HJC]{1,12})|(?P<word>a{1,40})|(?P<space>s{1,40})|(?P<sign>\.[.s]{0,40})|(?P<newline>n)"
-    r"|(?P<script>G{1,40}|R{1,40}|E{1,40}|T{1,40}|A{1,40}|D{1,40}|W{1,40}|X{1,40})"
-    r"|(?P<opener>o)|(?P<closer>c)|(?P<quote>q)|(?P<backtick>b{1,40})"
-)
-_TOKENS_IN_JAPANESE = re.compile(_TOKENS % "K(?:[K.s]{0,80}K)?")
-_TOKENS_ELSEWHERE = re.compile(_TOKENS % "K{1,40}")
-_TOKENS_IN_CODE = re.compile(r"(?P<space>s{1,40})|(?P<code>[^bns][^bn]{0,80})|(?P<newline>n)|(?P<backtick>b{1,40})")
-# What may be cut anywhere and says the same, so that no token has to wait for its end.
-_ALWAYS_WHOLE = frozenset({"space", "sign", "newline", "opener", "closer", "quote", "code"})
-_WHOLE_IN_JAPANESE = _ALWAYS_WHOLE | {"kana", "han"}
-_LETTERS = frozenset({"han", "kana"})
+_PLAIN = frozenset({"han", "kana", "word", "space", "sign", "script"})
 _MARKS = frozenset({"opener", "closer", "quote", "backtick"})
 _FENCE = 3
 
@@ -52,12 +41,12 @@ class StreamChecker:
     def __init__(self, expected_language: str = "ja", asked: str = "") -> None:
         self.expected = Expectation.of(expected_language)
         self._in_japanese = self.expected.language == "ja"
-        self._pattern = _TOKENS_IN_JAPANESE if self._in_japanese else _TOKENS_ELSEWHERE
-        self._whole = _WHOLE_IN_JAPANESE if self._in_japanese else _ALWAYS_WHOLE
+        self._tokens = Tokens(self._in_japanese)
         self._reader = Reader(self.expected)
         self._quotations = Quotations(asked)
-        self._text = self._classes = ""  # from _offset on; what is decided is gone
-        self._offset = self._position = 0  # where the text begins, and where the next token does
+        # Where nothing was undecided and what was read before says nothing any more, and the sign before; None if what
+        # was read since has marks or foreign text in it.
+        self._fresh_at, self._before = 0 if self._in_japanese else None, START
         self._last, self._last_is_quoted = Run(0, 0, ""), False  # as it was named
         self._fence_lines: int | None = None  # line ends since the code fence opened
         self._only_blanks_in_line = True
@@ -79,32 +68,59 @@ class StreamChecker:
 
     def read(self, piece: str, closed: bool) -> None:
         """Take the text apart; `closed` if there is no more of it."""
-        self._text += piece
-        self._classes += piece.translate(CLASSES)
-        text, classes, offset = self._text, self._classes, self._offset
-        pattern, whole, quotations = self._pattern, self._whole, self._quotations
-        start, last = self._position - offset, len(classes)
-        while match := (pattern if self._fence_lines is None else _TOKENS_IN_CODE).match(classes, start):
-            kind, end = match.lastgroup or "", match.end()
-            if end == last and not closed and kind not in whole:
+        tokens, quotations = self._tokens, self._quotations
+        tokens.text += piece
+        while True:
+            if self._fresh_at == tokens.position and self._is_plain:
+                self._skip_clean(closed)
+            token = tokens.take(self._fence_lines is not None, closed)
+            if token is None:
                 break
-            before_kana = classes[end : end + 1] == KANA
-            token = Token(kind, offset + start, offset + end, text[start:end], match[0], before_kana)
-            if kind in _LETTERS and self._is_plain and not quotations.pending:
-                self._only_blanks_in_line = False
+            kind = token.kind
+            if kind in _PLAIN and self._is_plain and not quotations.pending and quotations.closer != "`":
+                if kind != "space":
+                    self._only_blanks_in_line = False
                 self._read_letters(token)
             else:
                 self._read_token(token)
                 self._is_plain = self._fence_lines is None and not self._is_after_quote
-            start = end
-        self._position = offset + start
+            if kind == "kana" and self._in_japanese:
+                self._remember(token.start, token.text[0])
+                if "s" in token.classes or "." in token.classes:
+                    remember_between_kana(token.text)
+                self._fresh_at, self._before = token.end, token.text[-1]
         if closed:
-            self._settle(self._position)
-            self._quotations.break_off()
+            self._settle(tokens.position)
+            self._remember(tokens.position, "")
+            quotations.break_off()
+
+    def _skip_clean(self, closed: bool) -> None:
+        """Read on to where something may be foreign."""
+        quotations, tokens = self._quotations, self._tokens
+        if quotations.pending or quotations.echo or quotations.closer == "`":
+            return
+        text, start = tokens.text, tokens.position - tokens.offset
+        end = find_clean_end(text, start, self._before, quotations.closer != "", closed)
+        if end == start:
+            return
+        clean = text[start:end]
+        kana = clean[-1] if has_kana(clean[-1]) else ""
+        tokens.position = end + tokens.offset
+        self._reader.pass_over(clean, kana, tokens.position)
+        if not quotations.has_context and (kana or has_kana(clean)):
+            quotations.see_context(tokens.position)
+        self._only_blanks_in_line = not kana
+        self._fresh_at, self._before = tokens.position, kana or LINE_END
+
+    def _remember(self, position: int, after: str) -> None:
+        """A kana, a line end or the end, "", has decided what stands before `position`."""
+        fresh_at = self._fresh_at
+        if fresh_at is not None and self._tokens.offset <= fresh_at < position:
+            remember(self._before, self._slice(fresh_at, position), after)
 
     def _read_letters(self, token: Token) -> None:
         """What is no mark of any kind."""
-        if self._is_context(token):
+        if not self._quotations.has_context and self._is_context(token):
             self._quotations.see_context(token.start)
         self._reader.take(token)
         if token.kind == "han" and self.expected.language == "zh" and self._reader.held > token.start:
@@ -117,6 +133,8 @@ class StreamChecker:
         quotations = self._quotations
         starts_line = self._only_blanks_in_line
         self._only_blanks_in_line = kind == "newline" or (kind == "space" and starts_line)
+        if kind in _MARKS:
+            self._fresh_at = None
         if (self._fence_lines is not None or kind == "backtick") and self._read_fence(token, starts_line):
             return
         if quotations.pending:
@@ -130,6 +148,9 @@ class StreamChecker:
             self._settle(token.start)
             quotations.end_line()
             self._reader.skip(token.end)
+            if self._in_japanese:
+                self._remember(token.start, token.text[0])
+                self._fresh_at, self._before = token.end, LINE_END
             return
         elif kind == "space":
             self._is_reopened = self._is_reopened and not was_after_quote
@@ -144,6 +165,7 @@ class StreamChecker:
         """As TeX and old manuals do: `You have new mail.'"""
         self._reader.take(token._replace(end=token.end - 1, text=token.text[:-1], classes=token.classes[:-1]))
         self._settle(token.end - 1)
+        self._fresh_at = None
         self._quotations.close(token.end - 1)
         self._reader.skip(token.end)
 
@@ -176,6 +198,8 @@ class StreamChecker:
             return False
         self._is_after_quote = mark == '"'
         self._reader.skip(token.end)
+        if self._in_japanese and not self._is_after_quote:
+            self._fresh_at, self._before = token.end, LINE_END
         return True
 
     def _read_fence(self, token: Token, starts_line: bool) -> bool:
@@ -202,24 +226,24 @@ class StreamChecker:
 
     def _sort(self) -> None:
         runs, self._reader.runs = self._reader.runs, []
-        self._quotations.take(runs, self._text, self._offset, self._reader.held)
+        if runs:
+            self._fresh_at = None
+        self._quotations.take(runs, self._tokens.text, self._tokens.offset, self._reader.held)
 
     def _hand_on(self) -> list[Piece]:
         """Pieces of all that is decided."""
         decided = self._quotations.held(self._reader.held)
         pieces: list[Piece] = []
-        at = self._offset
+        at = self._tokens.offset
         for run, is_quoted in self.take_runs():
             if at < run.start:
                 pieces.append(Piece(self._slice(at, run.start), None))
-            language = self._name(run, is_quoted)
-            text = self._slice(run.start, run.end)
-            pieces.append(Piece(text, None, language) if is_quoted else Piece(text, language))
+            for text, language in self._name(run, is_quoted):
+                pieces.append(Piece(text, None, language) if is_quoted else Piece(text, language))
             at = run.end
         if at < decided:
             pieces.append(Piece(self._slice(at, decided), None))
-        self._text, self._classes = self._slice(decided), self._classes[decided - self._offset :]
-        self._offset = decided
+        self._tokens.forget(decided)
         return pieces
 
     def take_runs(self) -> list[tuple[Run, bool]]:
@@ -229,25 +253,30 @@ class StreamChecker:
         quotations.slips, quotations.quoted = [], []
         return runs
 
-    def _slice(self, start: int, end: int | None = None) -> str:
-        return self._text[start - self._offset : None if end is None else end - self._offset]
+    def _slice(self, start: int, end: int) -> str:
+        return self._tokens.text[start - self._tokens.offset : end - self._tokens.offset]
 
-    def _name(self, run: Run, is_quoted: bool) -> str:
-        """The language of a run, as far as it has shown it; a run that has shown its variety keeps it."""
-        language = run.language
+    def _name(self, run: Run, is_quoted: bool) -> list[tuple[str, str]]:
+        """The text of a run and its language, as far as it has shown it; one that has shown its variety keeps it."""
+        text, language = self._slice(run.start, run.end), run.language
+        unnamed = 0  # characters that come before the one that shows it
         if language == "zh":
             goes_on = (self._last.end, self._last_is_quoted) == (run.start, is_quoted)
-            goes_on = goes_on and self._last.language.startswith("zh-")
-            language = self._last.language if goes_on else _name_by_glyphs(self._slice(run.start, run.end))
+            if goes_on and self._last.language.startswith("zh-"):
+                language = self._last.language
+            else:
+                unnamed, language = _find_variety(text)
         self._last, self._last_is_quoted = Run(run.start, run.end, language), is_quoted
-        return language
+        parts = [(text[:unnamed], "zh"), (text[unnamed:], language)]
+        return [part for part in parts if part[0]]
 
 
 def find_runs(text: str, expected_language: str, asked: str = "") -> list[tuple[Run, bool]]:
     """The whole runs of a whole text, in order, and whether each is quoted."""
-    checker = StreamChecker(expected_language, asked)
-    if not checker.expected.language:
+    language = Expectation.of(expected_language).language
+    if not language or (language == "ja" and find_clean_end(text, 0, START, in_line=False, closed=True) == len(text)):
         return []
+    checker = StreamChecker(expected_language, asked)
     checker.read(text, closed=True)
     whole: list[tuple[Run, bool]] = []
     for run, is_quoted in checker.take_runs():
@@ -268,7 +297,7 @@ def name_run(text: str, language: str, in_japanese: bool = True) -> str:
     """
     if language != "zh":
         return language
-    named = _name_by_glyphs(text)
+    _, named = _find_variety(text)
     if named == "zh" and in_japanese:
         simplified, traditional = sum(map(is_simplified_only, text)), sum(map(is_traditional_only, text))
         if simplified != traditional:
@@ -276,11 +305,11 @@ def name_run(text: str, language: str, in_japanese: bool = True) -> str:
     return named
 
 
-def _name_by_glyphs(text: str) -> str:
-    """The tag of Chinese by the first character that Japanese does not write today (这, 學)."""
-    for char in text:
+def _find_variety(text: str) -> tuple[int, str]:
+    """The first character of Chinese that Japanese does not write today (这, 學), and the tag that it shows."""
+    for position, char in enumerate(text):
         if is_simplified_only(char) and is_chinese_only(char):
-            return "zh-Hans"
+            return position, "zh-Hans"
         if is_traditional_only(char) and (is_chinese_only(char) or char in ngrams().modern):
-            return "zh-Hant"
-    return "zh"
+            return position, "zh-Hant"
+    return len(text), "zh"

@@ -8,7 +8,7 @@ from curation.excerpts import excerpt
 
 from .glyphs import is_chinese_only, is_japanese_only
 from .languages import display_name, primary_subtag
-from .ngrams import score, telling_words
+from .ngrams import score, telling_words, weigh_run
 from .stream import find_runs, name_run
 
 _SHOWN_CHARS = 20
@@ -76,8 +76,9 @@ def describe_run(text: str, language: str, start: int, expected_language: str = 
         glyphs = "".join(dict.fromkeys(filter(is_chinese_only, text)))
         reason = f"characters that Japanese does not use: {glyphs[:5]}"
         if not glyphs:
-            reason = f"Chinese words: {', '.join(telling_words(text))}"
-            confidence = round(min(1 / (1 + math.exp(-max(0.0, score(text)))), 0.99), 2)
+            weights = weigh_run(text)
+            reason = f"Chinese words: {', '.join(telling_words(text, weights))}"
+            confidence = round(min(1 / (1 + math.exp(-max(0.0, score(weights)))), 0.99), 2)
     elif language == "ja":
         reason = "kanji that only Japanese uses" if any(map(is_japanese_only, text)) else "kana"
     elif language == "en":

@@ -299,6 +299,18 @@ def test_without_a_telling_character_the_guard_is_less_than_certain() -> None:
     assert span.reason.startswith("Chinese words: ")
 
 
+def test_english_in_letters_of_full_width_is_english() -> None:
+    assert [(span.text, span.language) for span in check("首都です。Ｙｏｕ　ｃａｎ　ｇｏ　ｎｏｗ。").spans] == [
+        ("Ｙｏｕ　ｃａｎ　ｇｏ　ｎｏｗ", "en")
+    ]
+    assert not check("ＣＰＵとＷｉｎｄｏｗｓ　ＮＴを使う").spans
+
+
+def test_a_chinese_character_behind_a_word_of_both_languages_is_no_stem_of_a_verb() -> None:
+    assert [span.text for span in check("この命令行を実行する。").spans] == ["命令行"]
+    assert not check("数字を全部足すと、命令する。").spans
+
+
 def test_a_verdict_is_flagged_only_if_it_has_spans() -> None:
     assert not Verdict(()).flagged
     assert not Verdict((), check("「谢谢」です。").quoted).flagged

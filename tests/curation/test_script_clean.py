@@ -1,0 +1,68 @@
+"""What was read before is looked up, and a text says the same as if it had been read."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.script import Piece, StreamChecker, check
+from curation.script.clean import LINE_END, START, find_clean_end, has_kana, remember, remember_between_kana
+from curation.script.glyphs import CLASSES, KANA
+
+# Words that are Japanese, Chinese, or both, alone or beside others, in old spelling or in today's.
+WORDS = """学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」 you can is 12"""
+TEXTS = st.lists(st.sampled_from([*WORDS.split(), "\n", " "]), max_size=30).map("".join)
+
+
+def read_one_by_one(text: str) -> list[Piece]:
+    """A character at a time, so that nothing is there to be looked up."""
+    checker = StreamChecker("ja")
+    return [piece for char in text for piece in checker.feed(char)] + checker.close()
+
+
+@given(TEXTS, TEXTS)
+def test_what_was_read_before_changes_no_verdict(before: str, text: str) -> None:
+    check(before)
+    check(text)
+    read = read_one_by_one(text)
+    verdict = check(text)
+    assert "".join(piece.text for piece in read if piece.span_language) == "".join(span.text for span in verdict.spans)
+    assert "".join(piece.text for piece in read if piece.quoted_language) == "".join(
+        span.text for span in verdict.quoted
+    )
+
+
+def test_text_is_clean_up_to_what_was_not_read_before() -> None:
+    remember("は", "甲乙丙", "を")
+    remember("を", "丁戊、", "の")
+    text = "甲乙丙をを丁戊、の己庚の"
+    assert find_clean_end(text, 0, "は", in_line=False, closed=True) == text.index("己")
+    assert find_clean_end(text, 0, "が", in_line=False, closed=True) == 0
+    assert find_clean_end("甲乙丙", 0, "は", in_line=False, closed=True) == 0
+
+
+def test_what_ends_with_the_text_is_clean_once_the_text_has_ended() -> None:
+    remember(START, "甲乙丁", "")
+    assert find_clean_end("甲乙丁", 0, START, in_line=False, closed=True) == 3
+    assert find_clean_end("甲乙丁", 0, START, in_line=False, closed=False) == 0
+    assert find_clean_end("甲乙丁", 0, LINE_END, in_line=False, closed=True) == 0
+
+
+def test_a_line_end_is_not_passed_over_within_a_quotation() -> None:
+    remember("は", "甲丙", "\n")
+    assert find_clean_end("甲丙\n", 0, "は", in_line=False, closed=False) == 3
+    assert find_clean_end("甲丙\n", 0, "は", in_line=True, closed=False) == 0
+
+
+def test_what_is_long_or_in_old_spelling_is_not_remembered() -> None:
+    for segment in ("甲" * 41, "學校"):
+        remember("は", segment, "を")
+        assert find_clean_end(segment + "を", 0, "は", in_line=False, closed=True) == 0
+
+
+def test_signs_between_kana_are_clean() -> None:
+    remember_between_kana("は、※が")
+    assert find_clean_end("、※が", 0, "は", in_line=False, closed=False) == 3
+
+
+def test_kana_is_what_the_classes_of_characters_call_so() -> None:
+    every = "".join(map(chr, range(0x2E00, 0x10000)))
+    assert [has_kana(char) for char in every] == [letter == KANA for letter in every.translate(CLASSES)]
