@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ def compare(before: bytes, after: bytes) -> Differences:
     return Differences(tuple(right), tuple(left), tuple(changed), same)
 
 
-def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> Fields:
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Fields:
     """The members that are not the same, in the order in which they stand."""
     names = dict.fromkeys([*before, *after])
     return {
@@ -70,7 +70,7 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> Fields:
     }
 
 
-def _spelling(data: dict[str, Any], name: str) -> str:
+def _spelling(data: Mapping[str, Any], name: str) -> str:
     return json.dumps(data[name], sort_keys=True) if name in data else ""
 
 
