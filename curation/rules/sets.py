@@ -18,6 +18,7 @@ SetCheck = Callable[[Source], Found]
 SET_CHECKS: dict[SetCheck, str] = {}  # each with the id of what it finds
 FEW_RECORDS = 20  # of fewer, no kind is said to have too many
 MANY_TIMES = 10  # as many records of one category or language as of the others in the mean
+_MANY_CROWDED = 0.01  # of all questions were not held against each that is worded alike
 MANY_ANSWERS = 0.2  # of all records have one and the same answer
 
 
@@ -93,7 +94,7 @@ def find_near_duplicates(source: Source) -> Found:
     facts = source.facts
     places = [place for place, asked in enumerate(facts.digests["wording"]) if asked]
     pairs = find_near(Questions(source, places), engine=source.engine)
-    if pairs.crowded:
+    if pairs.crowded > _MANY_CROWDED * len(places):  # fewer are among those that are missed by chance
         message = f"{pairs.crowded:,} questions are worded as so many others that not each was held against each"
         yield places[0], Fault("near-duplicate", message)
     for pair in pairs:
