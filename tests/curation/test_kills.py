@@ -1,7 +1,7 @@
 """A writer that is killed in any system call, or whose calls fail, leaves each file as it was or as it was to be."""
 
-from collections.abc import Iterator, Mapping
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 

@@ -45,7 +45,7 @@ def see(place: Path, names: list[str], *options: str) -> dict[str, set[str]]:
 def test_a_power_cut_at_any_time_loses_nothing_and_without_any_one_fsync_it_does(tmp_path: Path) -> None:
     needs_strace()
     counts = count_calls(tmp_path, list(OPERATIONS))[1]
-    assert see(tmp_path, list(OPERATIONS)) == dict.fromkeys(OPERATIONS, set())
+    assert see(tmp_path, list(OPERATIONS)) == {name: set() for name in OPERATIONS}
     for number in range(1, max(count["fsync"] for count in counts.values()) + 1):
         names = [name for name in OPERATIONS if counts[name]["fsync"] >= number]
         found = see(tmp_path, names, "-e", f"inject=fsync:retval=0:when={number}")

@@ -87,7 +87,8 @@ class Editing(RuleBasedStateMachine):
     @rule(how=OUTSIDE)
     def another_program_writes_it(self, how: str) -> None:
         if how == "a line":
-            self.expected += json.dumps({"id": self.fresh()}).encode() + b"\n"
+            newline = b"" if self.expected.endswith(b"\n") or not self.expected else b"\n"
+            self.expected += newline + json.dumps({"id": self.fresh()}).encode() + b"\n"
         elif how == "a last line without its end":
             self.expected = self.expected.removesuffix(b"\n")
         elif how == "no lines":

@@ -16,12 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from curation.store import append_record
 from operations import OPERATIONS, links, temporary, visible
 from telling import told_by
+
+from curation.store import append_record
 
 PR_SET_PTRACER, ANY_PROCESS = 0x59616D61, ctypes.c_ulong(-1)
 
@@ -83,15 +85,15 @@ def run(place: Path, options: list[str], names: list[str]) -> dict[str, Any]:
     for name, folder in folders.items():
         folder.mkdir(parents=True)
         OPERATIONS[name].prepare(folder)
-    works = [lambda name=name, folder=folder: OPERATIONS[name].run(folder) for name, folder in folders.items()]
+    works = [partial(OPERATIONS[name].run, folder) for name, folder in folders.items()]
     told = under_strace(options, place / "log", works)
     results = {
         name: {"told": said, "process": process, **state(folders[name])}
         for name, (said, process) in zip(names, told, strict=True)
     }
     for name, folder in folders.items():
-        file = folder / OPERATIONS[name].file
-        results[name]["next"] = {"told": told_by(lambda: append_record(file, {"id": "next"})), **state(folder)}
+        told_next = told_by(partial(append_record, folder / OPERATIONS[name].file, {"id": "next"}))
+        results[name]["next"] = {"told": told_next, **state(folder)}
     return results
 
 

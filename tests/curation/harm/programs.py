@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 
 
-def start(name: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+def start(
+    name: str, *arguments: object, environment: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
     """Start one of them, with pipes of text; what it says on stderr goes where ours goes."""
-    env = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{HERE}"}
+    env = {**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{HERE}", **(environment or {})}
     command = [sys.executable, HERE / name, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=env, **options)

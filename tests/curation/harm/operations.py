@@ -1,7 +1,6 @@
 """What the writer can do, each on files of its own, so that it can be killed, starved or cut off in the middle."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,4 +105,4 @@ def temporary(folder: Path) -> list[str]:
 
 
 def links(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): os.readlink(path) for path in folder.rglob("*") if path.is_symlink()}
+    return {str(path.relative_to(folder)): str(path.readlink()) for path in folder.rglob("*") if path.is_symlink()}
