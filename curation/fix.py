@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from curation.lines import BadLine, parse_line, split_lines
-from curation.store import change_file
+from curation.store import Note, change_file
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -27,7 +27,7 @@ def fix_file(path: Path, chosen: frozenset[str]) -> dict[str, int]:
                         counts[rule] = counts.get(rule, 0) + count
         return content
 
-    change_file(path, mend)
+    change_file(path, mend, Note("fix"))
     return counts
 
 

@@ -1,19 +1,24 @@
-"""The only writer: a file is replaced whole or not at all, under a lock, and never over somebody else's change."""
+"""The only writer of records: each change is in the journal before it is made, and none is made over another's."""
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import json
-import os
-import tempfile
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
+from curation.atomic import fsync as fsync
+from curation.atomic import locked, target_of
+from curation.atomic import replacing as replacing
+from curation.atomic import umask as umask
+from curation.atomic import write_all as write_all
+from curation.atomic import write_atomically as write_atomically
 from curation.errors import UserError
+from curation.hunks import KEPT_BYTES, Hunk, find_hunks
+from curation.journal_file import Entry, recorded
+from curation.lines import BadLine, parse_line, split_lines
 from curation.records import (
     Dataset,
     Line,
@@ -22,80 +27,20 @@ from curation.records import (
     format_record,
     parse_dataset,
     read_bytes,
-    read_dataset,
     require_file,
 )
 
-LOCK_SECONDS = 10.0
+SHOWN_IDS = 20  # that the journal names, of the records that a change is about
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file by `content`: temporary file in its folder, fsync, rename, fsync of the folder.
+@dataclass(frozen=True)
+class Note:
+    """What the journal says of a change besides what changed."""
 
-    A symbolic link stays one and its target is replaced; the permissions stay. Raises UserError where the disk or
-    the permissions forbid it; the old file is then as it was.
-    """
-    write_all({path: content})
-
-
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
-    staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
-    path = Path()
-    try:
-        for path, content in contents.items():
-            target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
-            _require_replaceable(path, target)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-            staged[path] = (Path(name), target)
-            with os.fdopen(handle, "wb") as file:
-                Path(name).chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask())
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path in staged:
-            os.replace(*staged[path])
-        for folder in {target.parent for _, target in staged.values()}:
-            fsync(folder)
-    except OSError as error:
-        raise _write_error(path, error, len(contents[path])) from None
-    finally:
-        for temporary, _ in staged.values():
-            temporary.unlink(missing_ok=True)
-
-
-def _require_replaceable(path: Path, target: Path) -> None:
-    if target.exists() and not target.is_file():  # a rename would take a pipe or a device away
-        raise UserError(f"{path}: is not a regular file; give another")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise UserError(f"{path}: is read-only; nothing was written")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
-
-    For what is too large to be handed to `write_atomically` as bytes; else it does the same. A block that removes the
-    temporary file leaves `path` as it is.
-    """
-    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
-    staged: Path | None = None
-    try:
-        _require_replaceable(path, target)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-        os.close(handle)
-        staged = Path(name)
-        staged.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask())
-        yield staged
-        if staged.exists():
-            fsync(staged)
-            os.replace(staged, target)
-            fsync(target.parent)
-    except OSError as error:
-        raise _write_error(path, error, 0) from None
-    finally:
-        if staged is not None:
-            staged.unlink(missing_ok=True)
+    command: str
+    about: str = ""
+    undoes: tuple[int, ...] = ()
+    redoes: int = 0
 
 
 class Appended:
@@ -106,6 +51,7 @@ class Appended:
 
     def __init__(self, path: Path, taken: dict[str, tuple[int, bytes]], lines: int, file: BinaryIO) -> None:
         self.taken = taken
+        self.ids: list[str] = []  # the first
         self.added = 0
         self.changes: dict[str, Mapping[str, Any]] = {}
         self._path, self._lines, self._file = path, lines, file
@@ -119,46 +65,85 @@ class Appended:
         record = {"id": record_id, **{name: value for name, value in data.items() if name != "id"}}
         self._file.write(format_record(record))
         self.added += 1
+        self.ids += [record_id] if self.added <= SHOWN_IDS else []
         self.taken[record_id] = (self._lines + self.added, content_digest(record))
         return record_id
 
 
 @contextlib.contextmanager
-def appending(path: Path) -> Iterator[Appended]:
+def appending(path: Path, command: str = "import") -> Iterator[Appended]:
     """Add records at the end of a JSONL file, made where there is none: all of them, or none where the block raises.
 
-    One lock, one copy and one fsync, however many they are; the lines before them keep their bytes.
+    One lock, one copy and one entry in the journal, however many they are; the lines before them keep their bytes.
     """
-    with _locked(path), replacing(path) as staged, staged.open("wb") as file:
+    hunks: list[Hunk] = []
+    entries: list[Entry] = []  # one, when all is written
+
+    def around(_: Path) -> contextlib.AbstractContextManager[object]:
+        return _journaled(path, entries[0], hunks, [])
+
+    with locked(path), replacing(path, around) as staged:
         taken: dict[str, tuple[int, bytes]] = {}
-        number, last = 0, b"\n"
-        for number, last, record in _read_lines(path):
-            if record is not None and isinstance(record.id, str):
-                taken[record.id] = (number, content_digest(record.data))
-            file.write(last)
-        if not last.endswith(b"\n"):
-            if parse_dataset(path, last).broken:
-                raise UserError(f"{path}:{number}: the last line is broken; mend it before a record is added")
-            file.write(b"\n")
-        new = Appended(path, taken, number, file)
-        yield new
-        file.flush()
-        if new.changes:
-            _change_lines(staged, new.changes)
-        elif not new.added:
+        number, last, before = 0, b"\n", hashlib.sha256()
+        with staged.open("wb") as file:
+            for number, last, record in _read_lines(path):
+                if record is not None and isinstance(record.id, str):
+                    taken[record.id] = (number, content_digest(record.data))
+                before.update(last)
+                file.write(last)
+            size = file.tell()
+            if not last.endswith(b"\n"):
+                if parse_dataset(path, last).broken:
+                    raise UserError(f"{path}:{number}: the last line is broken; mend it before a record is added")
+                file.write(b"\n")
+            new = Appended(path, taken, number, file)
+            yield new
+        if not new.added and not new.changes:
             staged.unlink()
+            return
+        come = staged.stat().st_size - size
+        if come:
+            hunks.append(Hunk(size, number + 1, b"", _read_from(staged, size) if come <= KEPT_BYTES else None, come))
+        if new.changes:
+            hunks[:0] = _change_lines(staged, new.changes, number)
+        entries.append(
+            Entry(
+                number=0,
+                time="",
+                command=command,
+                before=before.hexdigest(),
+                after=sha256_of(staged),
+                ids=tuple([*itertools.islice(new.changes, SHOWN_IDS), *new.ids][:SHOWN_IDS]),
+                added=new.added,
+                changed=len(new.changes),
+            )
+        )
 
 
-def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+def _read_from(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read()
+
+
+def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]], last: int) -> list[Hunk]:
+    """Change the records of a file up to its `last` line."""
+    hunks: list[Hunk] = []
+    offset = 0
     with replacing(path) as staged, staged.open("wb") as file:
-        for _, raw, record in _read_lines(path):
-            change = changes.get(str(record.id)) if record is not None else None
-            file.write(edit_line(raw, {**record.data, **change}) if record is not None and change else raw)
+        for number, raw, record in _read_lines(path):
+            change = changes.get(str(record.id)) if record is not None and number <= last else None
+            new = edit_line(raw, {**record.data, **change}) if record is not None and change else raw
+            if new != raw:
+                hunks.append(Hunk(offset, number, raw, new, len(new)))
+            file.write(new)
+            offset += len(raw)
+    return hunks
 
 
-def append_record(path: Path, data: Mapping[str, Any]) -> str:
+def append_record(path: Path, data: Mapping[str, Any], command: str = "add") -> str:
     """Add a record at the end of a JSONL file, made where there is none, and return its id."""
-    with appending(path) as file:
+    with appending(path, command) as file:
         return file.add(data)
 
 
@@ -176,25 +161,112 @@ def _read_lines(path: Path) -> Iterator[tuple[int, bytes, Record | None]]:
                 yield number, raw, parse_dataset(path, raw).lines[0].record
 
 
-def replace_record(dataset: Dataset, line: Line, data: Mapping[str, Any]) -> None:
+def replace_record(dataset: Dataset, line: Line, data: Mapping[str, Any], command: str = "edit") -> None:
     """Write the file again with one record changed; every other byte stays."""
-    _rewrite(dataset, line, edit_line(line.raw, data))
+    replace_lines(dataset, {line.number: edit_line(line.raw, data)}, Note(command))
 
 
-def remove_record(dataset: Dataset, line: Line) -> None:
+def remove_record(dataset: Dataset, line: Line, command: str = "rm") -> None:
     """Write the file again without one line."""
-    _rewrite(dataset, line, b"")
+    replace_lines(dataset, {line.number: b""}, Note(command))
 
 
-def change_file(path: Path, change: Callable[[bytes], bytes]) -> None:
+def replace_lines(dataset: Dataset, new: Mapping[int, bytes], note: Note) -> None:
+    """Write the file again with some lines, by their numbers, changed or, where they are empty, gone: all in one."""
+    with locked(dataset.path):
+        before = read_bytes(dataset.path)
+        if hashlib.sha256(before).hexdigest() != dataset.sha256:
+            raise changed_meanwhile(dataset.path)
+        commit(dataset.path, before, b"".join(new.get(line.number, line.raw) for line in dataset.lines), note)
+
+
+def change_file(path: Path, change: Callable[[bytes], bytes], note: Note) -> None:
     """Replace a file by what `change` makes of its bytes, under the lock; one that it leaves alone is not written."""
-    with _locked(path):
+    with locked(path):
         content = read_bytes(path)
-        changed = change(content)
-        if changed != content:
-            if read_bytes(path) != content:  # by a program that knows nothing of our lock
-                raise _changed_meanwhile(path)
-            write_atomically(path, changed)
+        commit(path, content, change(content), note)
+
+
+def commit(path: Path, before: bytes, after: bytes, note: Note) -> Entry | None:
+    """Make `after` of a file that is `before`, and say so in its journal; None where both are the same.
+
+    Stands under the lock. Raises UserError where another program has changed the file meanwhile.
+    """
+    if before == after:
+        return None
+    hunks = find_hunks(before, after)
+    added, changed, removed = _count_lines(hunks)
+    entry = Entry(
+        number=0,
+        time="",
+        command=note.command,
+        before=hashlib.sha256(before).hexdigest(),
+        after=hashlib.sha256(after).hexdigest(),
+        ids=tuple(itertools.islice(_ids(hunks), SHOWN_IDS)),
+        about=note.about,
+        undoes=note.undoes,
+        redoes=note.redoes,
+        added=added,
+        changed=changed,
+        removed=removed,
+    )
+    written: list[Entry] = []
+    with replacing(path, lambda _: _journaled(path, entry, hunks, written)) as staged:
+        staged.write_bytes(after)
+    return written[0]
+
+
+@contextlib.contextmanager
+def _journaled(path: Path, entry: Entry, hunks: Sequence[Hunk], written: list[Entry]) -> Iterator[None]:
+    """Around the rename: the journal is on the disk before it, and nobody else has changed the file until then."""
+    with recorded(path, entry, hunks) as numbered:
+        if sha256_of(path) != entry.before:  # by a program that knows nothing of our lock
+            raise changed_meanwhile(path)
+        yield
+    written.append(numbered)
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file; one that does not exist has that of an empty one."""
+    target = target_of(path)
+    if not target.exists():
+        return hashlib.sha256().hexdigest()
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _ids(hunks: Sequence[Hunk]) -> Iterator[str]:
+    """The id of each record that is in a hunk."""
+    seen: set[str] = set()
+    for hunk in hunks:
+        lines = split_lines(hunk.old) + split_lines(hunk.new or b"")
+        for raw in lines:
+            record_id = _id_of(raw) or f"line:{hunk.line}"
+            if raw.strip() and record_id not in seen:
+                seen.add(record_id)
+                yield record_id
+
+
+def _id_of(raw: bytes) -> str:
+    try:
+        found = parse_line(raw).get("id")
+    except BadLine:
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def _count_lines(hunks: Sequence[Hunk]) -> tuple[int, int, int]:
+    """How many lines were added, changed and removed."""
+    counts = [(_lines_in(hunk.old), _lines_in(hunk.new or b"")) for hunk in hunks]
+    return (
+        sum(max(0, new - old) for old, new in counts),
+        sum(min(old, new) for old, new in counts),
+        sum(max(0, old - new) for old, new in counts),
+    )
+
+
+def _lines_in(content: bytes) -> int:
+    return content.count(b"\n") + (not content.endswith(b"\n") if content else 0)
 
 
 def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:
@@ -207,52 +279,6 @@ def new_id(data: Mapping[str, Any], taken: Container[str]) -> str:
     raise AssertionError("there is always another id")
 
 
-def _rewrite(dataset: Dataset, line: Line, new: bytes) -> None:
-    with _locked(dataset.path):
-        if read_dataset(dataset.path).sha256 != dataset.sha256:
-            raise _changed_meanwhile(dataset.path)
-        content = b"".join(new if old.number == line.number else old.raw for old in dataset.lines)
-        write_atomically(dataset.path, content)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
-    target = Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
-    try:
-        if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
-            raise UserError(f"{path}: its folder cannot be written, or does not exist; choose another")
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
-    except OSError as error:
-        raise _write_error(path, error, 0) from None
-
-
-def _changed_meanwhile(path: Path) -> UserError:
+def changed_meanwhile(path: Path) -> UserError:
+    """What is said instead of writing over the change of another program."""
     return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
-
-
-def _write_error(path: Path, error: OSError, size: int) -> UserError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        needed = f", {size:,} bytes are needed" if size else ""
-        return UserError(f"{path}: the disk is full{needed}; nothing was changed, make room first")
-    return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
-
-
-def fsync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    if os.name == "posix":  # Windows cannot open a folder, and its rename needs no such step
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def umask() -> int:
-    """The permissions that new files do not get; what is made by way of a temporary file has to leave them out."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

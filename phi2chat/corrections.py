@@ -109,11 +109,12 @@ class Corrections:
         """
         before = self.of(turn)
         found = _find(before) if before else None
+        command = "/fix" if "bad_answer" in data.get("provenance", {}) else "/good"
         if before and found:
-            replace_record(*found, data)  # in the file of then: another may have been named since
+            replace_record(*found, data, command)  # in the file of then: another may have been named since
             new = dataclasses.replace(before, data=dict(data), changed=tuple(changed))
         else:
-            record_id = append_record(file, data)
+            record_id = append_record(file, data, command)
             new = Saved(turn, file, {"id": record_id, **data}, tuple(changed))
         self.saved = [one for one in self.saved if one is not before] + [new]
         self.kept = [(of, text) for of, text in self.kept if of != turn]
@@ -128,7 +129,7 @@ class Corrections:
         if found is None:
             self.saved.pop()
             raise UserError(f"{last.file}: {last.record_id} is not there any more, so there is nothing to undo")
-        remove_record(*found)
+        remove_record(*found, command="/fixes undo")
         return self.saved.pop()
 
 

@@ -31,6 +31,27 @@ def differences(left: str, right: str) -> tuple[list[ComparedRun], list[Compared
     return _joined(runs[0]), _joined(runs[1])
 
 
+def in_one(before: str, after: str) -> list[tuple[str, str]]:
+    """Both texts in one, in runs with their signs: `-` for what is gone, `+` for what has come, else a blank."""
+    both = differences(before, after)
+    if both is None:
+        return [(sign, text) for sign, text in (("-", before), ("+", after)) if text]
+    old, new = (list(reversed(runs)) for runs in both)
+    shown: list[tuple[str, str]] = []
+    while old or new:
+        if old and old[-1][1]:
+            shown.append(("-", old.pop()[0]))
+        elif new and new[-1][1]:
+            shown.append(("+", new.pop()[0]))
+        else:  # what is common may be in one piece on one side and in two on the other
+            one, other = old.pop()[0], new.pop()[0]
+            size = min(len(one), len(other))
+            shown.append((" ", one[:size]))
+            old += [(one[size:], False)] * (len(one) > size)
+            new += [(other[size:], False)] * (len(other) > size)
+    return shown
+
+
 def _joined(runs: list[ComparedRun]) -> list[ComparedRun]:
     grouped = itertools.groupby((run for run in runs if run[0]), key=lambda run: run[1])
     return [("".join(text for text, _ in group), differs) for differs, group in grouped]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from curation.errors import UserError
 from curation.records import read_dataset
 from curation.store import (
+    Note,
     append_record,
     appending,
     change_file,
@@ -52,7 +53,7 @@ def as_nobody_special() -> tuple[str, ...]:
 
 
 def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith((".lock", ".journal")))
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ def test_a_change_is_not_written_over_that_of_a_program_without_our_lock(tmp_pat
         return content + b" and ours"
 
     with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile; nothing was written"):
-        change_file(path, change)
+        change_file(path, change, Note("fix"))
     assert path.read_bytes() == b"old and theirs"
 
 

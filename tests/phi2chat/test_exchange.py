@@ -50,7 +50,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def visible(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock") and path.name != "state")
+    return sorted(
+        path.name for path in folder.iterdir() if not path.name.endswith((".lock", ".journal")) and path.name != "state"
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,147 @@
+"""Writing to the disk: a file is replaced whole or not at all, under a lock that stands beside it."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from curation.errors import UserError
+
+LOCK_SECONDS = 10.0
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file by `content`: temporary file in its folder, fsync, rename, fsync of the folder.
+
+    A symbolic link stays one and its target is replaced; the permissions stay. Raises UserError where the disk or
+    the permissions forbid it; the old file is then as it was.
+    """
+    write_all({path: content})
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
+    staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
+    path = Path()
+    is_replaced = False
+    try:
+        for path, content in contents.items():
+            target = target_of(path)
+            _require_replaceable(path, target)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+            staged[path] = (Path(name), target)
+            with os.fdopen(handle, "wb") as file:
+                Path(name).chmod(mode_of(target))
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in staged:
+            os.replace(*staged[path])
+        is_replaced = True
+        for folder in {target.parent for _, target in staged.values()}:
+            fsync(folder)
+    except OSError as error:
+        raise _unconfirmed(path, error) if is_replaced else write_error(path, error, len(contents[path])) from None
+    finally:
+        for temporary, _ in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: Path, target: Path) -> None:
+    if target.exists() and not target.is_file():  # a rename would take a pipe or a device away
+        raise UserError(f"{path}: is not a regular file; give another")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise UserError(f"{path}: is read-only; nothing was written")
+
+
+@contextlib.contextmanager
+def replacing(
+    path: Path, around: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext
+) -> Iterator[Path]:
+    """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
+
+    For what is too large to be handed to `write_atomically` as bytes; else it does the same. A block that removes the
+    temporary file leaves `path` as it is. `around`, called with the temporary file when that is on the disk, stands
+    around the rename alone, and what it raises prevents it.
+    """
+    target = target_of(path)
+    staged: Path | None = None
+    is_replaced = False
+    try:
+        _require_replaceable(path, target)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+        os.close(handle)
+        staged = Path(name)
+        staged.chmod(mode_of(target))
+        yield staged
+        if staged.exists():
+            fsync(staged)
+            with around(staged):
+                os.replace(staged, target)
+            is_replaced = True
+            fsync(target.parent)
+    except OSError as error:
+        raise _unconfirmed(path, error) if is_replaced else write_error(path, error, 0) from None
+    finally:
+        if staged is not None:
+            staged.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let no other of our programs write a file meanwhile. Raises UserError where one keeps doing so."""
+    # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
+    target = target_of(path)
+    try:
+        if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
+            raise UserError(f"{path}: its folder cannot be written, or does not exist; choose another")
+        with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
+    except OSError as error:
+        raise write_error(path, error, 0) from None
+
+
+def target_of(path: Path) -> Path:
+    """The file that is written where `path` is a symbolic link; beside it stand its lock and its journal."""
+    return Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+
+
+def mode_of(target: Path) -> int:
+    """The permissions of a file, or those that it will have when it is made."""
+    return target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~umask()
+
+
+def write_error(path: Path, error: OSError, size: int = 0) -> UserError:
+    """The sentence for what the system says to an attempt to write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        needed = f", {size:,} bytes are needed" if size else ""
+        return UserError(f"{path}: the disk is full{needed}; nothing was changed, make room first")
+    return UserError(f"{path}: cannot be written ({error.strerror}); nothing was changed, check the folder")
+
+
+def _unconfirmed(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: was changed, but the disk does not confirm it ({error.strerror}); check the disk")
+
+
+def fsync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    if os.name == "posix":  # Windows cannot open a folder, and its rename needs no such step
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def umask() -> int:
+    """The permissions that new files do not get; what is made by way of a temporary file has to leave them out."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,242 @@
+"""What was done to a data file, taken back and done again. Each of these is a change in the journal itself.
+
+`entries(path)` tells, `undo(path)` takes the last change back, `redo(path)` brings it again, and `version(path, at)`
+is the file as it was. Without a journal (it may be removed at any time) there is nothing to take back.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from curation.atomic import locked
+from curation.errors import UserError
+from curation.hunks import Hunk, put_in, take_back
+from curation.journal_file import Entry, Journal
+from curation.lines import split_lines
+from curation.records import read_bytes
+from curation.store import Note, commit, sha256_of
+
+OUTSIDE = "another program"  # the command of an entry that stands for its change
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an undo, a redo or a restore has done: its own entry, and the entries that it was about, newest first.
+
+    The entry is None where the file was like that already.
+    """
+
+    entry: Entry | None
+    about: tuple[Entry, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The first of the records that have changed; `line:N` for one without an id."""
+        return self.entry.ids if self.entry else ()
+
+
+def entries(path: Path) -> list[Entry]:
+    """The changes of a data file, oldest first, with their states; those of other programs have the number 0."""
+    return History(path).entries
+
+
+def undo(path: Path, count: int = 1) -> Change:
+    """Take the last `count` changes back, those left out that were taken back before; the bytes are as they were.
+
+    A change that another program made is never taken back. Raises UserError where there are not so many changes, or
+    where another program has since changed what would be taken back; nothing is changed then.
+    """
+    return _undo(path, lambda history: history.done[-count:] if 0 < count <= len(history.done) else [])
+
+
+def undo_to(path: Path, number: int) -> Change:
+    """Take all changes back that came after an entry; 0 is before the first one."""
+
+    def choose(history: "History") -> list[Entry]:
+        if number and number not in (entry.number for entry in history.done):
+            raise UserError(f"{path}: entry {number} is none that is done; `phi2chat curate log` shows them")
+        return [entry for entry in history.done if entry.number > number]
+
+    return _undo(path, choose)
+
+
+def _undo(path: Path, choose: Callable[["History"], list[Entry]]) -> Change:
+    with locked(path):
+        history = History(path)
+        chosen = tuple(reversed(choose(history)))
+        if not chosen:
+            only = f"only {len(history.done)} changes to undo" if history.done else "nothing to undo"
+            raise UserError(f"{path}: there is {only}; `phi2chat curate log` shows what was done")
+        content = before = read_bytes(path)
+        for entry in chosen:
+            content = history.without(content, entry)
+        note = Note("undo", undoes=tuple(entry.number for entry in chosen))
+        return Change(commit(path, before, content, note), chosen)
+
+
+def redo(path: Path) -> Change:
+    """Bring back what the last undo took back. Raises UserError where nothing was undone since the last change."""
+    with locked(path):
+        history = History(path)
+        if not history.undone:
+            raise UserError(f"{path}: there is nothing to redo; `phi2chat curate log` shows what was done")
+        entry = history.undone[-1]
+        before = read_bytes(path)
+        note = Note("redo", redoes=entry.number)
+        return Change(commit(path, before, history.without(before, entry), note), (entry,))
+
+
+def restore(path: Path, at: int | datetime) -> Change:
+    """Make the file what it was after an entry (0: before the first) or at a time; a change as any other."""
+    with locked(path):
+        history = History(path)
+        entry = history.at(at)
+        before = read_bytes(path)
+        note = Note("restore", about=f"as after entry {entry.number}" if entry else "as before the first entry")
+        return Change(commit(path, before, history.version(before, entry), note), (entry,) if entry else ())
+
+
+def version(path: Path, at: int | datetime) -> bytes:
+    """The bytes of the file as it was after an entry (0: before the first) or at a time.
+
+    Raises UserError where that is not known, for another program has changed the file since.
+    """
+    history = History(path)
+    return history.version(read_bytes(path), history.at(at))
+
+
+class History:
+    """The journal as the file stands to it: `entries` with their states, what is `done`, and undos to take back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.journal, self.sha256 = path, Journal(path), sha256_of(path)
+        self.entries: list[Entry] = []
+        self.done: list[Entry] = []
+        self.undone: list[Entry] = []
+        self._taken_back: set[int] = set()
+        written = self.journal.entries
+        followed_by = [*(entry.before for entry in written[1:]), self.sha256]
+        outside: list[tuple[int, Entry]] = []
+        lost: set[int] = set()
+        for place, (entry, after) in enumerate(zip(written, followed_by, strict=False), start=1):
+            if after not in (entry.after, entry.before):
+                outside.append((place, _by_others(entry, after)))
+            if (
+                after == entry.before != entry.after
+            ):  # it was stopped before the file was written, or others took it back
+                lost.add(entry.number)
+            else:
+                self._follow(entry)
+        for entry in written:
+            is_undone = entry.number in self._taken_back
+            state = "not in the file" if entry.number in lost else "undone" if is_undone else "done"
+            self.entries.append(msgspec.structs.replace(entry, state=state))
+        for place, entry in reversed(outside):
+            self.entries.insert(place, entry)
+
+    def _follow(self, entry: Entry) -> None:
+        if entry.undoes:
+            self.done = [one for one in self.done if one.number not in entry.undoes]
+            self.undone.append(entry)
+            self._taken_back.update(entry.undoes)
+        elif entry.redoes:
+            again = next((one for one in self.undone if one.number == entry.redoes), None)
+            self.undone = [one for one in self.undone if one is not again]
+            if again:
+                self.done += [one for one in self.journal.entries if one.number in again.undoes]
+                self._taken_back.difference_update(again.undoes)
+        else:
+            self.done.append(entry)
+            self.undone = []
+
+    def without(self, content: bytes, entry: Entry) -> bytes:
+        """The content before an entry changed it. Raises UserError where what it wrote is there no more."""
+        hunks = self.journal.hunks(entry)
+        if _digest(content) == entry.after:
+            return self._checked(take_back(content, hunks), entry.before, entry)
+        found = _take_back_by_lines(content, hunks)
+        if found is None:
+            raise UserError(
+                f"{self.path}: another program has changed it since entry {entry.number} ({entry.command}), and its"
+                " lines are not where they were; nothing was undone, `phi2chat curate log --json` has their bytes"
+            )
+        return found
+
+    def _checked(self, content: bytes, sha256: str, entry: Entry) -> bytes:
+        if _digest(content) != sha256:
+            raise UserError(f"{self.path}: entry {entry.number} of its journal does not fit it; nothing was changed")
+        return content
+
+    def at(self, at: int | datetime) -> Entry | None:
+        """The entry after which the file was as it was then; None is before the first."""
+        if not self.journal.entries:
+            raise UserError(f"{self.path}: has no journal, so what it was is not known; `phi2chat curate log` shows it")
+        if isinstance(at, datetime):
+            past = [entry for entry in self.entries if entry.number and datetime.fromisoformat(entry.time) <= at]
+            return next((entry for entry in reversed(past) if entry.state != "not in the file"), None)
+        found = next((entry for entry in self.journal.entries if entry.number == at), None)
+        if found is None and at:
+            raise UserError(f"{self.path}: its journal has no entry {at}; `phi2chat curate log` shows the entries")
+        return found
+
+    def version(self, content: bytes, entry: Entry | None) -> bytes:
+        """The content as it was after an entry, by way of the entries between then and now."""
+        wanted = entry.after if entry else self.journal.entries[0].before
+        way = self._way(_digest(content), wanted, forward=False) or self._way(_digest(content), wanted, forward=True)
+        if way is None:
+            raise UserError(
+                f"{self.path}: another program has changed it since, and what it was before that is not known;"
+                " give a later entry"
+            )
+        for one, is_back in way:
+            hunks = self.journal.hunks(one)
+            new = take_back(content, hunks) if is_back else put_in(content, hunks)
+            if new is None:
+                raise UserError(f"{self.path}: entry {one.number} was never made, and its lines were too many to keep")
+            content = self._checked(new, one.before if is_back else one.after, one)
+        return content
+
+    def _way(self, start: str, wanted: str, forward: bool) -> list[tuple[Entry, bool]] | None:
+        """The entries to take back, or also to do again, in order: the shortest way from one state to another."""
+        steps: dict[str, list[tuple[str, Entry, bool]]] = {}
+        for entry in reversed(self.journal.entries):
+            steps.setdefault(entry.after, []).append((entry.before, entry, True))
+            if forward:
+                steps.setdefault(entry.before, []).append((entry.after, entry, False))
+        ways: dict[str, list[tuple[Entry, bool]]] = {start: []}
+        waiting = deque(ways)
+        while waiting and wanted not in ways:
+            here = waiting.popleft()
+            for there, entry, is_back in steps.get(here, []):
+                if there not in ways:
+                    ways[there] = [*ways[here], (entry, is_back)]
+                    waiting.append(there)
+        return ways.get(wanted)
+
+
+def _by_others(entry: Entry, after: str) -> Entry:
+    return Entry(number=0, time=entry.time, command=OUTSIDE, before=entry.after, after=after)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _take_back_by_lines(content: bytes, hunks: list[Hunk]) -> bytes | None:
+    """The old lines in place of the new ones wherever these stand now; None where one is not found exactly once."""
+    lines = split_lines(content)
+    for hunk in reversed(hunks):
+        new = split_lines(hunk.new or b"")
+        if not new:  # lines that were removed; where they belong now is not known
+            return None
+        places = [place for place in range(len(lines)) if lines[place : place + len(new)] == new]
+        if len(places) != 1:
+            return None
+        lines[places[0] : places[0] + len(new)] = split_lines(hunk.old)
+    is_whole = all(line.endswith(b"\n") for line in lines[:-1])  # an old last line may have had no newline
+    return b"".join(lines) if is_whole else None

@@ -1,0 +1,146 @@
+"""`--where`: which records are meant, said by a condition on one field, such as `language=ja` or `len(answer)>200`.
+
+    FIELD=VALUE   is VALUE; for tags, has it          FIELD~PATTERN    a regular expression is found in it
+    FIELD!=VALUE  is not, or has not                  FIELD!~PATTERN   is not found
+    FIELD>NUMBER  and <, >=, <=: of a number, of line, or of len(FIELD), in characters; for tags, how many
+
+A record without a field has it empty, so `note=` means those without a note. `language` and `family` are what they are
+by default. Upper and lower case differ for `=`, and not for `~`, as in `list --grep`.
+"""
+
+import difflib
+import json
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from curation.errors import UserError
+from curation.records import KNOWN_FIELDS, Dataset, Line, Record
+
+_LEFT = re.compile(r"\s*(?:(?P<function>\w+)\s*\(\s*(?P<argument>[\w.-]+)\s*\)|(?P<field>[\w.-]+))\s*")
+_OPERATOR = re.compile(r"(?P<operator>!=|!~|>=|<=|==|=|~|>|<)\s*")
+_ORDERS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+_EQUALS: dict[str, Callable[[float, float], bool]] = {"=": operator.eq, "!=": operator.ne}
+_LINE = "line"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a record must be; `holds` tells whether it is."""
+
+    text: str
+    field: str
+    holds: Callable[[Line, Record], bool]
+
+
+def parse_condition(text: str) -> Condition:
+    """The condition that an expression says. Raises UserError with the column where it makes no sense."""
+    left = _LEFT.match(text)
+    if left is None:
+        raise _fault(text, 0, "give a field, an operator and a value, as in language=ja")
+    sign = _OPERATOR.match(text, left.end())
+    if sign is None:
+        raise _fault(text, left.end(), "an operator should stand here: =, !=, ~, !~, >, <, >= or <=")
+    if left["function"] not in (None, "len"):
+        raise _fault(text, left.start("function"), f'there is no function "{left["function"]}", only len(FIELD)')
+    field = left["argument"] or left["field"]
+    value = text[sign.end() :].strip()
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    test = _test(text, sign, value, is_number=bool(left["function"]) or field == _LINE)
+    of = _length if left["function"] else _texts
+
+    def holds(line: Line, record: Record) -> bool:
+        return test(of(_value(line, record, field)))
+
+    return Condition(text, field, holds)
+
+
+def choose_records(dataset: Dataset, conditions: Sequence[Condition]) -> list[tuple[Line, Record]]:
+    """The records for which all conditions hold.
+
+    Raises UserError for a field that no record has: with a misspelt one, `!=` would mean every record.
+    """
+    records = list(dataset.records())
+    for condition in conditions:
+        name = condition.field.split(".")[0]
+        if name not in (*KNOWN_FIELDS, _LINE) and not any(name in record.data for _, record in records):
+            raise _fault(condition.text, condition.text.index(name), _unknown(name, records))
+    return [
+        (line, record) for line, record in records if all(condition.holds(line, record) for condition in conditions)
+    ]
+
+
+def _unknown(name: str, records: Iterable[tuple[Line, Record]]) -> str:
+    names = list(dict.fromkeys([*KNOWN_FIELDS, *(field for _, record in records for field in record.data)]))
+    near = difflib.get_close_matches(name, names, n=1)
+    return f'no record has a field "{name}"' + (f'; did you mean "{near[0]}"?' if near else "")
+
+
+def _value(line: Line, record: Record, field: str) -> object:
+    if field == _LINE:
+        return line.number
+    if field == "language":
+        return record.language
+    if field == "reasoning_language":
+        return record.reasoning_language
+    if field == "family":
+        return record.data.get("family", record.id)
+    value: object = record.data
+    for name in field.split("."):  # provenance.adapter
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    """A value as the texts that it is compared by: one, or those of a list."""
+    if value is None:
+        return [""]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
+
+
+def _length(value: object) -> list[str]:
+    if value is None:
+        return ["0"]
+    return [str(len(value if isinstance(value, str | list | dict) else json.dumps(value)))]
+
+
+def _test(text: str, sign: re.Match[str], value: str, is_number: bool) -> Callable[[list[str]], bool]:
+    kind = sign["operator"].replace("==", "=")
+    compare = (_ORDERS | _EQUALS if is_number else _ORDERS).get(kind)
+    if compare is not None:
+        number = _number(value)
+        if number is None:
+            raise _fault(text, sign.end(), "a number should stand here")
+        return lambda texts: any(own is not None and compare(own, number) for own in map(_number, texts))
+    if kind in _EQUALS:
+        is_it: Callable[[list[str]], bool] = lambda texts: value in (texts or [""])  # noqa: E731
+    else:
+        try:
+            pattern = re.compile(value, re.IGNORECASE)
+        except (re.error, OverflowError, RecursionError) as error:
+            place = sign.end() + (getattr(error, "pos", None) or 0)
+            raise _fault(
+                text, place, f"this is no regular expression ({error}); put a \\ before its special characters"
+            ) from None
+        is_it = lambda texts: any(pattern.search(own) for own in texts)  # noqa: E731
+    return (lambda texts: not is_it(texts)) if kind.startswith("!") else is_it
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _fault(text: str, place: int, message: str) -> UserError:
+    return UserError(f"--where {text}: column {place + 1}: {message}")

@@ -1,0 +1,66 @@
+"""Which records a command is about: by their ids, or by `--where`; and the question before many of them go."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.errors import UserError
+from phi2chat.entry import has_terminal
+
+if TYPE_CHECKING:
+    from curation.records import Dataset, Line, Record
+
+RECORD_IDS = click.argument("record_ids", metavar="[ID]...", nargs=-1)
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def where_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --where, which may be given several times."""
+    option = click.option(
+        "--where",
+        "conditions",
+        multiple=True,
+        metavar="EXPR",
+        help="Only records with language=ja, category!=math, tags=geo, answer~REGEX, len(answer)>200, line<=100 ...;"
+        " several must all hold.",
+    )
+    return option(command)
+
+
+def choose(dataset: "Dataset", record_ids: Sequence[str], conditions: Sequence[str]) -> "list[tuple[Line, Record]]":
+    """The records with these ids, each once, or those for which the conditions hold. Raises UserError for none."""
+    from curation.where import choose_records, parse_condition
+
+    if bool(record_ids) == bool(conditions):
+        raise click.UsageError("Give either ids or --where.")
+    if conditions:
+        chosen = choose_records(dataset, [parse_condition(text) for text in conditions])
+        if not chosen:
+            raise UserError(f"{dataset.path}: no record is like that; `phi2chat curate list --where` tries it")
+        return chosen
+    found = {line.number: (line, record) for line, record in map(dataset.find, record_ids)}
+    return list(found.values())
+
+
+def require_agreement(file: object, question: str, yes: bool, nothing: str) -> None:
+    """Ask on the terminal, unless the answer is known. Raises UserError where it is no, or nobody can be asked.
+
+    `nothing` says what then did not happen.
+    """
+    from phi2chat.safe_text import safe
+
+    try:
+        agreed = yes or (sys.stdin is not None and click.confirm(safe(question), err=True))
+    except click.Abort:
+        if has_terminal():  # Ctrl-C
+            raise
+        raise UserError(f"{file}: {nothing}; where there is no terminal to ask in, say --yes") from None
+    if not agreed:
+        raise UserError(f"{file}: {nothing}")
+
+
+def count(number: int, noun: str = "record") -> str:
+    """How many, in words."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,95 @@
+"""`curate list` and `curate show`."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from curation.errors import UserError
+from phi2chat.chosen import RECORD_IDS, choose, where_option
+
+if TYPE_CHECKING:
+    from curation.records import Record
+    from phi2chat.screen import Screen
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command("list")
+@FILE
+@click.option("--grep", metavar="PATTERN", help="Only records in which this regular expression is found, in any case.")
+@where_option
+def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
+    """List the records, their ids first: a table on a terminal, tab-separated lines elsewhere."""
+    from curation.records import read_dataset
+    from curation.where import choose_records, parse_condition
+    from phi2chat.safe_text import safe
+    from phi2chat.screen import Screen
+
+    try:
+        pattern = re.compile(grep or "", re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
+        ) from None
+    parsed = [parse_condition(text) for text in conditions]
+    screen = Screen()
+    dataset = read_dataset(file)
+    rows = [
+        [
+            one_line(str(record.id or f"line:{line.number}")),
+            str(line.number),
+            *(one_line(str(record.data.get(field, ""))) for field in ("language", "instruction", "answer")),
+        ]
+        for line, record in choose_records(dataset, parsed)
+        if any(pattern.search(str(value)) for value in record.data.values())
+    ]
+    if screen.out.is_terminal:
+        screen.table(["id", "line", "lang", "instruction", "answer"], rows)
+    else:
+        for row in rows:
+            click.echo(safe("\t".join(row)))  # rich would turn the tabs into spaces
+    shown = f"{len(rows)} of {len(dataset.lines)} records"
+    screen.note(shown + (f"; {len(dataset.broken)} lines are broken, see curate validate" if dataset.broken else ""))
+
+
+@click.command("show")
+@FILE
+@RECORD_IDS
+@where_option
+def show(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...]) -> None:
+    """Show records whole, with what is wrong with them; line:N as ID is the record on line N."""
+    from curation.records import read_dataset
+    from curation.rules import check_dataset
+    from curation.rules import choose as choose_rules
+    from phi2chat.screen import Screen
+
+    screen = Screen()
+    dataset = read_dataset(file)
+    chosen = choose(dataset, record_ids, conditions)
+    rules = choose_rules(ignore=["no-final-newline", "mixed-line-ends"])  # which are about the file
+    findings = list(check_dataset(dataset, rules))
+    for place, (line, record) in enumerate(chosen):
+        if place:
+            screen.out.print()
+        _show(record, screen)
+        screen.findings(finding for finding in findings if finding.line == line.number)
+
+
+def _show(record: "Record", screen: "Screen") -> None:
+    from curation.script import check
+    from phi2chat.screen import marked
+
+    languages = {"reasoning": record.reasoning_language, "answer": record.language}
+    for field, value in record.data.items():
+        screen.say(field, "heading")
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        spans = check(text, languages[field]).spans if field in languages else ()
+        screen.out.print(marked(text, spans, "reasoning" if field == "reasoning" else ""), soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """A text with its blanks and line ends as single blanks."""
+    return " ".join(text.split())
