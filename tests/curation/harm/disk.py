@@ -29,6 +29,11 @@ class File:
         """Have a content that differs from the last one after a place, of which half may be there alone."""
         self.contents += [content[: (place + len(content)) // 2], content]
 
+    def shorten(self, size: int) -> None:
+        """Have no more than so many bytes, or as many as before."""
+        if size < len(self.contents[-1]):
+            self.contents.append(self.contents[-1][:size])
+
     def fsync(self) -> None:
         self.contents = self.contents[-1:]
 
@@ -67,7 +72,7 @@ class Disk:
             case "ftruncate":
                 file, _ = self._open[call.handle()]
                 assert isinstance(file, File)
-                file.become(file.contents[-1][: int(call.arguments.split(",")[1])])
+                file.shorten(int(call.arguments.split(",")[1]))
             case "close":
                 self._open.pop(call.handle(), None)
             case "fsync":
@@ -105,7 +110,7 @@ class Disk:
             self._change({path: File()})
         file = self._seen[path]
         if "O_TRUNC" in call.arguments and file.contents[-1]:
-            file.become(b"")
+            file.shorten(0)
         assert "O_APPEND" not in call.arguments
         self._open[call.result] = file, 0
 

@@ -2,8 +2,8 @@
 
 strace counts the calls of each fork from its start. Reads JSON from stdin: {"place": a folder, "runs": [...]}, where a
 run has what strace is told (`options`) and the names of its operations, each of which gets a folder of its own.
-Writes a line of JSON a run: by operation, what it told, its process, the files and links that were there afterwards, and the same
-after one more record was added; texts are Latin-1, a character a byte. The calls of a process stand in log.PROCESS.
+Writes a line of JSON a run: by operation, what it told, its process, the files, permissions and links that were there
+before and after it, after one more record was added, and after that was undone; texts are Latin-1, a character a byte. The calls of a process stand in log.PROCESS.
 """
 
 import ctypes
@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operations import OPERATIONS, links, temporary, visible
+from operations import OPERATIONS, files_in, links
 from telling import told_by
 
+from curation.journal import undo
 from curation.store import append_record
 
 PR_SET_PTRACER, ANY_PROCESS = 0x59616D61, ctypes.c_ulong(-1)
@@ -73,9 +74,9 @@ def under_strace(options: list[str], log: Path, works: list[Callable[[], object]
 
 
 def state(folder: Path) -> dict[str, Any]:
-    files = {name: content.decode("latin-1") for name, content in visible(folder).items()}
+    files = {name: content.decode("latin-1") for name, content in files_in(folder).items()}
     modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in files}
-    return {"files": files, "modes": modes, "links": links(folder), "temporary": temporary(folder)}
+    return {"files": files, "modes": modes, "links": links(folder)}
 
 
 def run(place: Path, options: list[str], names: list[str]) -> dict[str, Any]:
@@ -85,15 +86,18 @@ def run(place: Path, options: list[str], names: list[str]) -> dict[str, Any]:
     for name, folder in folders.items():
         folder.mkdir(parents=True)
         OPERATIONS[name].prepare(folder)
+    before = {name: state(folder) for name, folder in folders.items()}
     works = [partial(OPERATIONS[name].run, folder) for name, folder in folders.items()]
     told = under_strace(options, place / "log", works)
     results = {
-        name: {"told": said, "process": process, **state(folders[name])}
+        name: {"told": said, "process": process, "before": before[name], **state(folders[name])}
         for name, (said, process) in zip(names, told, strict=True)
     }
     for name, folder in folders.items():
-        told_next = told_by(partial(append_record, folder / OPERATIONS[name].file, {"id": "next"}))
+        file = folder / OPERATIONS[name].file
+        told_next = told_by(partial(append_record, file, {"id": "next"}))
         results[name]["next"] = {"told": told_next, **state(folder)}
+        results[name]["undone"] = {"told": told_by(partial(undo, file)), **state(folder)}
     return results
 
 

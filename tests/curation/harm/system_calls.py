@@ -71,7 +71,12 @@ def run_doomed(place: Path, runs: list[tuple[list[str], list[str]]]) -> list[dic
     with start("doomed.py", stdin=subprocess.PIPE) as doomed:
         told, _ = doomed.communicate(json.dumps(order))
     assert doomed.returncode == 0
-    return [json.loads(line) for line in told.splitlines()]
+    return [json.loads(line, object_hook=_with_bytes) for line in told.splitlines()]
+
+
+def _with_bytes(members: dict[str, Any]) -> dict[str, Any]:
+    files = {name: content.encode("latin-1") for name, content in members.get("files", {}).items()}
+    return {**members, "files": files} if "files" in members else members
 
 
 def record(place: Path, options: list[str], names: list[str]) -> tuple[dict[str, Any], dict[str, list[Call]]]:
