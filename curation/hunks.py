@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from curation.lines import split_lines
@@ -27,9 +27,11 @@ class Hunk:
 
 def find_hunks(before: bytes, after: bytes) -> list[Hunk]:
     """What must be put in place of what to make `after` of `before`; lines that stay equal are in no hunk."""
-    old, new = split_lines(before), split_lines(after)
+    start, ends = _equal_ends(before, after)
+    old, new = split_lines(before[start : ends[0]]), split_lines(after[start : ends[1]])
+    first_line = before.count(b"\n", 0, start) + 1
     hunks: list[Hunk] = []
-    i = j = offset = 0
+    i, j, offset = 0, 0, start
     while i < len(old) or j < len(new):
         if i < len(old) and j < len(new) and old[i] == new[j]:
             offset += len(old[i])
@@ -40,10 +42,36 @@ def find_hunks(before: bytes, after: bytes) -> list[Hunk]:
         else:
             next_i, next_j = _next_common(old, i, new, j)
         gone, come = b"".join(old[i:next_i]), b"".join(new[j:next_j])
-        hunks.append(Hunk(offset, i + 1, gone, come, len(come)))
+        hunks.append(Hunk(offset, first_line + i, gone, come, len(come)))
         offset += len(gone)
         i, j = next_i, next_j
     return hunks
+
+
+def _equal_ends(before: bytes, after: bytes) -> tuple[int, tuple[int, int]]:
+    """Where the first line begins that may differ, and in each where the last one ends: most changes are small."""
+    shorter = min(len(before), len(after))
+    start = _equal_bytes(lambda at, size: before[at : at + size] == after[at : at + size], shorter)
+    start = before.rfind(b"\n", 0, start) + 1
+    tail = _equal_bytes(
+        lambda at, size: (
+            before[len(before) - at - size : len(before) - at] == after[len(after) - at - size : len(after) - at]
+        ),
+        shorter - start,
+    )
+    line_end = before.find(b"\n", len(before) - tail)
+    tail = len(before) - line_end - 1 if line_end >= 0 else 0
+    return start, (len(before) - tail, len(after) - tail)
+
+
+def _equal_bytes(is_equal: Callable[[int, int], bool], most: int) -> int:
+    """How many bytes are equal, of at most so many; `is_equal` says it of some at a place."""
+    at, size = 0, 1 << 20
+    while size:
+        while at + size <= most and is_equal(at, size):
+            at += size
+        size //= 2
+    return at
 
 
 def _next_common(old: list[bytes], i: int, new: list[bytes], j: int) -> tuple[int, int]:

@@ -105,14 +105,18 @@ def appending(path: Path, command: str = "import") -> Iterator[Appended]:
         if come:
             hunks.append(Hunk(size, number + 1, b"", _read_from(staged, size) if come <= KEPT_BYTES else None, come))
         if new.changes:
-            hunks[:0] = _change_lines(staged, new.changes, number)
+            hunks[:0] = _change_lines(staged, new.changes, size)
+        after = sha256_of(staged)
+        if after == before.hexdigest():
+            staged.unlink()
+            return
         entries.append(
             Entry(
                 number=0,
                 time="",
                 command=command,
                 before=before.hexdigest(),
-                after=sha256_of(staged),
+                after=after,
                 ids=tuple([*itertools.islice(new.changes, SHOWN_IDS), *new.ids][:SHOWN_IDS]),
                 added=new.added,
                 changed=len(new.changes),
@@ -126,16 +130,19 @@ def _read_from(path: Path, offset: int) -> bytes:
         return file.read()
 
 
-def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]], last: int) -> list[Hunk]:
-    """Change the records of a file up to its `last` line."""
+def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]], size: int) -> list[Hunk]:
+    """Change the records in the first `size` bytes of a file, which may end within a line that had no newline."""
     hunks: list[Hunk] = []
     offset = 0
     with replacing(path) as staged, staged.open("wb") as file:
         for number, raw, record in _read_lines(path):
-            change = changes.get(str(record.id)) if record is not None and number <= last else None
+            change = changes.get(str(record.id)) if record is not None and offset < size else None
             new = edit_line(raw, {**record.data, **change}) if record is not None and change else raw
             if new != raw:
-                hunks.append(Hunk(offset, number, raw, new, len(new)))
+                newline = max(offset + len(raw) - size, 0)  # 1 where it was added for the records that follow
+                hunks.append(
+                    Hunk(offset, number, raw[: len(raw) - newline], new[: len(new) - newline], len(new) - newline)
+                )
             file.write(new)
             offset += len(raw)
     return hunks
@@ -188,11 +195,11 @@ def change_file(path: Path, change: Callable[[bytes], bytes], note: Note) -> Non
 
 
 def commit(path: Path, before: bytes, after: bytes, note: Note) -> Entry | None:
-    """Make `after` of a file that is `before`, and say so in its journal; None where both are the same.
+    """Make `after` of a file that is `before`, and say so in its journal; None where there is nothing to do.
 
-    Stands under the lock. Raises UserError where another program has changed the file meanwhile.
+    It is called under the lock. Raises UserError where another program has changed the file meanwhile.
     """
-    if before == after:
+    if before == after and not (note.undoes or note.redoes):
         return None
     hunks = find_hunks(before, after)
     added, changed, removed = _count_lines(hunks)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi2chat.chosen import RECORD_IDS, YES, choose, count, require_agreement, where_option
+from phi2chat.chosen import RECORD_IDS, YES, choose, count, name_of, require_agreement, where_option
 from phi2chat.entry import pasteable
 from phi2chat.listing import FILE, one_line
 
@@ -99,4 +99,4 @@ def _describe(chosen: "Sequence[tuple[Line, Record]]") -> str:
     if len(chosen) != 1:
         return count(len(chosen))
     ((line, record),) = chosen
-    return f'{record.id or f"line:{line.number}"}, "{one_line(str(record.data.get("instruction", "")))}"'
+    return f'{name_of(line, record)}, "{one_line(str(record.data.get("instruction", "")))}"'

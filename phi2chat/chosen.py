@@ -44,6 +44,11 @@ def choose(dataset: "Dataset", record_ids: Sequence[str], conditions: Sequence[s
     return list(found.values())
 
 
+def name_of(line: "Line", record: "Record") -> str:
+    """By which a record can be named on the command line: its id, or its line."""
+    return record.id if isinstance(record.id, str) and record.id else f"line:{line.number}"
+
+
 def require_agreement(file: object, question: str, yes: bool, nothing: str) -> None:
     """Ask on the terminal, unless the answer is known. Raises UserError where it is no, or nobody can be asked.
 

@@ -9,7 +9,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.bulk import mv, retag, rm
-from phi2chat.chosen import RECORD_IDS, choose, where_option
+from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
 from phi2chat.diff import diff
 from phi2chat.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
 from phi2chat.exchange import export, import_
@@ -103,8 +103,9 @@ def edit(
     from phi2chat.screen import Screen
 
     screen = Screen()
-    for line, record in choose(read_dataset(file), record_ids, conditions):
-        _edit(file, record.id or f"line:{line.number}", use_form, any_script, screen)
+    chosen = choose(read_dataset(file), record_ids, conditions)
+    for name in dict.fromkeys(record_ids) or [name_of(line, record) for line, record in chosen]:
+        _edit(file, name, use_form, any_script, screen)
 
 
 def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: "Screen") -> None:

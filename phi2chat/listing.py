@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.errors import UserError
-from phi2chat.chosen import RECORD_IDS, choose, where_option
+from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
 
 if TYPE_CHECKING:
     from curation.records import Record
@@ -39,7 +39,7 @@ def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
     dataset = read_dataset(file)
     rows = [
         [
-            one_line(str(record.id or f"line:{line.number}")),
+            one_line(name_of(line, record)),
             str(line.number),
             *(one_line(str(record.data.get(field, ""))) for field in ("language", "instruction", "answer")),
         ]

@@ -312,9 +312,9 @@ def test_wrong_usage_ends_with_2_and_the_way_to_help(phi2chat: Phi2Chat, argv: l
 def test_a_list_is_tab_separated_in_a_pipe(phi2chat: Phi2Chat, data: Path) -> None:
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "1\ttokyo\t\t日本の首都は？\t東京です。\n"
-        "2\tsum\t\t1+1は？\t2です。\n"
-        "3\tparis\ten\tCapital of France?\tParis.\n",
+        "tokyo\t1\t\t日本の首都は？\t東京です。\n"
+        "sum\t2\t\t1+1は？\t2です。\n"
+        "paris\t3\ten\tCapital of France?\tParis.\n",
         "3 of 3 records\n",
     )  # fmt: skip
 
@@ -324,7 +324,7 @@ def test_a_list_is_tab_separated_in_a_pipe(phi2chat: Phi2Chat, data: Path) -> No
 )  # fmt: skip
 def test_a_list_can_be_searched_in_every_field(phi2chat: Phi2Chat, data: Path, pattern: str, lines: str) -> None:
     done = phi2chat("curate", "list", "data.jsonl", "--grep", pattern)
-    assert "".join(line[0] for line in done.stdout.splitlines()) == lines
+    assert "".join(line.split("\t")[1] for line in done.stdout.splitlines()) == lines
     assert (done.returncode, done.stderr) == (0, f"{len(lines)} of 3 records\n")
 
 
@@ -338,7 +338,7 @@ def test_a_list_of_a_broken_file_shows_what_can_be_read(phi2chat: Phi2Chat, data
     data.write_bytes(b'\xff\n{"id": ["a"], "answer": null}\n' + PARIS.encode())
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "2\t['a']\t\t\tNone\n3\tparis\ten\tCapital of France?\tParis.\n",
+        "line:2\t2\t\t\tNone\nparis\t3\ten\tCapital of France?\tParis.\n",
         "2 of 3 records; 1 lines are broken, see curate validate\n",
     )
 
