@@ -88,7 +88,10 @@ def move_records(dataset: Dataset, lines: Sequence[Line], other: Path) -> Moved:
         commit(other, content, content + new, Note("mv", f"from {path}"))
         numbers = {line.number for line in lines}
         kept = b"".join(line.raw for line in dataset.lines if line.number not in numbers)
-        commit(path, before, kept, Note("mv", f"to {other}"))
+        try:
+            commit(path, before, kept, Note("mv", f"to {other}"))
+        except UserError as error:
+            raise UserError(f"{other}: has the records, but they may be in {path} still; move them again ({error})") from None
     return Moved(len(numbers), len(numbers) - new.count(b"\n") + new.startswith(b"\n"))
 
 

@@ -37,20 +37,28 @@ class Editing(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "x.jsonl"
         self.path.write_bytes(b"")
         self.expected = b""
+        self.before: list[bytes] = []  # what undo leads to, the last one first
+        self.after: list[bytes] = []  # and redo
         self.number = 0
 
     def teardown(self) -> None:
         self.folder.cleanup()
 
     def make(self, step: Step, death: int) -> None:
+        old, new = self.expected, step.apply(self.expected)
+        if self.lead_to(new, step, death) and old != new:
+            self.before.append(old)
+            self.after = []
+
+    def lead_to(self, new: bytes, step: Step, death: int) -> bool:
+        """Make a step that leads to this, or dies; whether it did."""
         told = self.order(step, death)
-        new = step.apply(self.expected)
         if told == "" and death:  # killed
             assert self.path.read_bytes() in (self.expected, new)
-            self.expected = self.path.read_bytes()
         else:
-            assert told == "saved"
-            self.expected = new
+            assert (told, self.path.read_bytes()) == ("saved", new)
+        was, self.expected = self.expected, self.path.read_bytes()
+        return was != self.expected
 
     def order(self, step: Step, death: int) -> str:
         stdin, stdout = self.program.stdin, self.program.stdout
@@ -84,6 +92,22 @@ class Editing(RuleBasedStateMachine):
     def remove(self, death: int, data: st.DataObject) -> None:
         self.make(Step("remove", data.draw(st.sampled_from(ids_in(self.expected)))), death)
 
+    @precondition(lambda self: self.before)
+    @rule(death=DEATHS)
+    def undo(self, death: int) -> None:
+        old = self.expected
+        if self.lead_to(self.before[-1], Step("undo"), death):
+            self.before.pop()
+            self.after.append(old)
+
+    @precondition(lambda self: self.after)
+    @rule(death=DEATHS)
+    def redo(self, death: int) -> None:
+        old = self.expected
+        if self.lead_to(self.after[-1], Step("redo"), death):
+            self.after.pop()
+            self.before.append(old)
+
     @rule(how=OUTSIDE)
     def another_program_writes_it(self, how: str) -> None:
         if how == "a line":
@@ -96,6 +120,7 @@ class Editing(RuleBasedStateMachine):
         else:
             self.expected = self.expected.replace(b", ", b",  ").replace(b"\n", b"\r\n")
         self.path.write_bytes(self.expected)
+        self.before, self.after = [], []  # how far one can go back over that is told elsewhere
 
     @invariant()
     def the_file_is_what_was_saved(self) -> None:

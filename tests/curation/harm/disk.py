@@ -103,6 +103,9 @@ class Disk:
     def _open_file(self, path: Path, call: Call) -> None:
         if not path.is_relative_to(self._folder):
             return
+        if "O_TMPFILE" in call.arguments:
+            self._open[call.result] = File(), 0
+            return
         if path not in self._seen:
             if "O_CREAT" not in call.arguments:
                 self._open[call.result] = path, 0

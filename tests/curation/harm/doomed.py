@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -102,7 +103,10 @@ def run(place: Path, options: list[str], names: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    gc.disable()  # so that a call has the same number in every fork
+    gc.disable()  # so that a call has the same number in every fork; and all that is read but once is read here:
+    with tempfile.TemporaryDirectory() as folder:
+        OPERATIONS["retag"].prepare(Path(folder))
+        OPERATIONS["retag"].run(Path(folder))
     order = json.load(sys.stdin)
     for one in order["runs"]:
         print(json.dumps(run(Path(order["place"]), one["options"], one["operations"])), flush=True)

@@ -25,7 +25,8 @@ def broken(old: Files, new: Files, now: Files, is_saved: bool) -> Iterator[str]:
             yield f"{name} is said to be saved, and is not"
         if now.get(name) == new.get(name) != old.get(name) and journal(name) in new:
             digest = hashlib.sha256(new[name]).hexdigest()
-            if digest not in [entry["after"] for entry in entries(now.get(journal(name), b""))]:
+            since = entries(now.get(journal(name), b""))[len(entries(old.get(journal(name), b""))) :]
+            if digest not in [entry["after"] for entry in since]:
                 yield f"{name} is new, and its journal does not know it"
         if not now.get(journal(name), b"").startswith(old.get(journal(name), b"")):
             yield f"{name} has lost a part of its journal"

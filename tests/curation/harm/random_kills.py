@@ -15,6 +15,8 @@ from pathlib import Path
 
 from steps import Step, ids_in
 
+from curation.journal import version
+
 MOST_SAVES = 5  # before the one in which it dies
 LONGEST_STEP = 0.01  # seconds
 MOST_LINES = 60
@@ -71,6 +73,8 @@ def main() -> None:
     path.write_bytes(b"")
     lives = [kill_once(path, random.Random(choose.random())) for _ in range(kills)]
     wrong = [what for _, what in lives if what]
+    if version(path, 0) != b"":
+        wrong.append("what it was at first is not known any more")
     print(json.dumps({"kills": len(lives), "saved": sum(saved for saved, _ in lives), "wrong": wrong}))
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from curation.journal import redo, undo
 from curation.records import read_dataset
 from curation.store import append_record, appending, remove_record, replace_record
 
@@ -16,8 +17,8 @@ from curation.store import append_record, appending, remove_record, replace_reco
 class Step:
     """One change; `text` is the answer that a record gets."""
 
-    kind: Literal["add", "add several", "edit", "remove"]
-    id: str
+    kind: Literal["add", "add several", "edit", "remove", "undo", "redo"]
+    id: str = ""
     text: str = ""
 
     def make(self, path: Path) -> None:
@@ -27,6 +28,10 @@ class Step:
             with appending(path) as file:
                 for number in range(4):
                     file.add({"id": f"{self.id}.{number}", "answer": self.text})
+        elif self.kind == "undo":
+            undo(path)
+        elif self.kind == "redo":
+            redo(path)
         else:
             dataset = read_dataset(path)
             line, record = dataset.find(self.id)
@@ -36,7 +41,7 @@ class Step:
                 remove_record(dataset, line)
 
     def apply(self, content: bytes) -> bytes:
-        """What the file is to be afterwards."""
+        """What the file is to be afterwards; for an undo and a redo that is not to be known from the content."""
         if self.kind in ("add", "add several"):
             ids = [self.id] if self.kind == "add" else [f"{self.id}.{number}" for number in range(4)]
             newline = b"" if content.endswith(b"\n") or not content else b"\n"
