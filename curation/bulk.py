@@ -91,7 +91,9 @@ def move_records(dataset: Dataset, lines: Sequence[Line], other: Path) -> Moved:
         try:
             commit(path, before, kept, Note("mv", f"to {other}"))
         except UserError as error:
-            raise UserError(f"{other}: has the records, but they may be in {path} still; move them again ({error})") from None
+            raise UserError(
+                f"{other}: has the records, but they may be in {path} still; move them again ({error})"
+            ) from None
     return Moved(len(numbers), len(numbers) - new.count(b"\n") + new.startswith(b"\n"))
 
 

@@ -112,6 +112,8 @@ def test_a_call_that_fails_leaves_each_file_old_or_new_and_the_user_is_told_whic
     failures, found = 0, []
     for call, name, result in at_every_point(quick_folder, f"error={error}", counts, FAILING):
         failures += result["told"] != "saved"
-        found += [f"{name}, {call}: {what}" for what in [*harm(name, clean[name], result), *untruths(clean[name], result)]]
+        found += [
+            f"{name}, {call}: {what}" for what in [*harm(name, clean[name], result), *untruths(clean[name], result)]
+        ]
     print(f"{failures} failures")
     assert found == [], "\n".join(found)

@@ -1,6 +1,7 @@
 """Changes, changes by other programs and kills in any order, beside a model of plain bytes."""
 
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,11 +31,12 @@ class Editing(RuleBasedStateMachine):
     """A file that is changed; `expected` is what it holds."""
 
     program: "subprocess.Popen[str]"
+    place: Path
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "x.jsonl"
+        self.folder = Path(tempfile.mkdtemp(dir=self.place))
+        self.path = self.folder / "x.jsonl"
         self.path.write_bytes(b"")
         self.expected = b""
         self.before: list[bytes] = []  # what undo leads to, the last one first
@@ -42,7 +44,7 @@ class Editing(RuleBasedStateMachine):
         self.number = 0
 
     def teardown(self) -> None:
-        self.folder.cleanup()
+        shutil.rmtree(self.folder)
 
     def make(self, step: Step, death: int) -> None:
         old, new = self.expected, step.apply(self.expected)
@@ -128,8 +130,10 @@ class Editing(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("runs", [50, pytest.param(2000, marks=pytest.mark.slow)])
-def test_any_sequence_of_changes_and_kills_leaves_what_was_saved(servant: "subprocess.Popen[str]", runs: int) -> None:
-    Editing.program = servant
+def test_any_sequence_of_changes_and_kills_leaves_what_was_saved(
+    servant: "subprocess.Popen[str]", quick_folder: Path, runs: int
+) -> None:
+    Editing.program, Editing.place = servant, quick_folder
     run_state_machine_as_test(
         Editing,
         settings=settings(

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.records import read_dataset
 from curation.bulk import move_records, retag
 from curation.journal import redo, restore, undo
+from curation.records import read_dataset
 from curation.store import (
     Note,
     append_record,
