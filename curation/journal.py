@@ -198,8 +198,8 @@ class History:
             new = take_back(content, hunks) if is_back else put_in(content, hunks)
             if new is None:
                 raise UserError(f"{self.path}: entry {one.number} was never made, and its lines were too many to keep")
-            content = self._checked(new, one.before if is_back else one.after, one)
-        return content
+            content = new
+        return self._checked(content, wanted, way[-1][0]) if way else content
 
     def _way(self, start: str, wanted: str, forward: bool) -> list[tuple[Entry, bool]] | None:
         """The entries to take back, or also to do again, in order: the shortest way from one state to another."""
@@ -208,15 +208,22 @@ class History:
             steps.setdefault(entry.after, []).append((entry.before, entry, True))
             if forward:
                 steps.setdefault(entry.before, []).append((entry.after, entry, False))
-        ways: dict[str, list[tuple[Entry, bool]]] = {start: []}
-        waiting = deque(ways)
-        while waiting and wanted not in ways:
+        came: dict[str, tuple[str, Entry, bool] | None] = {start: None}  # from where, and by which entry
+        waiting = deque(came)
+        while waiting and wanted not in came:
             here = waiting.popleft()
             for there, entry, is_back in steps.get(here, []):
-                if there not in ways:
-                    ways[there] = [*ways[here], (entry, is_back)]
+                if there not in came:
+                    came[there] = here, entry, is_back
                     waiting.append(there)
-        return ways.get(wanted)
+        if wanted not in came:
+            return None
+        way: list[tuple[Entry, bool]] = []
+        place = wanted
+        while (step := came[place]) is not None:
+            place, entry, is_back = step
+            way.append((entry, is_back))
+        return way[::-1]
 
 
 def _by_others(entry: Entry, after: str) -> Entry:
@@ -228,15 +235,25 @@ def _digest(content: bytes) -> str:
 
 
 def _take_back_by_lines(content: bytes, hunks: list[Hunk]) -> bytes | None:
-    """The old lines in place of the new ones wherever these stand now; None where one is not found exactly once."""
+    """The old lines in place of the new ones wherever these stand now; None where some are not found exactly once."""
     lines = split_lines(content)
-    for hunk in reversed(hunks):
+    places: dict[bytes, list[int]] = {}
+    for place, line in enumerate(lines):
+        places.setdefault(line, []).append(place)
+    found: dict[int, tuple[int, bytes]] = {}  # where the new lines begin -> where they end, and the old ones
+    for hunk in hunks:
         new = split_lines(hunk.new or b"")
-        if not new:  # lines that were removed; where they belong now is not known
+        starts = [place for place in places.get(new[0], []) if lines[place : place + len(new)] == new] if new else []
+        if len(starts) != 1:  # also where lines were removed: where they belong now is not known
             return None
-        places = [place for place in range(len(lines)) if lines[place : place + len(new)] == new]
-        if len(places) != 1:
+        found[starts[0]] = starts[0] + len(new), hunk.old
+    pieces: list[bytes] = []
+    position = 0
+    for start, (end, old) in sorted(found.items()):
+        if start < position:
             return None
-        lines[places[0] : places[0] + len(new)] = split_lines(hunk.old)
-    is_whole = all(line.endswith(b"\n") for line in lines[:-1])  # an old last line may have had no newline
-    return b"".join(lines) if is_whole else None
+        pieces += [*lines[position:start], old]
+        position = end
+    pieces = [piece for piece in [*pieces, *lines[position:]] if piece]
+    is_whole = all(piece.endswith(b"\n") for piece in pieces[:-1])  # an old last line may have had no newline
+    return b"".join(pieces) if is_whole else None

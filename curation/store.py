@@ -215,7 +215,7 @@ def commit(path: Path, before: bytes, after: bytes, note: Note) -> Entry | None:
         before=hashlib.sha256(before).hexdigest(),
         after=hashlib.sha256(after).hexdigest(),
         ids=tuple(itertools.islice(_ids(hunks), SHOWN_IDS)),
-        about=note.about,
+        about=note.about.encode("utf-8", "backslashreplace").decode("utf-8"),  # a file name may be no UTF-8
         undoes=note.undoes,
         redoes=note.redoes,
         added=added,

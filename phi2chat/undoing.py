@@ -59,10 +59,10 @@ def log(file: Path, number: int | None, as_json: bool) -> None:
 
 @click.command("undo")
 @FILE
-@click.argument("number", metavar="[N]", type=click.IntRange(1), default=1)
+@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
 @click.option("--to", "entry", type=click.IntRange(0), help="Undo all that came after this entry; 0 undoes all.")
 @click.option("--redo", "is_redo", is_flag=True, help="Bring back what the last undo took back.")
-def undo(file: Path, number: int, entry: int | None, is_redo: bool) -> None:
+def undo(file: Path, number: int | None, entry: int | None, is_redo: bool) -> None:
     """Take the last change of a file back, or the last N; each undo goes one further back.
 
     An undo is a change too: `curate log` shows it, and --redo takes it back.
@@ -71,15 +71,15 @@ def undo(file: Path, number: int, entry: int | None, is_redo: bool) -> None:
     from curation.records import require_file
     from phi2chat.screen import Screen
 
-    if is_redo and (entry is not None or number > 1):
-        raise click.UsageError("--redo takes back one undo at a time.")
+    if sum((number is not None, entry is not None, is_redo)) > 1:
+        raise click.UsageError("Give one of N, --to and --redo.")
     require_file(file)
     screen = Screen()
     if is_redo:
         (undone,) = journal.redo(file).about
         screen.say(f"did again what entry {undone.number} of {file} had undone", "good")
         return
-    change = journal.undo(file, number) if entry is None else journal.undo_to(file, entry)
+    change = journal.undo(file, number or 1) if entry is None else journal.undo_to(file, entry)
     _tell(change, file, screen)
 
 
@@ -146,17 +146,17 @@ def _spell_ids(entry: "Entry") -> str:
 
 def _summary(history: "History", entry: "Entry") -> "Text":
     """What an entry has changed, in a few words."""
-    from rich.text import Text
+    from phi2chat.screen import safe_text
 
     if entry.undoes or entry.redoes or entry.about:
         numbers = ", ".join(map(str, entry.undoes or [entry.redoes]))
-        return Text(entry.about or (f"entry {numbers}" if entry.undoes else f"what entry {numbers} undid"))
+        return safe_text(entry.about or (f"entry {numbers}" if entry.undoes else f"what entry {numbers} undid"))
     if entry.added + entry.changed + entry.removed == 1:
         shown = _one_change(history.journal.hunks(entry))
         if shown is not None:
             return shown
     kinds = {"added": entry.added, "changed": entry.changed, "removed": entry.removed}
-    return Text(", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number))
+    return safe_text(", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number))
 
 
 def _one_change(hunks: "list[Hunk]") -> "Text | None":
@@ -165,6 +165,7 @@ def _one_change(hunks: "list[Hunk]") -> "Text | None":
     from curation.diff import changed_fields
     from curation.lines import BadLine, parse_line
     from phi2chat.change_text import change_text, spell
+    from phi2chat.screen import safe_text
 
     if len(hunks) != 1 or hunks[0].new is None:
         return None
@@ -172,14 +173,12 @@ def _one_change(hunks: "list[Hunk]") -> "Text | None":
         before, after = (parse_line(raw) if raw.strip() else {} for raw in (hunks[0].old, hunks[0].new))
     except BadLine:
         return None
-    fields = (
-        changed_fields(before, after) if before and after else {"instruction": (_question(before), _question(after))}
-    )
+    is_edit = before and after
+    fields = changed_fields(before, after) if is_edit else {"": (_question(before), _question(after))}
     shown = Text()
     for name, (old, new) in fields.items():
-        label = f"{name}: " if name else ""
         change = change_text(one_line(spell(old)), one_line(spell(new)), CONTEXT, SHOWN_CHARS)
-        shown += Text("; " if shown else "") + Text(label) + change
+        shown += Text("; " if shown else "") + safe_text(f"{name}: " if name else "") + change
     return shown
 
 

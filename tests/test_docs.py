@@ -157,7 +157,7 @@ def test_the_curate_walk_through_of_the_readme_prints_what_it_shows(tmp_path: Pa
         return done.stdout.decode()
 
     walk_through = blocks(read(ENGLISH), "console|sh", marked=True)
-    assert len(walk_through) == 5
+    assert len(walk_through) == 6
     for block in walk_through:
         if block.startswith("$ "):
             commands = re.findall(r"^\$ (.*)$", block, re.MULTILINE)
