@@ -28,7 +28,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
     staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
     path = Path()
-    is_replaced = False
+    replaced: list[str] = []
     try:
         for path, content in contents.items():
             target = target_of(path)
@@ -42,14 +42,18 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
                 os.fsync(file.fileno())
         for path in staged:
             os.replace(*staged[path])
-        is_replaced = True
+            replaced.append(str(path))
         for folder in {target.parent for _, target in staged.values()}:
             fsync(folder)
     except OSError as error:
-        raise _unconfirmed(path, error) if is_replaced else write_error(path, error, len(contents[path])) from None
+        if replaced and len(replaced) < len(staged):
+            raise UserError(
+                f"{path}: cannot be written ({error.strerror}), but {' and '.join(replaced)} was; write them all again"
+            ) from None
+        raise _unconfirmed(path, error) if replaced else write_error(path, error, len(contents[path])) from None
     finally:
         for temporary, _ in staged.values():
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 def _require_replaceable(path: Path, target: Path) -> None:
@@ -75,21 +79,26 @@ def replacing(
     try:
         _require_replaceable(path, target)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-        os.close(handle)
         staged = Path(name)
+        os.close(handle)
         staged.chmod(mode_of(target))
         yield staged
         if staged.exists():
             fsync(staged)
             with around(staged):
                 os.replace(staged, target)
-            is_replaced = True
+                is_replaced = True
             fsync(target.parent)
     except OSError as error:
         raise _unconfirmed(path, error) if is_replaced else write_error(path, error, 0) from None
     finally:
         if staged is not None:
-            staged.unlink(missing_ok=True)
+            _remove(staged)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # it has its new name already, or the disk does not even let it go
+        temporary.unlink()
 
 
 @contextlib.contextmanager
@@ -97,15 +106,22 @@ def locked(path: Path) -> Iterator[None]:
     """Let no other of our programs write a file meanwhile. Raises UserError where one keeps doing so."""
     # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
     target = target_of(path)
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS)
     try:
         if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
             raise UserError(f"{path}: its folder cannot be written, or does not exist; choose another")
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS):
-            yield
+        lock.acquire()
     except Timeout:
         raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
     except OSError as error:
-        raise write_error(path, error, 0) from None
+        raise write_error(path, error) from None
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):  # what was written stays written, and the lock goes with the process
+            lock.release()
 
 
 def target_of(path: Path) -> Path:

@@ -88,7 +88,12 @@ def move_records(dataset: Dataset, lines: Sequence[Line], other: Path) -> Moved:
         commit(other, content, content + new, Note("mv", f"from {path}"))
         numbers = {line.number for line in lines}
         kept = b"".join(line.raw for line in dataset.lines if line.number not in numbers)
-        commit(path, before, kept, Note("mv", f"to {other}"))
+        try:
+            commit(path, before, kept, Note("mv", f"to {other}"))
+        except UserError as error:
+            raise UserError(
+                f"{other}: has the records, but they may be in {path} still; move them again ({error})"
+            ) from None
     return Moved(len(numbers), len(numbers) - new.count(b"\n") + new.startswith(b"\n"))
 
 
@@ -96,13 +101,13 @@ def _not_there(other: Path, content: bytes, lines: Sequence[Line]) -> bytes:
     """What must be added to the other file: the lines, each with its end, but for those that it has."""
     there = parse_dataset(other, content)
     has = {line.raw.rstrip(b"\r\n") for line in there.lines}
-    taken = {record.id: line.number for line, record in there.records() if record.id}
+    taken = {record.id: line.number for line, record in there.records() if isinstance(record.id, str)}
     new: list[bytes] = []
     for line in lines:
         record_id = line.record.id if line.record else None
         if line.raw.rstrip(b"\r\n") in has:
             continue
-        if record_id in taken:
+        if isinstance(record_id, str) and record_id in taken:
             raise UserError(
                 f'{other}:{taken[record_id]}: the id "{record_id}" is taken; give one of them another first'
             )

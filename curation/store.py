@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import itertools
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +136,7 @@ def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]], size: in
     """Change the records in the first `size` bytes of a file, which may end within a line that had no newline."""
     hunks: list[Hunk] = []
     offset = 0
-    with replacing(path) as staged, staged.open("wb") as file:
+    with tempfile.TemporaryFile(dir=path.parent) as changed:
         for number, raw, record in _read_lines(path):
             change = changes.get(str(record.id)) if record is not None and offset < size else None
             new = edit_line(raw, {**record.data, **change}) if record is not None and change else raw
@@ -143,8 +145,11 @@ def _change_lines(path: Path, changes: Mapping[str, Mapping[str, Any]], size: in
                 hunks.append(
                     Hunk(offset, number, raw[: len(raw) - newline], new[: len(new) - newline], len(new) - newline)
                 )
-            file.write(new)
+            changed.write(new)
             offset += len(raw)
+        changed.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(changed, file)
     return hunks
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,14 @@ for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
 
 REPOSITORY = Path(__file__).parents[1]
 JA_BASICS = REPOSITORY / "datasets" / "ja-basics.jsonl"
+
+
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """An empty folder in which fsync waits for no disk, where there is such a place."""
+    in_memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else None) as folder:
+        yield Path(folder).resolve()
 
 
 @pytest.fixture(scope="session")
