@@ -24,7 +24,7 @@ from phi2chat.safe_text import json_line
 
 if TYPE_CHECKING:
     from phi2chat.contenders import Progress
-    from phi2chat.results import Evaluation
+    from phi2chat.results import Evaluation, ModelRow
     from phi2chat.screen import Screen
 
 RECIPES = get_args(ChatConfig.__dataclass_fields__["recipe"].type)
@@ -44,9 +44,18 @@ PATH = click.Path(path_type=Path)
 @click.option("--model", "served", multiple=True, metavar="NAME", help="The server's name of a model; may be repeated.")
 @with_options(EndpointConfig, without=("model",))
 @click.option("--resume", type=PATH, metavar="DIR", help="Go on with an evaluation that was cut short.")
+@click.option("--lm-eval", metavar="TASKS", help="Tasks of lm-evaluation-harness to run too; probes may be left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the tables.")
 @click.pass_context
-def command(ctx: click.Context, /, probes: tuple[Path, ...], resume: Path | None, as_json: bool, **flags: Any) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    probes: tuple[Path, ...],
+    resume: Path | None,
+    lm_eval: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Ask models the probes of JSONL files, judge the answers, and say which model is better, if that can be told.
 
     A probe is a question with what its answer has to say; records, and .txt with a question a line, will do.
@@ -62,6 +71,13 @@ def command(ctx: click.Context, /, probes: tuple[Path, ...], resume: Path | None
 
     screen = Screen()
     config = build(EvaluateConfig, flags)
+    if lm_eval and resume is None:
+        from phi2chat.harness import require_harness
+
+        require_harness(_name_models(flags))
+        if not probes:
+            _run_harness(_new_folder(config.output, datetime.now(UTC)), lm_eval, flags, as_json, screen)
+            return
     if resume is None:
         if not probes:
             raise click.UsageError("There are no probes: name a file, such as datasets/probes/ja-basics.jsonl.")
@@ -86,6 +102,8 @@ def command(ctx: click.Context, /, probes: tuple[Path, ...], resume: Path | None
     _show(evaluation, page, as_json, screen)
     if broken_off:
         raise UserError(f"{broken_off} replies broke off; ask for them with: phi2chat evaluate --resume {folder}")
+    if lm_eval:
+        _run_harness(folder, lm_eval, flags, as_json, screen)
     fail_under = config.fail_under if resume is None else evaluation.settings.get("fail_under")
     if fail_under is not None:
         _require_score(evaluation, float(fail_under))
@@ -143,7 +161,6 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
 
     from phi2chat import __version__
     from phi2chat.asking import read_probe_files
-    from phi2chat.contenders import name_models
     from phi2chat.results import Evaluation
 
     chat, endpoint = build(ChatConfig, flags), build(EndpointConfig, flags)
@@ -152,7 +169,7 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     if config.samples > 1 and chat.temperature == 0:
         raise click.UsageError("--samples: give a --temperature above 0 too; greedy replies are all the same.")
     files, read = read_probe_files(probes)
-    rows = name_models(flags["base"], flags["adapters"], flags["with_base"], endpoint.endpoint, flags["served"])
+    rows = _name_models(flags)
     settings = {**to_json(endpoint), **to_json(chat), **to_json(config)}
     now = datetime.now(UTC)
     evaluation = Evaluation(
@@ -172,6 +189,31 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     folder = _new_folder(config.output, now)
     evaluation.save(folder)
     return folder, evaluation
+
+
+def _name_models(flags: Mapping[str, Any]) -> "list[ModelRow]":
+    from phi2chat.contenders import name_models
+
+    endpoint = build(EndpointConfig, flags).endpoint
+    return name_models(flags["base"], flags["adapters"], flags["with_base"], endpoint, flags["served"])
+
+
+def _run_harness(folder: Path, tasks: str, flags: Mapping[str, Any], as_json: bool, screen: "Screen") -> None:
+    from phi2chat.harness import run_harness
+
+    rows, device = _name_models(flags), build(DeviceConfig, flags)
+    batch_size = build(EvaluateConfig, flags).batch_size
+    scores = run_harness(rows, tasks, folder, device, batch_size, screen.status)
+    screen.end_progress()
+    if as_json:
+        print(json_line([dataclasses.asdict(score) for score in scores]))
+        return
+    screen.table(
+        ["task", "metric", "model", "value", "± standard error"],
+        [[one.task, one.metric, one.model, f"{one.value:.4f}", "" if one.error is None else f"{one.error:.4f}"]
+         for one in scores],
+    )  # fmt: skip
+    screen.note(f"what the harness wrote: {folder / 'lm-eval'}")
 
 
 def _new_folder(wanted: Path | None, now: datetime) -> Path:
