@@ -2,11 +2,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo rounds test test-all lint docs clean
 
 ## demo: install into .venv and run the whole loop on the embedded model (CPU, a few minutes)
 demo: $(VENV)/installed
 	$(BIN)/phi2chat demo
+
+## rounds: train the shipped set and its variants, three seeds each, and compare them (hours on a CPU)
+rounds: $(VENV)/installed
+	$(BIN)/phi2chat rounds ablate datasets/ja-reasoning --base smollm2-135m --seeds 3 \
+		--probes datasets/probes/ja-basics.jsonl --output-dir runs/rounds
 
 ## test: install into .venv, lint, check types, run the fast tests
 test: lint

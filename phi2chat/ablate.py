@@ -91,7 +91,10 @@ def _evaluate(
     place = ["--device", config.device, "--precision", config.precision, "--quantize", config.quantize]
     if (folder / EVALUATION_FILE).exists():
         found = read_evaluation(folder)
-        asked = {str(model.adapter) for model in found.models}, {file.path for file in found.probe_files}
+        asked = (
+            {str(model.adapter) for model in found.models if model.adapter is not None},
+            {file.path for file in found.probe_files},
+        )
         if asked != ({str(trial.folder) for trial in trials}, set(map(str, probes))) or found.recipes != (recipe,):
             raise UserError(
                 f"{folder}: is of other variants, probes or another recipe; remove it, or give another --output-dir"
@@ -100,7 +103,7 @@ def _evaluate(
             _run("evaluate", "--resume", str(folder), *place)
         return
     adapters = [argument for trial in trials for argument in ("--adapter", str(trial.folder))]
-    _run("evaluate", *map(str, probes), *adapters, "--recipe", recipe, "--output", str(folder), *place)
+    _run("evaluate", *map(str, probes), *adapters, "--with-base", "--recipe", recipe, "--output", str(folder), *place)
 
 
 def _run(*arguments: str) -> None:
@@ -135,6 +138,6 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
             )
             cells.append("" if share is None else f"{100 * share:.1f} %{said}")
         loss = "" if effect.eval_loss is None else f"{effect.eval_loss:.3f}"
-        rows.append([effect.variant, str(effect.seeds), *cells, loss])
+        rows.append([effect.variant, str(effect.seeds or ""), *cells, loss])
     screen.table(["variant", "seeds", *columns.values(), "eval loss"], rows)
     screen.note("differences are to as-given, probe by probe; the eval loss of answer-only is of other tokens")

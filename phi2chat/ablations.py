@@ -14,7 +14,7 @@ from phi2chat.results import Cell, Evaluation
 from phi2chat.run import RUN_FILE, read_run
 from phi2chat.scores import MEASURES, Measure, Move, weigh
 
-REFERENCE = "as-given"
+BASE, REFERENCE = "base", "as-given"
 # What is asked about a data set of reasoning in several languages, and what is changed to find it out.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     REFERENCE: {},
@@ -71,7 +71,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a variant reached, and how it differs from the reference; `eval_loss` is a mean over the seeds.
+    """What a variant or the base reached, and how it differs from the reference; `eval_loss` is a mean over seeds.
 
     The eval loss of `answer-only` is of other tokens, and compares with no other.
     """
@@ -98,31 +98,29 @@ def plan(folder: Path, config: TrainConfig, variants: Sequence[str], seeds: int)
 
 
 def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect]:
-    """What each variant reached over the probes that all were asked, the seeds of a variant taken together."""
-    labels = {Path(model.adapter).resolve(): model.label for model in evaluation.models if model.adapter is not None}
-    by_variant: dict[str, list[Trial]] = {}
+    """What the base and each variant reached over the probes that all were asked, the seeds of a variant together."""
+    label_of = {Path(model.adapter).resolve(): model.label for model in evaluation.models if model.adapter is not None}
+    labels: dict[str, set[str]] = {BASE: {model.label for model in evaluation.models if model.kind == "base"}}
     for trial in trials:
-        by_variant.setdefault(trial.variant, []).append(trial)
+        labels.setdefault(trial.variant, set()).add(label_of[trial.folder.resolve()])
     outcomes = {
-        variant: {
-            measure: _by_probe(evaluation.cells, {labels[trial.folder.resolve()] for trial in of_it}, measure)
-            for measure in MEASURES
-        }
-        for variant, of_it in by_variant.items()
+        variant: {measure: _by_probe(evaluation.cells, of_it, measure) for measure in MEASURES}
+        for variant, of_it in labels.items()
     }
     return [
         Effect(
             variant,
-            len(of_it),
+            0 if variant == BASE else len(of_it),
             {measure: fmean(values.values()) for measure, values in outcomes[variant].items() if values},
             {} if variant == REFERENCE else {
                 measure: move
                 for measure in MEASURES
                 if (move := _move(outcomes[REFERENCE][measure], outcomes[variant][measure])) is not None
             },
-            _eval_loss(evaluation, {labels[trial.folder.resolve()] for trial in of_it}),
+            _eval_loss(evaluation, of_it),
         )
-        for variant, of_it in by_variant.items()
+        for variant, of_it in labels.items()
+        if of_it
     ]  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_an_ablation_trains_asks_and_compares_and_does_nothing_twice(
     done = run(*command)
     assert done.returncode == 0, done.stderr
     effects = json.loads(done.stdout)
-    assert [effect["variant"] for effect in effects] == [REFERENCE, "answer-only", "no-chinese"]
+    assert [effect["variant"] for effect in effects] == ["base", REFERENCE, "answer-only", "no-chinese"]
     again = run(*command)
     assert (again.returncode, json.loads(again.stdout)) == (0, effects)
     assert again.stderr.count("has been trained") == 3
