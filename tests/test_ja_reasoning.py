@@ -1,5 +1,6 @@
 """The set ja-reasoning: what its card promises, counted; its sums and dates, computed again; its recipe, run."""
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -8,6 +9,7 @@ import sys
 from collections import Counter, defaultdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,38 @@ def test_answers_are_as_long_as_people_want_them(records: list[Record]) -> None:
     lengths = [len(record.answer) for record in records]
     assert min(lengths) == 1
     assert max(lengths) >= 80
+
+
+# -- the review ------------------------------------------------------------------------------------------------------
+
+
+def reviews() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (FOLDER / "review.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_review_is_of_the_records_as_they_are(dataset: Dataset) -> None:
+    digests = {record.id: hashlib.sha256(line.raw.strip()).hexdigest()[:16] for line, record in dataset.records()}
+    read = {review["id"]: review.get("after", review)["content"] for review in reviews()}
+    assert len(read) == 100
+    assert {name: digests.get(name) for name in read} == read
+
+
+def test_a_verdict_says_what_is_wrong_and_nothing_is_wrong_any_more() -> None:
+    for review in reviews():
+        for reading in (review, review.get("after", review)):
+            is_right = reading["truth"] and reading["grammar"] and reading["reasoning"]
+            assert reading["verdict"] == ("right" if is_right else "wrong"), review["id"]
+            assert is_right or reading["note"], review["id"]
+        assert review.get("after", review)["verdict"] == "right", review["id"]
+
+
+def test_the_card_counts_the_verdicts() -> None:
+    read = reviews()
+    right = sum(review["verdict"] == "right" for review in read)
+    noted = sum(review["verdict"] == "right" and "note" in review for review in read)
+    again = sum("after" in review for review in read)
+    assert f"{right} of {len(read)} were right at the first reading, {noted} of them with a note" in CARD
+    assert f"{again} changed and were read again; {len(read)} are right now" in CARD
 
 
 # -- computed again --------------------------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def _weekday_in_three(rng: Random) -> Iterator[Row]:
         yield {
             "key": f"{day + 1}{'b' if by < 0 else 'a'}{far}", "family": str(day + 1), "start": _WEEKDAYS[day], "end": _WEEKDAYS[end], "when": japanese,
             "start_en": _ENGLISH[day], "end_en": _ENGLISH[end], "when_en": english, "start_zh": _CHINESE[day],
-            "end_zh": _CHINESE[end], "when_zh": chinese, "be": "was" if by < 0 else "will be", "far_zh": f"往{'前' if by < 0 else '后'}数{'一两'[far - 1]}天",
+            "end_zh": _CHINESE[end], "when_zh": chinese, "be": "was" if by < 0 else "will be",
+            "was_it": "was it" if by < 0 else "will it be", "far_zh": f"往{'前' if by < 0 else '后'}数{'一两'[far - 1]}天",
             "ends": "でしたか" if by < 0 else "ですか", "way": "前" if by < 0 else "後", "far": str(far),
             "walk": f"{_WEEKDAYS[day]}曜日の{'前' if by < 0 else '次'}は{_WEEKDAYS[between]}曜日"
             + ("です" if one else f"、その{'前' if by < 0 else '次'}は{_WEEKDAYS[end]}曜日です"),
@@ -64,7 +65,7 @@ def _weekday_in_three(rng: Random) -> Iterator[Row]:
             + ("" if one else f", and the day {'before' if by < 0 else 'after'} that is {_ENGLISH[end]}"),
             "walk_zh": f"星期{_CHINESE[day]}的{'前' if by < 0 else '后'}一天是星期{_CHINESE[between]}"
             + ("" if one else f"，再{'前' if by < 0 else '后'}一天是星期{_CHINESE[end]}"),
-            "span": f"{far} day{'' if one else 's'} {'before' if by < 0 else 'after'}",
+            "span": f"{'one day' if one else 'two days'} {'back' if by < 0 else 'ahead'}",
         }  # fmt: skip
 
 
@@ -152,6 +153,8 @@ def _era_days(rng: Random) -> Iterator[Row]:
                     "then": f"{day.year}年の{era}は{name}です" if new and day.year == first.year
                     else f"{day.year}-{before}={day.year - before}なので{name}です" if new
                     else f"まだ{old}で、{day.year}-{old_before}={day.year - old_before}なので{name}です",
+                    "last": name if day.year == first.year else f"{day.year}-{before}={day.year - before}で{name}",
+                    "already": f"はい、もう{name}でした" if new else f"いいえ、まだ{name}でした",
                     "both": f"{first.year}年は、変わる前が{old_name}、変わったあとが{era}元年です",
                 }
             )  # fmt: skip

@@ -58,6 +58,8 @@ def _units_mixed(rng: Random) -> Iterator[Row]:
                 "key": f"{_UNITS.index((big, small, factor)) + 1:02d}-{n}-{rest}", "big": big, "small": small,
                 "factor": str(factor), "n": str(n), "rest": str(rest), "whole": str(n * factor),
                 "value": str(n * factor + rest),
+                "big_in_small": f"1{big}は{factor}{small}"
+                + (f"なので、{n}{big}は{factor}×{n}={n * factor}{small}" if n > 1 else ""),
             }  # fmt: skip
 
 

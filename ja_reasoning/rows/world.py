@@ -65,7 +65,7 @@ def _capitals(_: Random) -> Iterator[Row]:
             **_country(code), "capital": ja, "capital_en": en, "capital_zh": zh,
             **_region(region),
             "not": f"{other['ja']}もよく知られていますが、首都ではありません。" if other else "",
-            "not_en": f"{other['en']} is well known too, but it is not the capital. " if other else "",
+            "not_en": f"{other['en']} is well known, but it is not the capital. " if other else "",
             "not_zh": f"{other['zh']}虽然也很有名，但不是首都。" if other else "",
         }  # fmt: skip
 
