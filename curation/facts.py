@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from curation.engines import ONE_PROCESS, Engine
-from curation.near import comparison_key
+from curation.likeness import comparison_key
 from curation.records import Dataset, Entry, Record
 
 KINDS = ("id", "question", "wording", "answer", "family", "category", "language")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.near import NEAR, NearPair, find_near, likeness
+from curation.likeness import NEAR, likeness
+from curation.near import NearPair, find_near
 
 
 @pytest.mark.parametrize(
