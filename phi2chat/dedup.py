@@ -12,7 +12,7 @@ PATH = click.Path(path_type=Path)
 
 @click.command("dedup")
 @click.argument("file", type=PATH)
-@click.option("--output", type=PATH, metavar="FILE", help="Write the records that stay to this file.")
+@click.option("--output", type=PATH, metavar="FILE", help="Write the records that stay to this new file.")
 @click.option("--yes", is_flag=True, help="Remove them from FILE itself; they are printed.")
 @click.option(
     "--threshold",
@@ -42,8 +42,8 @@ def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: st
     from phi2chat.entry import pasteable
     from phi2chat.screen import Screen
 
-    if output is not None and output.exists() and file.exists() and output.samefile(file):
-        raise UserError(f"{output}: is the file itself; give another --output, or --yes to remove them from it")
+    if output is not None and (output.exists() or output.is_symlink()):
+        raise UserError(f"{output}: already exists; give another name, or --yes to remove them from {file} itself")
     screen = Screen()
     found = find_doublets(file, threshold, "longest" if keep == "longest" else "first", choose_engine(engine, jobs))
     if yes:
