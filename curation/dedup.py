@@ -18,7 +18,7 @@ from curation.near import find_near
 from curation.records import Record
 from curation.scan import scan_file
 from curation.split import family_of
-from curation.store import Note, change_file
+from curation.store import Note, change_file, changed_meanwhile
 
 Keep = Literal["first", "longest"]
 
@@ -132,13 +132,9 @@ def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> 
         if digest is None:
             yield line
         elif hashlib.sha256(line).digest() != digest:
-            raise _changed(path)
+            raise changed_meanwhile(path)
     if digests:
-        raise _changed(path)
-
-
-def _changed(path: Path) -> UserError:
-    return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
+        raise changed_meanwhile(path)
 
 
 def _kin(one: Record, other: Record) -> bool:
