@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import Finding, read_bytes
-from curation.store import write_atomically
 
 _VERSION = 1
 

@@ -12,12 +12,13 @@ from curation.atomic import replacing
 from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
+from curation.likeness import answers_differ, likeness
 from curation.lines import split_lines
-from curation.near import answers_differ, find_near, likeness
+from curation.near import find_near
 from curation.records import Record
 from curation.scan import scan_file
 from curation.split import family_of
-from curation.store import Note, change_file
+from curation.store import Note, change_file, changed_meanwhile
 
 Keep = Literal["first", "longest"]
 
@@ -45,7 +46,7 @@ class Doublets:
 
 
 def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: Engine | None = None) -> Doublets:
-    """The records that can go, each at least `threshold` like one that stays (see `near.likeness`).
+    """The records that can go, each at least `threshold` like one that stays (see `likeness`).
 
     They are of one language and of different families: a family has rephrasings by design. Where the two answers
     exclude each other, both stay. Raises UserError where the file cannot be read.
@@ -131,13 +132,9 @@ def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> 
         if digest is None:
             yield line
         elif hashlib.sha256(line).digest() != digest:
-            raise _changed(path)
+            raise changed_meanwhile(path)
     if digests:
-        raise _changed(path)
-
-
-def _changed(path: Path) -> UserError:
-    return UserError(f"{path}: was changed by another program meanwhile; nothing was written, try again")
+        raise changed_meanwhile(path)
 
 
 def _kin(one: Record, other: Record) -> bool:

@@ -2,15 +2,15 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from curation.engines import ONE_PROCESS, Engine
-from curation.near import comparison_key
-from curation.records import Dataset, Entry, Record
+from curation.likeness import comparison_key
+from curation.records import DEFAULT_LANGUAGE, Dataset, Entry, Record
 
 KINDS = ("id", "question", "wording", "answer", "family", "category", "language")
 
@@ -146,12 +146,18 @@ def wording(record: Record) -> str:
     return f"{question}\n{comparison_key(record.input)}" if question else ""
 
 
+def question_key(data: Mapping[str, Any]) -> str:
+    """By which two questions are one, also of what is no record: by the wording, whatever it is, and the language."""
+    texts = (comparison_key(str(data.get(field, ""))) for field in ("instruction", "input"))
+    return "\n".join([str(data.get("language", DEFAULT_LANGUAGE)), *texts])
+
+
 def _texts(record: Record) -> dict[str, str]:
     data = {name: value for name, value in record.data.items() if isinstance(value, str)}
     asked = wording(record) if data.get("instruction", "").strip() else ""
     return {
         "id": data.get("id", ""),
-        "question": asked and f"{record.language}\n{asked}",
+        "question": asked and f"{record.language}\n{asked}",  # as question_key has it
         "wording": asked,
         "answer": comparison_key(data.get("answer", "")),
         "family": data.get("family", ""),

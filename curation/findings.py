@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO
 
+from curation.errors import UserError
 from curation.records import Finding
 
 HELD = 20_000  # findings of one run that are kept in memory: 10 MB
@@ -51,7 +52,7 @@ class Run:
         self._written = 0
 
     def append(self, finding: Finding) -> None:
-        """Take one more in."""
+        """Take one more in. Raises UserError where the disk has no room for it."""
         self._held.append(finding)
         if len(self._held) >= HELD:
             self._write()
@@ -67,6 +68,15 @@ class Run:
         yield from self._held
 
     def _write(self) -> None:
+        try:
+            self._spill()
+        except OSError as error:
+            raise UserError(
+                f"the findings find no room in the folder of temporary files ({error.strerror}); set TMPDIR to another,"
+                " or choose fewer rules with --select"
+            ) from None
+
+    def _spill(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the run
             weakref.finalize(self, self._file.close)

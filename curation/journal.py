@@ -45,13 +45,20 @@ def entries(path: Path) -> list[Entry]:
     return History(path).entries
 
 
-def undo(path: Path, count: int = 1) -> Change:
+def undo(path: Path, count: int = 1, last: int | None = None) -> Change:
     """Take the last `count` changes back, those left out that were taken back before; the bytes are as they were.
 
-    A change that another program made is never taken back. Raises UserError where there are not so many changes, or
-    where another program has since changed what would be taken back; nothing is changed then.
+    With `last`, only where the last change is the entry of that number. A change that another program made is never
+    taken back. Raises UserError where there are not so many changes, or where another program has since changed what
+    would be taken back; nothing is changed then.
     """
-    return _undo(path, lambda history: history.done[-count:] if 0 < count <= len(history.done) else [])
+
+    def choose(history: "History") -> list[Entry]:
+        if last is not None and last not in (entry.number for entry in history.done[-1:]):
+            raise UserError(f"{path}: was changed by another command since; `phi2chat curate log` shows what it did")
+        return history.done[-count:] if 0 < count <= len(history.done) else []
+
+    return _undo(path, choose)
 
 
 def undo_to(path: Path, number: int) -> Change:

@@ -1,12 +1,12 @@
 """What two sides of a split share, whoever made them: ids, families, questions; and where they contradict."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curation.facts import question_key
+from curation.likeness import answers_differ
 from curation.near import find_near
-from curation.statistics import question_key
 
 # place, record
 Entry = tuple[str, Mapping[str, Any]]
@@ -41,7 +41,8 @@ def find_leaks(train: Sequence[Entry], evals: Sequence[Entry]) -> list[Leak]:
 
 def _same_question(place: str, data: Mapping[str, Any], found: list[Entry]) -> Iterator[Leak]:
     yield Leak("same-question", found[0][0], place, "asks the same")
-    other = next(((at, record) for at, record in found if _answer(record) != _answer(data)), None)
+    answer = str(data.get("answer", ""))
+    other = next(((at, record) for at, record in found if answers_differ(str(record.get("answer", "")), answer)), None)
     if other is not None:
         yield Leak("contradiction", other[0], place, "asks the same and answers otherwise")
 
@@ -64,8 +65,3 @@ def _index_questions(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     for entry in entries:
         index.setdefault(question_key(entry[1]), []).append(entry)
     return index
-
-
-def _answer(data: Mapping[str, Any]) -> str:
-    normal = unicodedata.normalize("NFKC", str(data.get("answer", "")))
-    return "".join(char for char in normal.casefold() if char.isalnum())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from curation.near import comparison_key, grams_of
+from curation.likeness import comparison_key, grams_of
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ def find_nearest(text: str, texts: Iterable[str], count: int) -> list[Nearest]:
     """The `count` texts that share most with a text, most alike first, equals in their order; those that share nothing
     are left out.
 
-    It is the Jaccard index of their character 2- and 3-grams, as in `near`, but of whatever they are about: a question
-    about another country is near here, and no duplicate there.
+    It is the Jaccard index of their character 2- and 3-grams, as in `likeness`, but of whatever they are about: a
+    question about another country is near here, and no duplicate there.
     """
     wanted = grams_of(comparison_key(text))
     best: list[Nearest] = []

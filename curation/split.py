@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import write_all
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
-from curation.store import write_all
 from curation.strata import Side, balance, hold_out, strata_of
 
 SIDES: tuple[Side, Side] = ("train", "eval")
@@ -203,7 +203,9 @@ def _known_sides(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Side]:
 def _refuse_to_lose_added(dataset: Dataset, folder: Path) -> None:
     if (folder / MANIFEST).exists() and (added := read_manifest(folder / MANIFEST).get("added")):
         here = {line.raw.rstrip(b"\n") for line in dataset.lines}
-        if any(line.raw.rstrip(b"\n") not in here for side in read_split(folder) for line in side.lines):
+        # As they are, whatever the manifest says: to split again is how sides that do not fit it are mended.
+        sides = [read_dataset(path) for side in SIDES if (path := folder / f"{side}.jsonl").exists()]
+        if any(line.raw.rstrip(b"\n") not in here for side in sides for line in side.lines):
             raise UserError(
                 f"{folder}: has records from {added[-1]['input']} that {dataset.path} has not;"
                 " add more with --add-to, or give another --output-dir"

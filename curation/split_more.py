@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import locked
 from curation.errors import UserError
 from curation.records import Dataset, Line
 from curation.split import (
@@ -38,6 +39,11 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
     """
     if not (folder / MANIFEST).exists():
         raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
+    with locked(folder / MANIFEST):
+        return _add(dataset, folder)
+
+
+def _add(dataset: Dataset, folder: Path) -> Added:
     manifest, old = read_manifest(folder / MANIFEST), read_split(folder)
     there = {
         content_digest(record.data): (side, line.number, record.id)

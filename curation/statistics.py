@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from curation.facts import question_key
 from curation.records import DEFAULT_LANGUAGE
 from curation.script import check
 from curation.store import content_digest
@@ -83,12 +84,6 @@ class Counting:
         is_there = digest in seen
         seen.add(digest)
         return is_there
-
-
-def question_key(data: Mapping[str, Any]) -> str:
-    """By which two questions are the same: width and the blanks around them do not count, the language does."""
-    texts = (str(data.get("instruction", "")), str(data.get("input", "")), str(data.get("language", DEFAULT_LANGUAGE)))
-    return "\n".join(unicodedata.normalize("NFKC", text.strip()) for text in texts)
 
 
 def describe_lengths(lengths: "array[int]") -> dict[str, float]:

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from curation.atomic import fsync as fsync
-from curation.atomic import locked, target_of
-from curation.atomic import replacing as replacing
-from curation.atomic import umask as umask
-from curation.atomic import write_all as write_all
-from curation.atomic import write_atomically as write_atomically
+from curation.atomic import locked, replacing, target_of
 from curation.errors import UserError
 from curation.hunks import KEPT_BYTES, Hunk, find_hunks
 from curation.journal_file import Entry, recorded

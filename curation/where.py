@@ -1,4 +1,4 @@
-"""`--where`: which records are meant, said by a condition on one field, such as `language=ja` or `len(answer)>200`.
+"""`--where`, and `--grep`: which records are meant, by conditions such as `language=ja` or `len(answer)>200`.
 
     FIELD=VALUE   is VALUE; for tags, has it          FIELD~PATTERN    a regular expression is found in it
     FIELD!=VALUE  is not, or has not                  FIELD!~PATTERN   is not found
@@ -32,7 +32,7 @@ _LINE = "line"
 
 @dataclass(frozen=True)
 class Condition:
-    """What a record must be; `holds` tells whether it is."""
+    """What a record must be; `holds` tells whether it is. `field` is empty where it is about all of them."""
 
     text: str
     field: str
@@ -62,6 +62,21 @@ def parse_condition(text: str) -> Condition:
     return Condition(text, field, holds)
 
 
+def parse_grep(text: str) -> Condition:
+    """The condition that a regular expression is found in some value of a record, in any case: `--grep`."""
+    try:
+        pattern = re.compile(text, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"--grep {text}: is not a regular expression ({error}); put a \\ before its special characters"
+        ) from None
+
+    def holds(_: Line, record: Record) -> bool:
+        return any(pattern.search(own) for value in record.data.values() for own in _texts(value))
+
+    return Condition(text, "", holds)
+
+
 def choose_records(dataset: Dataset, conditions: Sequence[Condition]) -> list[tuple[Line, Record]]:
     """The records for which all conditions hold.
 
@@ -70,7 +85,7 @@ def choose_records(dataset: Dataset, conditions: Sequence[Condition]) -> list[tu
     records = list(dataset.records())
     for condition in conditions:
         name = condition.field.split(".")[0]
-        if name not in (*KNOWN_FIELDS, _LINE) and not any(name in record.data for _, record in records):
+        if name not in ("", *KNOWN_FIELDS, _LINE) and not any(name in record.data for _, record in records):
             raise _fault(condition.text, condition.text.index(name), _unknown(name, records))
     return [
         (line, record) for line, record in records if all(condition.holds(line, record) for condition in conditions)

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
-from curation.store import write_atomically
 from phi2chat.config import TrainConfig, to_json
 from phi2chat.results import Cell, Evaluation
 from phi2chat.run import RUN_FILE, read_run

@@ -1,7 +1,6 @@
 """`phi2chat curate browse`: records reviewed one after the other on the whole terminal."""
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.chosen import where_option
+from phi2chat.chosen import GREP, parse_conditions, where_option
 
 if TYPE_CHECKING:
     from phi2chat.review import Review
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("browse")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--grep", metavar="PATTERN", help="Only records in which this regular expression is found, in any case.")
+@GREP
 @where_option
 @click.option("--findings", is_flag=True, help="Only records that a rule finds something in.")
 @click.option("--who", metavar="NAME", help="Sign what you accept: who and when stand in its provenance.")
@@ -64,29 +63,20 @@ def _leave(drafts: Sequence[Path]) -> None:
 def _filter(file: Path, grep: str | None, conditions: Sequence[str]) -> "Callable[[Item], bool] | None":
     """What lets a line through; None where all are let through."""
     from curation.records import Line, Record, read_dataset
-    from curation.where import choose_records, parse_condition
-    from phi2chat.review_item import texts_of
+    from curation.where import choose_records
 
     if grep is None and not conditions:
         return None
-    try:
-        pattern = re.compile(grep or "", re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(
-            f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
-        ) from None
-    parsed = [parse_condition(text) for text in conditions]
-    if parsed:
+    parsed = parse_conditions(grep, conditions)
+    if conditions:
         choose_records(read_dataset(file), parsed)  # refuses a field that no record has
 
     def wants(item: "Item") -> bool:
-        if conditions:
-            if item.data is None:
-                return False
-            record = Record(item.data)
-            if not all(condition.holds(Line(item.number, item.raw, record), record) for condition in parsed):
-                return False
-        return pattern.search(texts_of(item.raw)) is not None
+        if item.data is None and conditions:
+            return False
+        # A broken line has no fields to choose it by, but what stands in it can be searched.
+        record = Record({"": item.raw.decode("utf-8", "replace")} if item.data is None else item.data)
+        return all(condition.holds(Line(item.number, item.raw, record), record) for condition in parsed)
 
     return wants
 

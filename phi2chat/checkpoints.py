@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.atomic import fsync, write_all, write_atomically
 from curation.errors import UserError
-from curation.store import fsync, write_all, write_atomically
 from phi2chat.files import sha256_of
 from phi2chat.model_card import CARD
 from phi2chat.processes import is_main

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.records import Dataset, Line, Record
+    from curation.where import Condition
 
 RECORD_IDS = click.argument("record_ids", metavar="[ID]...", nargs=-1)
+GREP = click.option(
+    "--grep", metavar="PATTERN", help="Only records in which this regular expression is found, in any case."
+)
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -31,16 +35,23 @@ def where_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def parse_conditions(grep: str | None, conditions: Sequence[str]) -> "list[Condition]":
+    """What --grep and --where say, as far as they are given. Raises UserError where one makes no sense."""
+    from curation.where import parse_condition, parse_grep
+
+    return [*([] if grep is None else [parse_grep(grep)]), *map(parse_condition, conditions)]
+
+
 def choose(
     file: "Path", record_ids: Sequence[str], conditions: Sequence[str]
 ) -> "tuple[Dataset, list[tuple[Line, Record]]]":
     """A file, and its records with these ids, each once, or for which all conditions hold; UserError for none."""
     from curation.records import read_dataset
-    from curation.where import choose_records, parse_condition
+    from curation.where import choose_records
 
     if bool(record_ids) == bool(conditions):
         raise click.UsageError("Give either ids or --where.")
-    parsed = [parse_condition(text) for text in conditions]
+    parsed = parse_conditions(None, conditions)
     dataset = read_dataset(file)
     if record_ids:
         found = {line.number: (line, record) for line, record in map(dataset.find, record_ids)}

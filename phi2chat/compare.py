@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import read_bytes
-from curation.store import write_atomically
 from phi2chat import config as configs
 from phi2chat.chat import Conversation, Model, Turn
 from phi2chat.config import ChatConfig

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import UserError
+from curation.likeness import NEAR, likeness
 from curation.lines import is_utf8
-from curation.near import NEAR, likeness
 from curation.records import Dataset, Finding, Line, Record, parse_dataset, read_dataset
 from curation.rules import OPINIONS, check_record
 from curation.split import family_of

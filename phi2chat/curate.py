@@ -110,6 +110,7 @@ def edit(
 
 
 def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: "Screen") -> None:
+    from curation.diff import changed_fields
     from curation.records import read_dataset
     from curation.store import replace_record
     from phi2chat.editor import has_editor
@@ -126,7 +127,8 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
         screen.note(HELP)
         data = fill_form(record.data, [field for field in FIELDS if field in record.data or field in FIELDS[:4]])
         refuse_faults(file, data, any_script, screen)
-    if data == record.data:
+    changed = changed_fields(record.data, data)  # to Python, true is 1
+    if not changed:
         screen.say("nothing was changed", "note")
         return
     try:
@@ -136,7 +138,6 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
             "not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning", wrap=False
         )
         raise
-    changed = [field for field in {**record.data, **data} if record.data.get(field) != data.get(field)]
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
 
 

@@ -112,8 +112,8 @@ def _choose_shape(
 @contextlib.contextmanager
 def _rejecting(path: Path | None, screen: "Screen") -> "Iterator[Tell]":
     """What hears of rejected rows: the screen of the first, and the file of all, which comes whole or not at all."""
+    from curation.atomic import replacing
     from curation.exchange.importing import rejected_row
-    from curation.store import replacing
 
     shown = 0
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from curation.atomic import fsync, umask
 from curation.errors import UserError
-from curation.store import fsync, umask
 from phi2chat.checkpoints import complete_checkpoints
 from phi2chat.config import DeviceConfig
 from phi2chat.interrupts import ending_as_interrupt

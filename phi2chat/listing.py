@@ -1,14 +1,12 @@
 """`curate list` and `curate show`."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from curation.errors import UserError
-from phi2chat.chosen import RECORD_IDS, choose, name_of, where_option
+from phi2chat.chosen import GREP, RECORD_IDS, choose, name_of, parse_conditions, where_option
 
 if TYPE_CHECKING:
     from curation.records import Record
@@ -19,22 +17,16 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 
 @click.command("list")
 @FILE
-@click.option("--grep", metavar="PATTERN", help="Only records in which this regular expression is found, in any case.")
+@GREP
 @where_option
 def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
     """List the records, their ids first: a table on a terminal, tab-separated lines elsewhere."""
     from curation.records import read_dataset
-    from curation.where import choose_records, parse_condition
+    from curation.where import choose_records
     from phi2chat.safe_text import safe
     from phi2chat.screen import Screen
 
-    try:
-        pattern = re.compile(grep or "", re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(
-            f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
-        ) from None
-    parsed = [parse_condition(text) for text in conditions]
+    parsed = parse_conditions(grep, conditions)
     screen = Screen()
     dataset = read_dataset(file)
     rows = [
@@ -44,7 +36,6 @@ def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
             *(one_line(str(record.data.get(field, ""))) for field in ("language", "instruction", "answer")),
         ]
         for line, record in choose_records(dataset, parsed)
-        if any(pattern.search(str(value)) for value in record.data.values())
     ]
     if screen.out.is_terminal:
         screen.table(["id", "line", "lang", "instruction", "answer"], rows)

@@ -22,7 +22,7 @@ ENGINE = click.option(
 
 
 def choose_engine(name: str, jobs: int) -> "Engine":
-    """The engine of these options. Raises UserError where Ray is not installed or cannot be reached."""
+    """The engine of these options. Raises UserError where Ray is not installed."""
     if name == "processes":
         from curation.engines import Processes
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import Record, read_bytes
-from curation.store import write_atomically
 
 PROMPT_FILE = "prompt.json"
 

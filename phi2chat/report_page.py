@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from curation.atomic import write_atomically
 from curation.judging import describe_expectation
 from curation.records import Record
-from curation.store import write_atomically
 from phi2chat.asking import NO_CATEGORY, NOT_ASKED
 from phi2chat.page import element, marked, source_of, to_html, visible
 from phi2chat.recipes import StopReason

@@ -17,11 +17,11 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from curation.atomic import write_atomically
 from curation.errors import UserError, first_line
 from curation.records import read_bytes
 from curation.script import Span
 from curation.script.confusion import Outcome
-from curation.store import write_atomically
 
 RESULTS_FILE = "results.jsonl"
 EVALUATION_FILE = "evaluation.json"

@@ -11,7 +11,7 @@ from curation.errors import UserError
 from curation.excerpts import excerpt
 from curation.recheck import check_line
 from curation.records import edit_line
-from phi2chat.review_item import LARGE_BYTES, Item, comparable, texts_of
+from phi2chat.review_item import LARGE_BYTES, Item, comparable, renewed, texts_of
 
 Style = Literal["", "good", "error", "question"]
 
@@ -270,24 +270,9 @@ class Review:
             self._list(self.current.number if self.current else 1)
 
     def _take_lines(self, lines: Sequence[bytes], back: Item | None = None) -> None:
-        """Other lines in the place of those that were read; a line that is as before keeps what is known of it.
-
-        `back` is a line that may stand there again.
-        """
-        before, current = self.items, self.current
-        head = 0
-        while head < min(len(before), len(lines)) and before[head].raw == lines[head]:
-            head += 1
-        tail = 0
-        while tail < min(len(before), len(lines)) - head and before[-1 - tail].raw == lines[-1 - tail]:
-            tail += 1
-        known: dict[bytes, list[Item]] = {}
-        for item in [*before[head : len(before) - tail], *([back] if back else [])]:
-            known.setdefault(item.raw, []).append(item)
-        middle = [known[raw].pop(0) if known.get(raw) else Item(raw, 0) for raw in lines[head : len(lines) - tail]]
-        self.items = before[:head] + middle + before[len(before) - tail :]
-        for number, item in enumerate(self.items, start=1):
-            item.number = number
+        """Other lines in the place of those that were read."""
+        current = self.current
+        self.items, head = renewed(self.items, lines, back)
         self.version += 1
         self._list(current.number if current and self._is_there(current) else head + 1)
 

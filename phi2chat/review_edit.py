@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from curation.diff import changed_fields
 from curation.errors import UserError
 from curation.lines import BadLine, is_utf8, parse_line
 from curation.recheck import check_line
@@ -71,7 +72,7 @@ def _write_fields(item: Item, data: Mapping[str, Any], write: Write | None, fill
         edited = from_text(data, item.draft)
     if not is_utf8(edited):
         raise UserError("holds a byte that is not UTF-8; save it as UTF-8")
-    return None if edited == data else edit_line(item.raw, _unsigned(edited))
+    return edit_line(item.raw, _unsigned(edited)) if changed_fields(data, edited) else None
 
 
 def _remarks(item: Item) -> str:
@@ -95,7 +96,7 @@ def _write_json(item: Item, data: Mapping[str, Any] | None, write: Write) -> byt
         raise UserError(f"column {bad.column}: {bad.message} [{bad.rule}]") from None
     if data is None:
         return written + (ending or b"\n")
-    return None if edited == data else edit_line(item.raw, _unsigned(edited))
+    return edit_line(item.raw, _unsigned(edited)) if changed_fields(data, edited) else None
 
 
 def _unsigned(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,8 +112,7 @@ def _settle(review: Review, item: Item, new: bytes) -> None:
     data = parse_line(new)
     before = read_line(item.raw)
     old = {} if isinstance(before, BadLine) else before
-    changed = [name for name in {**old, **data} if old.get(name) != data.get(name)]
-    saved = f"saved: changed {', '.join(changed)} of {item.name}"
+    saved = f"saved: changed {', '.join(changed_fields(old, data))} of {item.name}"
     known = {(f.rule, f.field, f.message) for f in check_line(review.file.path, item.raw, 1)}
     errors = [f for f in check_line(review.file.path, new, 1) if f.severity == "error"]
     for finding in errors:

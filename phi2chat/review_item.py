@@ -1,6 +1,7 @@
 """A line under review: its bytes, its record, and what is known of it."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -57,6 +58,27 @@ class Item:
         """What a message calls it."""
         record_id = (self.data or {}).get("id")
         return record_id if isinstance(record_id, str) else f"line {self.number}"
+
+
+def renewed(before: Sequence[Item], lines: Sequence[bytes], back: Item | None = None) -> tuple[list[Item], int]:
+    """Items for other lines than there were, and how many at the beginning are the same.
+
+    A line that is as before keeps what is known of it, also where it moved; `back` is one that may stand there again.
+    """
+    shorter = min(len(before), len(lines))
+    head = tail = 0
+    while head < shorter and before[head].raw == lines[head]:
+        head += 1
+    while tail < shorter - head and before[-1 - tail].raw == lines[-1 - tail]:
+        tail += 1
+    known: dict[bytes, list[Item]] = {}
+    for item in [*before[head : len(before) - tail], *([back] if back else [])]:
+        known.setdefault(item.raw, []).append(item)
+    middle = [known[raw].pop(0) if known.get(raw) else Item(raw, 0) for raw in lines[head : len(lines) - tail]]
+    items = [*before[:head], *middle, *before[len(before) - tail :]]
+    for number, item in enumerate(items, start=1):
+        item.number = number
+    return items, head
 
 
 @lru_cache(maxsize=1000)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from curation.atomic import locked
 from curation.errors import UserError
-from curation.journal import entries, undo
+from curation.journal import undo
 from curation.lines import split_lines
 from curation.records import read_bytes
 from curation.store import Note, commit
@@ -51,12 +51,9 @@ class ReviewedFile:
 
         Raises UserError where there is none, or where another command has changed the file since.
         """
-        done = [entry.number for entry in entries(self.path) if entry.state == "done" and not entry.undoes]
-        if not self._changes or not done or done[-1] != self._changes[-1]:
-            raise UserError(
-                f"{self.path}: was changed by another command since; `phi2chat curate log` shows what it did"
-            )
-        change = undo(self.path)
+        if not self._changes:
+            raise UserError(f"{self.path}: nothing more was done here; `phi2chat curate undo` goes further back")
+        change = undo(self.path, last=self._changes[-1])
         self._changes.pop()
         return f"saved: undone, {', '.join(change.ids)} is as it was before"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import read_bytes
-from curation.store import write_atomically
 from phi2chat import __version__
 
 RUN_FILE = "run.json"

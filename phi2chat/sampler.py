@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.excerpts import excerpt
 from curation.questions import read_questions
 from curation.records import Record, read_bytes
 from curation.script import describe_spans
-from curation.store import write_atomically
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
 from phi2chat.interrupts import Interrupt

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import read_bytes
-from curation.store import write_atomically
 from phi2chat import __version__
 from phi2chat import config as configs
 from phi2chat.chat import Conversation, Turn

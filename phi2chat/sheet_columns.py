@@ -105,7 +105,7 @@ def _recall(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _remember(columns: Sequence[str], mapping: Mapping[str, str], screen: "Screen") -> None:
-    from curation.store import write_atomically
+    from curation.atomic import write_atomically
 
     path = _memory()
     content = json.dumps({**_read_memory(), _key(columns): dict(mapping)}, ensure_ascii=False, indent=2)

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
 from curation.records import Record, read_bytes
-from curation.store import write_atomically
 from phi2chat.examples import Row, Sides
 
 RECORDS_FILE = "records.jsonl.gz"

@@ -104,7 +104,7 @@ def _show(counts: "Statistics", files: int, screen: "Screen") -> None:
 
 
 def _draw(counts: "Statistics", png: Path, screen: "Screen") -> None:
-    from curation.store import write_atomically
+    from curation.atomic import write_atomically
     from phi2chat.charts import draw_bars
 
     content, is_complete = draw_bars(_charts(counts))

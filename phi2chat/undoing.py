@@ -99,8 +99,8 @@ def _tell(change: "Change", file: Path, screen: "Screen") -> None:
 def restore(file: Path, at: str, output: Path | None) -> None:
     """Make a file what it was after an entry of its journal, or at a time such as 2026-11-23T12:00."""
     from curation import journal
+    from curation.atomic import write_atomically
     from curation.records import require_file
-    from curation.store import write_atomically
     from phi2chat.screen import Screen
 
     moment = entry_or_time("--at", at)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
+from hypothesis import settings
 
 from curation.errors import UserError
 from phi2chat.chat import Conversation
@@ -26,6 +27,9 @@ from phi2chat.talk import Talk
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
 for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+settings.register_profile("no clock", deadline=None)  # how long a test takes says nothing about the product
+settings.load_profile("no clock")
 
 REPOSITORY = Path(__file__).parents[1]
 JA_BASICS = REPOSITORY / "datasets" / "ja-basics.jsonl"

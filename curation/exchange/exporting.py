@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import replacing
 from curation.errors import UserError
 from curation.exchange.json_rows import write_array, write_lines
 from curation.exchange.parquet import write_parquet
@@ -14,7 +15,6 @@ from curation.exchange.sheets import MOST_ROWS, cell_fault, write_sheet
 from curation.exchange.tables import write_table
 from curation.records import KNOWN_FIELDS, parse_dataset, require_file
 from curation.rules import OPINIONS, check_record
-from curation.store import replacing
 
 Row = dict[str, Any]
 Write = Callable[[Path, Iterator[Row], Sequence[str]], str]

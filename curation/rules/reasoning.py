@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from curation.near import comparison_key
+from curation.likeness import comparison_key
 from curation.records import Entry
 from curation.script.languages import primary_subtag
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from curation.excerpts import excerpt
 from curation.facts import Questions, Source
-from curation.near import answers_differ, find_near
+from curation.likeness import answers_differ
+from curation.near import find_near
 from curation.records import Record
 from curation.split import family_of
 

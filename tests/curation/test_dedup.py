@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curation.dedup import find_doublets, remove, write_without
 from curation.errors import UserError
-from curation.near import NEAR, likeness
+from curation.likeness import NEAR, likeness
 
 
 def line(number: int, question: str, **more: str) -> str:

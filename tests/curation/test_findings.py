@@ -1,5 +1,6 @@
 """Findings in the order of the file, wherever they wait."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation import findings as room
+from curation.errors import UserError
 from curation.findings import AllFindings, Findings
 from curation.records import Finding
 
@@ -34,3 +36,10 @@ def test_runs_are_merged_whether_they_are_held_or_on_the_disk(
     assert len(found) == len(expected)
     assert list(AllFindings([found, found])) == [*expected, *expected]
     assert all(one in found for one in expected)
+
+
+def test_a_full_disk_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    many = (Finding(PATH, line, 1, "", "a sentence", "json") for line in range(room.HELD))
+    with pytest.raises(UserError, match="no room in the folder of temporary files .*set TMPDIR to another"):
+        Findings().add(many)

@@ -1,5 +1,8 @@
 """A change is written down as lines in place of lines, and goes both ways to the byte."""
 
+import zlib
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -48,3 +51,11 @@ def test_many_removed_lines_are_written_down() -> None:
     many = b"x" * KEPT_BYTES + b"\n"
     (hunk,) = unpack(pack(find_hunks(b"a\n" + many, b"a\n")))
     assert take_back(b"a\n", [hunk]) == b"a\n" + many
+
+
+@pytest.mark.parametrize(
+    "head", ["[0, 1, -9, 0, false]", '[0, 1, "2", 0, true]', "[0, 1]", "{}", "[0, 1, 0.5, 0, true]"]
+)
+def test_what_was_not_packed_here_is_no_hunk(head: str) -> None:
+    with pytest.raises(ValueError):
+        list(unpack(zlib.compress(head.encode() + b"\n")))

@@ -31,9 +31,11 @@ UNRELATED = {"instruction": "水を英語で", "answer": "waterです。"}
         (CAPITAL, CAPITAL, ["same-question"]),
         (CAPITAL, {**CAPITAL, "instruction": "日本の首都はどこですか?"}, ["same-question"]),
         (CAPITAL, {**CAPITAL, "answer": "東京です"}, ["same-question"]),
+        (CAPITAL, {**CAPITAL, "answer": "日本の首都は東京です。"}, ["same-question"]),
         (CAPITAL, {**CAPITAL, "answer": "京都です。"}, ["same-question", "contradiction"]),
         (CAPITAL, {**CAPITAL, "language": "en"}, ["near-question"]),
-        (CAPITAL, {**CAPITAL, "instruction": "日本の首都は、どこですか?"}, ["near-question"]),
+        (CAPITAL, {**CAPITAL, "instruction": "日本の首都は、どこですか?"}, ["same-question"]),
+        (CAPITAL, {**CAPITAL, "instruction": "日本の首都はどこでしょうか"}, ["near-question"]),
         ({**CAPITAL, "input": "日本"}, {**CAPITAL, "input": "タイ"}, []),
     ],
 )
@@ -46,7 +48,7 @@ def test_each_way_of_giving_an_answer_away_has_a_name(
 def test_a_question_that_is_near_another_of_its_own_side_is_still_compared_with_the_other_side() -> None:
     near = [
         {"instruction": text, "answer": "東京です。"}
-        for text in ("日本の首都は、どこですか", "日本の首都はどこ、ですか")
+        for text in ("日本の首都はどこでしょうか", "日本の首都はどこ、でしょうか")
     ]
     assert leaks([CAPITAL], near) == [("near-question", "t:1", "e:1"), ("near-question", "t:1", "e:2")]
     assert leaks([OTHER], near) == []

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.near import NEAR, NearPair, find_near, likeness
+from curation.likeness import NEAR, likeness
+from curation.near import NearPair, find_near
 
 
 @pytest.mark.parametrize(
@@ -118,3 +119,18 @@ def test_long_contexts_are_compared_to_their_end() -> None:
     texts = [context, f"{context}おわりです。", f"{context}。", f"{context}7です。"]
     assert find_near(texts) == [NearPair(0, 1, likeness(*texts[:2])), NearPair(0, 2, 1.0)]
     assert likeness(*texts[:2]) < 1
+
+
+def test_of_thousands_in_the_same_words_none_that_is_near_is_passed_over_in_silence() -> None:
+    kana = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわ"
+    parts = [(kana[at : at + 2], kana[at + 2 : at + 4]) for at in range(0, 44, 4)]
+    texts = ["".join(chosen) for chosen in itertools.product(*parts)]
+    found = find_near(texts)
+    near = {pair.second for pair in found}
+    assert len(texts) > 2000 and len(near) > 0.95 * len(texts)
+    missed = [
+        place
+        for place in range(1, len(texts), 97)
+        if place not in near and any(likeness(texts[place], texts[other]) >= NEAR for other in range(place))
+    ]
+    assert len(missed) <= found.crowded

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.near import comparison_key, grams_of
+from curation.likeness import comparison_key, grams_of
 from curation.nearest import Nearest, find_nearest
 
 TEXTS = st.text("あいう首都ab1 ？", max_size=8)

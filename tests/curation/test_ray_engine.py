@@ -10,6 +10,7 @@ from curation import near, scan
 from curation.dedup import find_doublets
 from curation.engines import Processes
 from curation.errors import UserError
+from curation.likeness import NEAR
 from curation.rules import choose
 
 ray = pytest.importorskip("ray")
@@ -48,7 +49,7 @@ def test_ray_finds_what_one_process_finds(workers: scan.Engine, large: Path) -> 
     assert list(far.findings) == list(alone.findings)
     assert far.source.facts == alone.source.facts
     assert {"json", "near-duplicate"} <= {one.rule for one in far.findings}
-    assert find_doublets(large, near.NEAR, engine=workers) == find_doublets(large, near.NEAR, engine=Processes(1))
+    assert find_doublets(large, NEAR, engine=workers) == find_doublets(large, NEAR, engine=Processes(1))
 
 
 def test_two_workers_do_the_work(workers: scan.Engine) -> None:

@@ -3,6 +3,11 @@
 from array import array
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.facts import Facts
+from curation.records import Record
 from curation.statistics import Counting, describe_lengths, histogram
 
 TOKYO = {"id": "a", "instruction": "首都は？", "input": "日本", "reasoning": "国会です。", "answer": "Tokyoです。"}
@@ -36,6 +41,17 @@ def test_what_stands_there_again_is_counted() -> None:
     same_question = {**TOKYO, "id": "b", "instruction": " 首都は? ", "answer": "京都です。"}
     counts = count(TOKYO, same_question, {**TOKYO, "id": "c"}, {**TOKYO, "instruction": "別の問い"}).counts
     assert (counts.same_ids, counts.same_questions, counts.same_records) == (1, 2, 1)
+
+
+QUESTIONS = st.text("日本は、。？? aA１1-", max_size=5).map("問".__add__)
+
+
+@given(QUESTIONS, QUESTIONS)
+def test_a_question_is_counted_again_where_the_rules_find_it_again(first: str, second: str) -> None:
+    facts, records = Facts(), [{**TOKYO, "instruction": text} for text in (first, second)]
+    for line, data in enumerate(records, start=1):
+        facts.add(line, 0, Record(data))
+    assert count(*records).counts.same_questions == len(list(facts.repeated("question")))
 
 
 def test_a_text_in_the_wrong_script_is_named_by_its_place() -> None:

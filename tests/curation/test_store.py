@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.atomic import replacing, write_all, write_atomically
 from curation.errors import UserError
 from curation.records import read_dataset
 from curation.store import (
@@ -23,9 +24,6 @@ from curation.store import (
     new_id,
     remove_record,
     replace_record,
-    replacing,
-    write_all,
-    write_atomically,
 )
 
 RECORD = {"instruction": "日本の首都は？", "reasoning": "国会があります。", "answer": "東京です。"}
@@ -35,6 +33,7 @@ def run_python(code: str, *arguments: object, before: tuple[str, ...] = ()) -> s
     """Run code in a process of its own; a UserError ends up alone on stdout."""
     script = (
         "import sys\nfrom pathlib import Path\nfrom curation.errors import UserError\nfrom curation.store import *\n"
+        "from curation.atomic import *\n"
         f"try:\n    {code}\nexcept UserError as error:\n    print(error)\n"
     )
     command = [*before, sys.executable, "-c", script, *map(str, arguments)]

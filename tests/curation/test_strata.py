@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,13 +103,24 @@ def test_what_is_added_comes_after_what_was_there_and_is_named_in_the_manifest(t
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
+def test_what_several_add_at_once_is_all_there(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    write_split(dataset_of([(n, "ja", "math") for n in range(20)]), folder, 20.0, 42)
+    starts = range(100, 200, 10)
+    more = [dataset_of([(n, "en", "place") for n in range(n, n + 10)], Path(f"{n}.jsonl"), n) for n in starts]
+    with ThreadPoolExecutor(len(more)) as threads:
+        told = list(threads.map(add_to_split, more, [folder] * len(more)))
+    assert sum(one.train + one.eval for one in told) == 100
+    assert len(sides_in(folder)) == 120
+
+
 def test_an_id_that_the_split_has_with_another_content_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "split"
     write_split(dataset_of([(n, "ja", "math") for n in range(20)]), folder, 20.0, 42)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
     with pytest.raises(UserError, match=r'more\.jsonl:1: the id "id-3" stands in .*jsonl:\d+ with another content'):
         add_to_split(dataset_of([(3, "en", "math")], Path("more.jsonl"), 3), folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert {path.name: path.read_bytes() for path in folder.glob("[!.]*")} == files
 
 
 def test_a_folder_without_a_manifest_gets_no_records(tmp_path: Path) -> None:
@@ -125,6 +137,24 @@ def test_splitting_the_file_again_does_not_lose_what_was_added(tmp_path: Path) -
     with pytest.raises(UserError, match=r"has records from more\.jsonl that x\.jsonl has not; add more with --add-to"):
         write_split(dataset, folder, 20.0, 42)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_a_split_with_added_records_that_was_torn_is_mended_by_splitting_all_of_them_again(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    dataset, more = dataset_of([(n, "ja", "math") for n in range(20)]), [(n, "en", "math") for n in range(50, 60)]
+    write_split(dataset, folder, 20.0, 42)
+    train = (folder / "train.jsonl").read_bytes()
+    add_to_split(dataset_of(more, Path("more.jsonl"), 50), folder)
+    (folder / "train.jsonl").write_bytes(train)  # as after a kill between two renames
+    with pytest.raises(UserError, match="split again with `phi2chat curate split`"):
+        add_to_split(dataset_of(more, Path("more.jsonl"), 50), folder)
+    with pytest.raises(UserError, match="has records from more"):
+        write_split(dataset, folder, 20.0, 42)
+    whole = parse_dataset(
+        Path("x.jsonl"), b"".join(line.raw for line in (*dataset.lines, *dataset_of(more, start=50).lines))
+    )
+    write_split(whole, folder, 20.0, 42)
+    assert len(sides_in(folder)) == 30
 
 
 def test_a_floor_that_cannot_be_reached_is_refused(tmp_path: Path) -> None:

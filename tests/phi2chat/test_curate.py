@@ -328,6 +328,15 @@ def test_a_list_can_be_searched_in_every_field(phi2chat: Phi2Chat, data: Path, p
     assert (done.returncode, done.stderr) == (0, f"{len(lines)} of 3 records\n")
 
 
+@pytest.mark.parametrize(("pattern", "count"), [("^tree", 1), ('"kind": "spec', 1), ("'tree'", 0), (r"\[", 0)])
+def test_lists_are_searched_item_by_item_and_objects_as_they_are_written(
+    phi2chat: Phi2Chat, data: Path, pattern: str, count: int
+) -> None:
+    data.write_text('{"id": "a", "tags": ["oak", "tree"], "provenance": {"kind": "species"}}\n', encoding="utf-8")
+    done = phi2chat("curate", "list", "data.jsonl", "--grep", pattern)
+    assert (done.returncode, done.stderr) == (0, f"{count} of 1 records\n")
+
+
 def test_a_pattern_that_is_none_is_explained(phi2chat: Phi2Chat, data: Path) -> None:
     code, out, err = transcript(phi2chat("curate", "list", "data.jsonl", "--grep", "（("))
     assert (code, out, err.count("\n")) == (1, "", 1)

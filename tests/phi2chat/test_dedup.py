@@ -55,7 +55,8 @@ def test_what_is_removed_is_printed_so_that_it_can_come_back(phi2chat: Phi2Chat,
 @pytest.mark.parametrize(
     ("argv", "code", "sentence"),
     [
-        (["data.jsonl", "--output", "data.jsonl"], 1, "data.jsonl: is the file itself; give another --output"),
+        (["data.jsonl", "--output", "data.jsonl"], 1, "data.jsonl: already exists; give another name"),
+        (["data.jsonl", "--output", "other.jsonl"], 1, "other.jsonl: already exists; give another name"),
         (["data.jsonl", "--output", "x.jsonl", "--yes"], 2, "--output and --yes: give one of them"),
         (["no.jsonl"], 1, "no.jsonl: no such file"),
     ],
@@ -63,7 +64,9 @@ def test_what_is_removed_is_printed_so_that_it_can_come_back(phi2chat: Phi2Chat,
 def test_what_cannot_be_done_is_refused(
     phi2chat: Phi2Chat, data: Path, argv: list[str], code: int, sentence: str
 ) -> None:
+    data.with_name("other.jsonl").write_text("mine", encoding="utf-8")
     done = phi2chat("curate", "dedup", *argv)
+    assert data.with_name("other.jsonl").read_text(encoding="utf-8") == "mine"
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert data.read_text(encoding="utf-8") == "".join(LINES)

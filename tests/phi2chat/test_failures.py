@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from curation.atomic import write_atomically
 from curation.errors import UserError
-from curation.store import write_atomically
 from phi2chat.config import TrainConfig
 from phi2chat.failures import readable_failures
 

@@ -250,3 +250,11 @@ def test_what_is_written_while_another_program_adds_a_record_is_saved(review: Re
 
     edit(review, write, refused_fill)
     assert answers(file) == ["二です。", "東京です。", "二です。"]
+
+
+def test_what_python_takes_for_the_same_is_changed_all_the_same(review: Review, file: Path) -> None:
+    file.write_bytes(dumped({**RECORD, "provenance": {"ok": True}}) + dumped(OTHER))
+    review.refresh()
+    writing(review, ("true", "1"), as_json=True)
+    assert review.message == "saved: changed provenance of r1"
+    assert file.read_bytes() == dumped({**RECORD, "provenance": {"ok": 1}}) + dumped(OTHER)

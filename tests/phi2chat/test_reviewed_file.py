@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import UserError
-from curation.journal import entries
+from curation.journal import entries, redo, undo
 from curation.store import append_record
 from phi2chat.reviewed_file import ReviewedFile
 
@@ -54,6 +54,18 @@ def test_an_undo_takes_back_no_change_of_another_command(path: Path) -> None:
     with pytest.raises(UserError, match="was changed by another command since"):
         file.undo()
     assert b'"new"' in path.read_bytes()
+
+
+def test_what_was_taken_back_and_done_again_elsewhere_can_be_taken_back_here(path: Path) -> None:
+    file = ReviewedFile(path)
+    file.read()
+    file.replace(2, b"")
+    undo(path)
+    with pytest.raises(UserError, match="was changed by another command since"):
+        file.undo()
+    redo(path)
+    file.undo()
+    assert path.read_bytes() == b"".join(LINES)
 
 
 def test_another_change_is_noticed_and_not_written_over(path: Path) -> None:

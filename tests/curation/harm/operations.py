@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from curation.atomic import replacing, write_all
 from curation.bulk import move_records, retag
 from curation.journal import redo, restore, undo
 from curation.records import read_dataset
@@ -15,8 +16,6 @@ from curation.store import (
     change_file,
     remove_record,
     replace_record,
-    replacing,
-    write_all,
 )
 
 TEXT = "東京です。" * 4
