@@ -86,7 +86,7 @@ class Together:
 
     def __init__(self, model: Any, refuses: bool = False) -> None:
         self._model, self._refuses = model, refuses
-        self.name, self.style = model.name, model.style
+        self.name, self.style, self.parts = model.name, model.style, dict[str, str]()
         self.batches: list[int] = []
 
     def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
