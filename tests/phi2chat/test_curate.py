@@ -323,8 +323,8 @@ def test_wrong_usage_ends_with_2_and_the_way_to_help(phi2chat: Phi2Chat, argv: l
 def test_a_list_is_tab_separated_in_a_pipe(phi2chat: Phi2Chat, data: Path) -> None:
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "tokyo\t1\t\t日本の首都は？\t東京です。\n"
-        "sum\t2\t\t1+1は？\t2です。\n"
+        "tokyo\t1\tja\t日本の首都は？\t東京です。\n"
+        "sum\t2\tja\t1+1は？\t2です。\n"
         "paris\t3\ten\tCapital of France?\tParis.\n",
         "3 of 3 records\n",
     )  # fmt: skip
@@ -349,7 +349,7 @@ def test_a_list_of_a_broken_file_shows_what_can_be_read(phi2chat: Phi2Chat, data
     data.write_bytes(b'\xff\n{"id": ["a"], "answer": null}\n' + PARIS.encode())
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "line:2\t2\t\t\tNone\nparis\t3\ten\tCapital of France?\tParis.\n",
+        "line:2\t2\tja\t\tNone\nparis\t3\ten\tCapital of France?\tParis.\n",
         "2 of 3 records; 1 lines are broken, see curate validate\n",
     )
 
