@@ -1,6 +1,6 @@
 """A record typed field by field in the terminal: multi-line, checked while it is typed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,15 @@ HELP = (
 KEYS = "Ctrl-D next  Shift-Tab back  Ctrl-C drop"
 
 
-def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **session_options: Any) -> dict[str, Any]:
+def fill_form(
+    start: Mapping[str, Any],
+    fields: Iterable[str] = FIELDS,
+    keep: Callable[[dict[str, Any]], None] | None = None,
+    **session_options: Any,
+) -> dict[str, Any]:
     """The record with the fields as they were typed; an optional field left empty is left out.
 
-    Raises KeyboardInterrupt where the user drops it.
+    `keep` gets the record as it is whenever a field is left. Raises KeyboardInterrupt where the user drops it.
     """
     record = dict(start)
     # Without a history: with one, the up key would put the field before in the place of what stands here.
@@ -57,6 +62,8 @@ def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **sessio
             record[name] = text
         else:
             record.pop(name, None)
+        if keep is not None:
+            keep(record)
         at = max(0, at - 1) if isinstance(typed, _Back) else at + 1
     return record
 
