@@ -94,5 +94,7 @@ def _fill(data: Mapping[str, Any]) -> dict[str, Any]:
     from phi2chat.form import FIELDS, HELP, fill_form
     from phi2chat.screen import Screen
 
-    Screen().note(HELP)
+    screen = Screen()
+    screen.heading(str(data.get("id", "")))  # apart from the form of the record that was edited before
+    screen.note(HELP)
     return fill_form(data, [field for field in FIELDS if field in data or field in FIELDS[:4]])

@@ -171,10 +171,12 @@ class Writing:
         from phi2chat.form import HELP, fill_form
 
         talk.say(HELP)
-        data = from_text(self._start, self.text)
-        for field in FIELDS:  # one at a time: Ctrl-C drops the one that is being typed, and no other
-            data = fill_form(data, [field])
+
+        def keep(data: dict[str, Any]) -> None:
             self.text = to_text(data, FIELDS)
+
+        # Kept field by field: Ctrl-C drops the one that is being typed, and no other.
+        fill_form(from_text(self._start, self.text), FIELDS, keep)
 
 
 def _settle(talk: "Talk", turn: "Turn", file: Path, data: dict[str, Any], before: "Saved | None") -> bool:

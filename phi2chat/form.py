@@ -1,12 +1,14 @@
 """A record typed field by field in the terminal: multi-line, checked while it is typed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import AnyFormattedText
+from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.validation import ValidationError, Validator
 
@@ -16,20 +18,36 @@ from phi2chat.safe_input import VisibleEscapes, make_search_safe, safe_line
 
 FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
 REQUIRED = ("instruction", "reasoning", "answer")
-HELP = "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Ctrl-C drops the record"
+HELP = (
+    "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Shift-Tab goes back to the field before, "
+    "Ctrl-C drops the record"
+)
+KEYS = "Ctrl-D next  Shift-Tab back  Ctrl-C drop"
 
 
-def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **session_options: Any) -> dict[str, Any]:
+def fill_form(
+    start: Mapping[str, Any],
+    fields: Iterable[str] = FIELDS,
+    keep: Callable[[dict[str, Any]], None] | None = None,
+    **session_options: Any,
+) -> dict[str, Any]:
     """The record with the fields as they were typed; an optional field left empty is left out.
 
-    Raises KeyboardInterrupt where the user drops it.
+    `keep` gets the record as it is whenever a field is left. Raises KeyboardInterrupt where the user drops it.
     """
     record = dict(start)
-    session: PromptSession[str] = PromptSession(
-        multiline=True, key_bindings=_keys(), input_processors=[VisibleEscapes()], **session_options
+    # Without a history: with one, the up key would put the field before in the place of what stands here.
+    session: PromptSession[str | _Back] = PromptSession(
+        multiline=True,
+        key_bindings=_keys(),
+        input_processors=[VisibleEscapes()],
+        history=DummyHistory(),
+        **session_options,
     )
     make_search_safe(session)
-    for name in fields:
+    names, at = list(fields), 0
+    while at < len(names):
+        name = names[at]
         optional = "" if name in REQUIRED else " (optional)"
         typed = session.prompt(
             f"{name}{optional}: ",
@@ -39,11 +57,22 @@ def fill_form(start: Mapping[str, Any], fields: Iterable[str] = FIELDS, **sessio
             prompt_continuation="  ",
             bottom_toolbar=_toolbar,
         )
-        if typed.strip():
-            record[name] = typed
+        text = typed.text if isinstance(typed, _Back) else typed
+        if text.strip():
+            record[name] = text
         else:
             record.pop(name, None)
+        if keep is not None:
+            keep(record)
+        at = max(0, at - 1) if isinstance(typed, _Back) else at + 1
     return record
+
+
+@dataclass(frozen=True)
+class _Back:
+    """What stood in a field when the user went back to the one before."""
+
+    text: str
 
 
 def _keys() -> KeyBindings:
@@ -54,11 +83,15 @@ def _keys() -> KeyBindings:
     def _end_field(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
+    @keys.add("s-tab")
+    def _go_back(event: KeyPressEvent) -> None:
+        event.app.exit(result=_Back(event.current_buffer.text))
+
     return keys
 
 
 def _toolbar() -> AnyFormattedText:
-    return HELP
+    return KEYS
 
 
 class _FieldValidator(Validator):

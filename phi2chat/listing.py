@@ -33,7 +33,8 @@ def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
         [
             one_line(name_of(line, record)),
             str(line.number),
-            *(one_line(str(record.data.get(field, ""))) for field in ("language", "instruction", "answer")),
+            one_line(record.language),
+            *(one_line(str(record.data.get(field, ""))) for field in ("instruction", "answer")),
         ]
         for line, record in choose_records(dataset, parsed)
     ]

@@ -71,7 +71,7 @@ class ReviewView:
         """The current record below its name, or the help."""
         review, item = self._review, self._review.current
         if review.helping:
-            name, lines = "help; any other key closes it", _help(width)
+            name, lines = "help; any key closes it", _help(width)
         elif item is None:
             is_early = review.with_findings_only and self._checks.share < 1
             nothing = "nothing was found so far" if is_early else "there is nothing to review"

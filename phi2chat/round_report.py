@@ -180,8 +180,8 @@ def _show_measures(measures: Sequence[Measure], screen: "Screen") -> None:
 
 def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
     screen.say(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", "heading")
-    screen.say(f"  was: {excerpt(probe.before.answer, _REPLY_CHARS)}")
-    screen.say(f"  is:  {excerpt(probe.after.answer, _REPLY_CHARS)}")
+    screen.say(f"  was: {excerpt(probe.before.answer, _REPLY_CHARS) or '(nothing)'}")
+    screen.say(f"  is:  {excerpt(probe.after.answer, _REPLY_CHARS) or '(nothing)'}")
     for near in probe.near:
         sign = _SIGNS[near.change.kind] if near.change else " "
         kind = f", {near.change.kind}" if near.change else ""

@@ -66,7 +66,10 @@ def list_(runs: Path, evaluations: Path, recipe: str | None, as_json: bool) -> N
 @ROUND
 @_with_places
 def show(round_: str, runs: Path, evaluations: Path, recipe: str | None, as_json: bool) -> None:
-    """Show a round: its settings, its data, and its score of each evaluation by category."""
+    """Show a round: its settings, its data, and its score of each evaluation by category.
+
+    ROUND is a number or name of `phi2chat rounds list`, or the folder of a run.
+    """
     from phi2chat.past_rounds import find_round, read_rounds
     from phi2chat.round_report import describe, show_round
     from phi2chat.safe_text import json_line
@@ -83,13 +86,15 @@ def show(round_: str, runs: Path, evaluations: Path, recipe: str | None, as_json
 
 @command.command()
 @click.argument("earlier", metavar="ROUND")
-@click.argument("later", metavar="ROUND", required=False)
+@click.argument("later", metavar="[ROUND]", required=False)
 @click.option("--all", "show_all", is_flag=True, help="Every probe and record, not the first of each kind.")
 @_with_places
 def diff(
     earlier: str, later: str | None, show_all: bool, runs: Path, evaluations: Path, recipe: str | None, as_json: bool
 ) -> None:
     """Compare two rounds; without the second, a round with the one before it.
+
+    ROUND is a number or name of `phi2chat rounds list`, or the folder of a run.
 
     Says which probes were fixed and which were broken, with the training records nearest to them, which records were
     added, edited or removed between the two, and whether the difference is more than chance.

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -52,7 +53,7 @@ class SafeCompleter(Completer):
             )
 
 
-def make_search_safe(session: PromptSession[str]) -> None:
+def make_search_safe(session: PromptSession[Any]) -> None:
     """Show what is searched for with Ctrl-R as what stands in the line."""
     for control in session.layout.find_all_controls():
         if isinstance(control, SearchBufferControl):

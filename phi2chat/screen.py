@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -41,6 +42,7 @@ STYLES = {
     "good": "green",
     "heading": "bold",
 }
+READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
 PLAIN_PROGRESS_STEPS = 10  # where there is no terminal, a line every so many steps
 
 
@@ -111,15 +113,30 @@ class Screen:
         self.out.rule(safe_text(text, "heading"), align="left", characters="─")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A table that fits the width; Chinese and Japanese characters count as two cells."""
+        """A table that fits the width; Chinese and Japanese characters count as two cells.
+
+        On a terminal that would squeeze its columns into slivers, each row is a few lines: the column and what it says.
+        """
         self.end_progress()
+        # In one style: between two, rich loses a character after a joiner that joins nothing.
+        cells = [[cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row] for row in rows]
+        if self.out.is_terminal and _is_squeezed([[Text(safe(name)) for name in columns], *cells], self.out.width):
+            self._stack(columns, cells)
+            return
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
             table.add_column(Text(safe(column)), overflow="fold")
-        for row in rows:
-            # In one style: between two, rich loses a character after a joiner that joins nothing.
-            table.add_row(*(Wrapped(cell if isinstance(cell, Text) else Text(safe(cell))) for cell in row))
+        for row in cells:
+            table.add_row(*map(Wrapped, row))
         self.out.print(table)
+
+    def _stack(self, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        for place, row in enumerate(rows):
+            if place:
+                self.out.print()
+            for name, cell in zip(columns, row, strict=True):
+                if cell:
+                    _print_styled(self.out, Text.assemble((f"{safe(name)}: " if name else "", "heading"), cell))
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
         """What something is called and what it is, side by side, or one below the other on a narrow screen."""
@@ -330,6 +347,15 @@ class Screen:
             self._task = self._bar.add_task(text, total=total)
         assert self._task is not None
         self._bar.update(self._task, description=text, total=total, completed=completed)
+
+
+def _is_squeezed(rows: Sequence[Sequence[Text]], width: int) -> bool:
+    """Whether a table of these rows has a column with less room than it wants and than can be read with ease."""
+    wanted = [
+        max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in zip(*rows, strict=True)
+    ]
+    borders = 3 * len(wanted) + 1
+    return sum(min(cells, READABLE_COLUMN) for cells in wanted) + borders > width
 
 
 def _characters(count: int) -> str:

@@ -141,7 +141,7 @@ def test_a_missing_folder_is_named_before_anything_is_asked(phi2chat: Phi2Chat) 
 
 # -- the form --------------------------------------------------------------------------------------------------------
 
-END, ESCAPE_ENTER, DROP = "\x04", "\x1b\r", "\x03"
+END, ESCAPE_ENTER, DROP, UP, BACK = "\x04", "\x1b\r", "\x03", "\x1b[A", "\x1b[Z"
 
 
 def type_into_form(keys: str, start: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
@@ -165,6 +165,17 @@ def test_enter_and_a_paste_make_lines_in_a_field() -> None:
     paste = "\x1b[200~三行目\r\n四行目\x1b[201~"
     typed = type_into_form(f"一行目\r二行目\r{paste}{END}", fields=["instruction"])
     assert typed == {"instruction": "一行目\n二行目\n三行目\n四行目"}
+
+
+def test_the_up_key_brings_no_other_field_in_the_place_of_this_one() -> None:
+    typed = type_into_form(f"考え{END}{UP}{UP}{END}", {"answer": "答え"}, fields=["reasoning", "answer"])
+    assert typed == {"reasoning": "考え", "answer": "答え"}
+
+
+def test_shift_tab_goes_back_to_the_field_before_and_keeps_what_was_typed() -> None:
+    keys = f"質問{END}考え{BACK}{BACK}です{END}る{END}答え{END}"
+    typed = type_into_form(keys, fields=["instruction", "reasoning", "answer"])
+    assert typed == {"instruction": "質問です", "reasoning": "考える", "answer": "答え"}
 
 
 def test_a_required_field_cannot_be_left_blank() -> None:
@@ -312,8 +323,8 @@ def test_wrong_usage_ends_with_2_and_the_way_to_help(phi2chat: Phi2Chat, argv: l
 def test_a_list_is_tab_separated_in_a_pipe(phi2chat: Phi2Chat, data: Path) -> None:
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "tokyo\t1\t\t日本の首都は？\t東京です。\n"
-        "sum\t2\t\t1+1は？\t2です。\n"
+        "tokyo\t1\tja\t日本の首都は？\t東京です。\n"
+        "sum\t2\tja\t1+1は？\t2です。\n"
         "paris\t3\ten\tCapital of France?\tParis.\n",
         "3 of 3 records\n",
     )  # fmt: skip
@@ -347,7 +358,7 @@ def test_a_list_of_a_broken_file_shows_what_can_be_read(phi2chat: Phi2Chat, data
     data.write_bytes(b'\xff\n{"id": ["a"], "answer": null}\n' + PARIS.encode())
     assert transcript(phi2chat("curate", "list", "data.jsonl")) == (
         0,
-        "line:2\t2\t\t\tNone\nparis\t3\ten\tCapital of France?\tParis.\n",
+        "line:2\t2\tja\t\tNone\nparis\t3\ten\tCapital of France?\tParis.\n",
         "2 of 3 records; 1 lines are broken, see curate validate\n",
     )
 

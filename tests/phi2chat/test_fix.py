@@ -291,7 +291,7 @@ def test_without_a_reply_there_is_nothing_to_fix(scripted_model: Any, data: Path
 # Without an editor: the form
 
 
-ENTER_FIELD, CTRL_C, CTRL_U = "\x1b\r", "\x03", "\x15"
+ENTER_FIELD, CTRL_C, CTRL_U, SHIFT_TAB = "\x1b\r", "\x03", "\x15", "\x1b[Z"
 
 
 def test_where_no_editor_is_set_the_form_takes_its_place(
@@ -305,6 +305,18 @@ def test_where_no_editor_is_set_the_form_takes_its_place(
         assert not data.exists()
         pipe.send_text(ENTER_FIELD * 3 + CTRL_U + "東京です。" + ENTER_FIELD)
         assert talk.run("/fix").endswith(f"saved afb780fa48 to {data}, a new file\n")
+    (record,) = records(data)
+    assert (record["reasoning"], record["answer"]) == ("首都です。", "東京です。")
+
+
+def test_the_form_of_a_fix_goes_back_to_the_field_before(
+    talk: CorrectingTalk, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text(ENTER_FIELD * 3 + CTRL_U + "東京です。" + SHIFT_TAB + CTRL_U + "首都です。" + ENTER_FIELD * 2)
+        assert talk.run("/fix").endswith(f"to {data}, a new file\n")
     (record,) = records(data)
     assert (record["reasoning"], record["answer"]) == ("首都です。", "東京です。")
 

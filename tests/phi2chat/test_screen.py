@@ -55,6 +55,25 @@ def test_a_table_is_straight_for_wide_characters() -> None:
     )
 
 
+NARROW_ROWS = [
+    ["capital-japan-ja", "1", "ja", "日本の首都はどこですか。", "東京です。"],
+    ["b", "2", "", "[/b]", "\x1b[2J"],
+]
+
+
+@pytest.mark.parametrize(("width", "is_a_table"), [(40, False), (57, False), (58, True), (80, True)])
+def test_a_terminal_too_narrow_for_a_table_gets_a_few_lines_for_each_row(width: int, is_a_table: bool) -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=width, force_terminal=True, color_system=None)
+    Screen(console, console).table(["id", "line", "lang", "instruction", "answer"], NARROW_ROWS)
+    stacked = (
+        "id: capital-japan-ja\nline: 1\nlang: ja\ninstruction: 日本の首都はどこですか。\nanswer: 東京です。\n\n"
+        "id: b\nline: 2\ninstruction: [/b]\nanswer: ^[[2J\n"
+    )
+    assert ("┃" in shown.getvalue()) == is_a_table
+    assert is_a_table or shown.getvalue() == stacked
+
+
 def test_a_table_without_column_names_has_no_head() -> None:
     screen, shown = plain_screen()
     screen.table(["", ""], [["base", "phi-2"]])

@@ -144,7 +144,7 @@ def test_a_file_is_compared_with_what_it_was(phi2chat: Phi2Chat, data: Path) -> 
 
 def test_records_are_listed_shown_and_edited_by_a_condition(phi2chat: Phi2Chat, data: Path) -> None:
     listed = phi2chat("curate", "list", "data.jsonl", "--where", "language=ja", "--where", "len(answer)<=4")
-    assert transcript(listed) == (0, "sum\t2\t\t1+1は？\t2です。\n", "1 of 3 records\n")
+    assert transcript(listed) == (0, "sum\t2\tja\t1+1は？\t2です。\n", "1 of 3 records\n")
     shown = phi2chat("curate", "show", "data.jsonl", "--where", "line!=2")
     assert shown.stdout.count("instruction\n") == 2
     edited = phi2chat("curate", "edit", "data.jsonl", "--where", "language=ja", VISUAL="sed -i s/です。/である。/")
