@@ -4,11 +4,17 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from curation.lines import split_lines
 
 KEPT_BYTES = 64 * 1024  # of lines that were added; more are not packed, for they stand in the file
 NEARBY_LINES = 8  # how far apart two lines may be to be found equal at once
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Head = tuple[_Count, _Count, _Count, _Count, bool]  # of a packed hunk: offset, line, both sizes, is the new one kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +133,11 @@ def pack(hunks: Sequence[Hunk]) -> bytes:
 
 
 def unpack(packed: bytes) -> Iterator[Hunk]:
-    """The hunks that were packed."""
+    """The hunks that were packed. Raises ValueError, or zlib.error, for bytes that are none."""
     content = zlib.decompress(packed)
     position = 0
     while position < len(content):
         end = content.index(b"\n", position) + 1
-        offset, line, old_size, new_size, kept = json.loads(content[position:end])
+        offset, line, old_size, new_size, kept = msgspec.json.decode(content[position:end], type=_Head)
         middle, position = end + old_size, end + old_size + (new_size if kept else 0)
         yield Hunk(offset, line, content[end:middle], content[middle:position] if kept else None, new_size)

@@ -163,9 +163,11 @@ def _read_entry(line: bytes) -> Entry | None:
         return None
     try:
         entry = msgspec.json.decode(content, type=Entry)
-        return entry if datetime.fromisoformat(entry.time).tzinfo else None
-    except ValueError:  # msgspec's own errors are such
+        time = datetime.fromisoformat(entry.time)
+        time.astimezone()  # as it will be shown
+    except (ValueError, OverflowError):  # msgspec's own errors are ValueErrors
         return None
+    return entry if time.tzinfo and entry.number > 0 else None
 
 
 def _content(line: bytes) -> bytes:

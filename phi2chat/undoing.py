@@ -122,9 +122,9 @@ def _spell(about: "tuple[Entry, ...]") -> str:
 
 def entry_or_time(option: str, text: str) -> int | datetime:
     """What the user means by an entry's number or a time, which is local where it names no zone."""
-    if text.isascii() and text.isdigit():
-        return int(text)
     try:
+        if text.isascii() and text.isdigit():
+            return int(text)  # a ValueError for more digits than Python reads
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise UserError(f"{option} {text}: give the number of an entry, or a time such as 2026-11-23T12:00") from None
