@@ -229,7 +229,14 @@ def test_a_split_that_was_stopped_halfway_is_known_for_what_it_is_and_mended_by_
             {"eval": {"records": 1}},
             {"eval": {"records": 1, "sha256": 5}},
             {"min_eval": "5"},
+            {"min_eval": -1},
+            {"eval_percent": "10"},
+            {"eval_percent": None},
+            {"eval_percent": -5},
+            {"seed": [42]},
+            {"stratified_by": "language"},
             {"added": {}},
+            {"added": [1]},
         )
     ]
     + [
