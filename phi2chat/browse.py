@@ -63,6 +63,7 @@ def _leave(drafts: Sequence[Path]) -> None:
 
 def _filter(file: Path, grep: str | None, conditions: Sequence[str]) -> "Callable[[Item], bool] | None":
     """What lets a line through; None where all are let through."""
+    from curation.patterns import PatternError, compile_pattern
     from curation.records import Line, Record, read_dataset
     from curation.where import choose_records, parse_condition
     from phi2chat.review_item import texts_of
@@ -70,8 +71,8 @@ def _filter(file: Path, grep: str | None, conditions: Sequence[str]) -> "Callabl
     if grep is None and not conditions:
         return None
     try:
-        pattern = re.compile(grep or "", re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = compile_pattern(grep or "", re.IGNORECASE)
+    except PatternError as error:
         raise UserError(
             f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None

@@ -23,14 +23,15 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 @where_option
 def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
     """List the records, their ids first: a table on a terminal, tab-separated lines elsewhere."""
+    from curation.patterns import PatternError, compile_pattern
     from curation.records import read_dataset
     from curation.where import choose_records, parse_condition
     from phi2chat.safe_text import safe
     from phi2chat.screen import Screen
 
     try:
-        pattern = re.compile(grep or "", re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = compile_pattern(grep or "", re.IGNORECASE)
+    except PatternError as error:
         raise UserError(
             f"--grep {grep}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None

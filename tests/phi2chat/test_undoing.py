@@ -173,6 +173,7 @@ def test_many_are_not_removed_or_moved_by_a_condition_without_a_yes(phi2chat: Ph
         (["undo", "data.jsonl"], "data.jsonl: there is nothing to undo; `phi2chat curate log` shows what was done"),
         (["undo", "data.jsonl", "--redo"], "data.jsonl: there is nothing to redo; `phi2chat curate log` shows what was done"),
         (["restore", "data.jsonl", "--at", "1"], "data.jsonl: has no journal, so what it was is not known"),
+        (["diff", "data.jsonl", "--since", "9" * 5000], "--since 999"),
         (["restore", "data.jsonl", "--at", "昨日"], "--at 昨日: give the number of an entry, or a time such as 2026-11-23T12:00"),
         (["restore", "data.jsonl", "--at", "1", "--output", "data.jsonl"], "data.jsonl: already exists; give another name"),
         (["diff", "data.jsonl", "nothing.jsonl"], "nothing.jsonl: no such file; check the path"),
