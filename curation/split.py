@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from curation.atomic import target_of
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
 from curation.store import write_all
@@ -124,7 +125,7 @@ def write_split(
     split = plan_split(dataset, output_dir, rule)
     for side in SIDES:
         path = output_dir / f"{side}.jsonl"
-        if path.resolve() == dataset.path.resolve():
+        if target_of(path) == target_of(dataset.path):
             raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
         if path.exists() and not (output_dir / MANIFEST).exists():
             raise UserError(f"{path}: was written by somebody else; give another --output-dir")
@@ -213,6 +214,7 @@ def _refuse_to_lose_added(dataset: Dataset, folder: Path) -> None:
 
 
 class _Written(msgspec.Struct):
+    records: int
     sha256: str
 
 
@@ -225,6 +227,7 @@ class _Manifest(msgspec.Struct):
     seed: int
     eval_percent: Annotated[float, msgspec.Meta(gt=0, lt=100)]
     pinned_families: dict[str, Side]
+    families: int
     train: _Written
     eval: _Written
     input: str = ""

@@ -8,6 +8,7 @@ from curation.errors import UserError
 from curation.records import Dataset, Line
 from curation.split import (
     MANIFEST,
+    RULE,
     SIDES,
     Split,
     family_of,
@@ -39,6 +40,10 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
     if not (folder / MANIFEST).exists():
         raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
     manifest, old = read_manifest(folder / MANIFEST), read_split(folder)
+    if manifest["rule"] != RULE:
+        raise UserError(
+            f"{folder / MANIFEST}: names a rule that is not known here; give a folder split by this version"
+        )
     there = {
         content_digest(record.data): (side, line.number, record.id)
         for side, data in zip(SIDES, old, strict=True)
