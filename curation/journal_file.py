@@ -7,6 +7,7 @@ known by itself; the others keep what they say.
 import contextlib
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -109,7 +110,9 @@ def recorded(data: Path, entry: Entry, hunks: Sequence[Hunk]) -> Iterator[Entry]
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.fchmod(handle, mode_of(target_of(data)) & 0o666)  # it says what the data says
+        mode = mode_of(target_of(data)) & 0o666  # it says what the data says
+        if stat.S_IMODE(os.fstat(handle).st_mode) != mode:  # only its owner may, and a team has many
+            os.fchmod(handle, mode)
         number, end = _read_end(handle)
         entry = msgspec.structs.replace(entry, number=number + 1, time=datetime.now(UTC).isoformat(timespec="seconds"))
         written = _Written(**msgspec.structs.asdict(entry), hunks=pack(hunks))

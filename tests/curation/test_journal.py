@@ -211,6 +211,20 @@ def test_nobody_reads_in_the_journal_what_he_may_not_read_in_the_file(path: Path
     assert stat.S_IMODE(journal_path(path).stat().st_mode) == mode
 
 
+def test_a_team_writes_in_one_journal_whoever_of_it_made_it(path: Path) -> None:
+    append_record(path, {"id": "a"})
+    code = (
+        "import sys; from pathlib import Path; import curation.store\n"
+        "def refuse(event, arguments):\n"
+        "    if event == 'os.chmod' and type(arguments[0]) is int: raise PermissionError(1, 'Operation not permitted')\n"
+        "sys.addaudithook(refuse)\n"
+        "curation.store.append_record(Path(sys.argv[1]), {'id': 'b'})"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, path], env=env, timeout=60, check=True)
+    assert told(path) == [(1, "add", "done"), (2, "add", "done")]
+
+
 def test_the_journal_of_a_link_is_that_of_its_target(tmp_path: Path, path: Path) -> None:
     (tmp_path / "data").mkdir()
     link = tmp_path / "link.jsonl"
