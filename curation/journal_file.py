@@ -64,7 +64,7 @@ class Journal:
         self.entries: list[Entry] = []
         self.damaged = 0
         self._path = journal_path(data)
-        self._lines: dict[int, tuple[int, int]] = {}  # number -> where its line begins, and how long it is
+        self._lines: dict[tuple[int, str, str], tuple[int, int]] = {}  # where a line begins, and how long it is
         if not self._path.exists():
             return
         _require_file(self._path)
@@ -76,12 +76,12 @@ class Journal:
                     self.damaged += 1
                 else:
                     self.entries.append(entry)
-                    self._lines[entry.number] = offset, len(line)
+                    self._lines[_key(entry)] = offset, len(line)
                 offset += len(line)
 
     def hunks(self, entry: Entry) -> list[Hunk]:
         """What an entry of this journal has put in place of what. Raises UserError where that cannot be read."""
-        offset, size = self._lines[entry.number]
+        offset, size = self._lines[_key(entry)]
         with self._path.open("rb") as file:
             file.seek(offset)
             line = file.read(size)
@@ -158,6 +158,10 @@ def _read_end(handle: int) -> tuple[int, int]:
                 return entry.number, end or 0
         if not start:
             return 0, end or 0
+
+
+def _key(entry: Entry) -> tuple[int, str, str]:
+    return entry.number, entry.before, entry.after  # two journals that were put together have a number twice
 
 
 def _read_entry(line: bytes) -> Entry | None:

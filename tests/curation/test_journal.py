@@ -360,6 +360,20 @@ def test_an_entry_of_somebody_elses_making_is_no_traceback(path: Path) -> None:
     assert path.read_bytes() == b'{"id": "a"}\n'
 
 
+def test_two_journals_put_together_still_tell_the_changes_of_each(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "y.jsonl"
+    append_record(path, {"id": "a"})
+    append_record(other, {"id": "b"})
+    with journal_path(path).open("ab") as file:
+        file.write(journal_path(other).read_bytes())
+    journal = Journal(path)
+    assert [entry.number for entry in journal.entries] == [1, 1]
+    assert [hunk.new for entry in journal.entries for hunk in journal.hunks(entry)] == [
+        b'{"id": "a"}\n',
+        b'{"id": "b"}\n',
+    ]
+
+
 def test_a_journal_that_cannot_be_read_is_not_said_to_be_missing(path: Path) -> None:
     append_record(path, {"id": "a"})
     journal_path(path).write_bytes(b"no journal\n")
