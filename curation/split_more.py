@@ -49,7 +49,11 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
         for side, data in zip(SIDES, old, strict=True)
         for line, record in data.records()
     }
-    by_id = {record_id: f"{folder / side}.jsonl:{number}" for side, number, record_id in there.values() if record_id}
+    by_id = {
+        record_id: f"{folder / side}.jsonl:{number}"
+        for side, number, record_id in there.values()
+        if isinstance(record_id, str)
+    }
     new: list[Line] = []
     for line, record in dataset.records():
         if content_digest(record.data) in there:
