@@ -106,10 +106,11 @@ def locked(path: Path) -> Iterator[None]:
     """Let no other of our programs write a file meanwhile. Raises UserError where one keeps doing so."""
     # The lock stands beside the file: a rename gives the file another inode, and a lock on it would be lost.
     target = target_of(path)
-    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS)
     try:
         if not os.access(target.parent, os.W_OK):  # the lock would wait for a file it can never make
             raise UserError(f"{path}: its folder cannot be written, or does not exist; choose another")
+        mode = mode_of(target) & 0o666 | 0o600  # whoever may write the file may lock it
+        lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=LOCK_SECONDS, mode=mode)
         lock.acquire()
     except Timeout:
         raise UserError(f"{path}: another program is writing it; try again when it has finished") from None
@@ -126,7 +127,10 @@ def locked(path: Path) -> Iterator[None]:
 
 def target_of(path: Path) -> Path:
     """The file that is written where `path` is a symbolic link; beside it stand its lock and its journal."""
-    return Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+    try:
+        return Path(os.path.realpath(path))  # which, unlike resolve(), bears a loop of links
+    except FileNotFoundError:
+        raise UserError(f"{path}: the folder that you are in is gone; change to another") from None
 
 
 def mode_of(target: Path) -> int:

@@ -11,9 +11,10 @@ import msgspec
 from curation.lines import split_lines
 
 KEPT_BYTES = 64 * 1024  # of lines that were added; more are not packed, for they stand in the file
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-_Head = tuple[_Count, _Count, _Count, _Count, bool]  # offset, line, bytes of old and of new, whether new is packed
 NEARBY_LINES = 8  # how far apart two lines may be to be found equal at once
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Head = tuple[_Count, _Count, _Count, _Count, bool]  # of a packed hunk: offset, line, both sizes, is the new one kept
 
 
 @dataclass(frozen=True, slots=True)

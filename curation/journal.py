@@ -183,7 +183,8 @@ class History:
     def at(self, at: int | datetime) -> Entry | None:
         """The entry after which the file was as it was then; None is before the first."""
         if not self.journal.entries:
-            raise UserError(f"{self.path}: has no journal, so what it was is not known; `phi2chat curate log` shows it")
+            has = "no line of its journal can be read" if self.journal.damaged else "has no journal"
+            raise UserError(f"{self.path}: {has}, so what it was is not known; `phi2chat curate log` shows it")
         if isinstance(at, datetime):
             past = [entry for entry in self.entries if entry.number and datetime.fromisoformat(entry.time) <= at]
             return next((entry for entry in reversed(past) if entry.state != "not in the file"), None)

@@ -7,6 +7,7 @@ known by itself; the others keep what they say.
 import contextlib
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ class Journal:
         self.entries: list[Entry] = []
         self.damaged = 0
         self._path = journal_path(data)
-        self._lines: dict[int, tuple[int, int]] = {}  # number -> where its line begins, and how long it is
+        self._lines: dict[tuple[int, str, str], tuple[int, int]] = {}  # where a line begins, and how long it is
         if not self._path.exists():
             return
         _require_file(self._path)
@@ -75,12 +76,12 @@ class Journal:
                     self.damaged += 1
                 else:
                     self.entries.append(entry)
-                    self._lines[entry.number] = offset, len(line)
+                    self._lines[_key(entry)] = offset, len(line)
                 offset += len(line)
 
     def hunks(self, entry: Entry) -> list[Hunk]:
         """What an entry of this journal has put in place of what. Raises UserError where that cannot be read."""
-        offset, size = self._lines[entry.number]
+        offset, size = self._lines[_key(entry)]
         with self._path.open("rb") as file:
             file.seek(offset)
             line = file.read(size)
@@ -109,7 +110,9 @@ def recorded(data: Path, entry: Entry, hunks: Sequence[Hunk]) -> Iterator[Entry]
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.fchmod(handle, mode_of(target_of(data)) & 0o666)  # it says what the data says
+        mode = mode_of(target_of(data)) & 0o666  # it says what the data says
+        if stat.S_IMODE(os.fstat(handle).st_mode) != mode:  # only its owner may, and a team has many
+            os.fchmod(handle, mode)
         number, end = _read_end(handle)
         entry = msgspec.structs.replace(entry, number=number + 1, time=datetime.now(UTC).isoformat(timespec="seconds"))
         written = _Written(**msgspec.structs.asdict(entry), hunks=pack(hunks))
@@ -157,15 +160,21 @@ def _read_end(handle: int) -> tuple[int, int]:
             return 0, end or 0
 
 
+def _key(entry: Entry) -> tuple[int, str, str]:
+    return entry.number, entry.before, entry.after  # two journals that were put together have a number twice
+
+
 def _read_entry(line: bytes) -> Entry | None:
     content = _content(line)
     if not line.endswith(b"\n") or hashlib.sha256(content).hexdigest().encode() != line[:_DIGEST]:
         return None
     try:
         entry = msgspec.json.decode(content, type=Entry)
-        return entry if datetime.fromisoformat(entry.time).tzinfo else None
-    except ValueError:  # msgspec's own errors are such
+        time = datetime.fromisoformat(entry.time)
+        time.astimezone()  # as it will be shown
+    except (ValueError, OverflowError):  # msgspec's own errors are ValueErrors
         return None
+    return entry if time.tzinfo and entry.number > 0 else None
 
 
 def _content(line: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from curation.excerpts import excerpt
 from curation.numerals import Number, find_numbers, fold
+from curation.patterns import PatternError, compile_pattern
 
 Verdict = Literal["right", "wrong", "unjudged"]
 
@@ -231,8 +232,8 @@ def _is_within(span: tuple[int, int], other: tuple[int, int]) -> bool:
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> "re.Pattern[str] | None":
     try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):  # the check of the file names it
+        return compile_pattern(pattern)
+    except PatternError:  # the check of the file names it
         return None
 
 

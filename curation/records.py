@@ -202,10 +202,12 @@ def _skip(text: str, position: int) -> int:
 
 def column_of(raw: bytes, field: str) -> int:
     """The column, from 1, of a top-level field's value in its line; 1 where the line has no such field."""
-    for member in members(raw.decode("utf-8")):
-        if member.key == field:
-            return member.value_start + 1
-    return 1
+    return _value_columns(raw).get(field, 1)
+
+
+@lru_cache(maxsize=1)  # a record of many fields may have a finding in each
+def _value_columns(raw: bytes) -> dict[str, int]:
+    return {member.key: member.value_start + 1 for member in members(raw.decode("utf-8"))}
 
 
 def columns_of(raw: bytes, field: str, start: int, end: int) -> tuple[int, int]:

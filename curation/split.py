@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from curation.atomic import write_all
+import msgspec
+
+from curation.atomic import target_of, write_all
 from curation.errors import UserError
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
 from curation.strata import Side, balance, hold_out, strata_of
@@ -122,7 +124,7 @@ def write_split(
     split = plan_split(dataset, output_dir, rule)
     for side in SIDES:
         path = output_dir / f"{side}.jsonl"
-        if path.resolve() == dataset.path.resolve():
+        if target_of(path) == target_of(dataset.path):
             raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
         if path.exists() and not (output_dir / MANIFEST).exists():
             raise UserError(f"{path}: was written by somebody else; give another --output-dir")
@@ -212,18 +214,34 @@ def _refuse_to_lose_added(dataset: Dataset, folder: Path) -> None:
             )
 
 
+class _Written(msgspec.Struct):
+    records: int
+    sha256: str
+
+
+class _Source(msgspec.Struct):
+    input: str
+
+
+class _Manifest(msgspec.Struct):
+    rule: str
+    seed: int
+    eval_percent: Annotated[float, msgspec.Meta(gt=0, lt=100)]
+    pinned_families: dict[str, Side]
+    families: int
+    train: _Written
+    eval: _Written
+    input: str = ""
+    stratified_by: list[str] = []
+    min_eval: Annotated[int, msgspec.Meta(ge=0)] = 0
+    added: list[_Source] = []
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest that `write_split` wrote. Raises UserError for anything else."""
     try:
-        manifest: dict[str, Any] = json.loads(read_bytes(path))
-        pins = dict(manifest["pinned_families"])
-        digests = [manifest[side]["sha256"] for side in ("train", "eval")]
-        if not {"train", "eval"}.issuperset(pins.values()) or not {"rule", "seed", "eval_percent"}.issubset(manifest):
-            raise ValueError("not what write_split wrote")
-        if not all(isinstance(digest, str) for digest in digests):
-            raise ValueError("not what write_split wrote")
-        if not isinstance(manifest.get("min_eval", 0), int) or not isinstance(manifest.get("added", []), list):
-            raise ValueError("not what write_split wrote")
-    except (ValueError, KeyError, TypeError, RecursionError):
+        manifest: dict[str, Any] = msgspec.json.decode(read_bytes(path))
+        msgspec.convert(manifest, _Manifest)
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None
     return manifest

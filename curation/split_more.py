@@ -9,6 +9,7 @@ from curation.errors import UserError
 from curation.records import Dataset, Line
 from curation.split import (
     MANIFEST,
+    RULE,
     SIDES,
     Split,
     family_of,
@@ -45,12 +46,20 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
 
 def _add(dataset: Dataset, folder: Path) -> Added:
     manifest, old = read_manifest(folder / MANIFEST), read_split(folder)
+    if manifest["rule"] != RULE:
+        raise UserError(
+            f"{folder / MANIFEST}: names a rule that is not known here; give a folder split by this version"
+        )
     there = {
         content_digest(record.data): (side, line.number, record.id)
         for side, data in zip(SIDES, old, strict=True)
         for line, record in data.records()
     }
-    by_id = {record_id: f"{folder / side}.jsonl:{number}" for side, number, record_id in there.values() if record_id}
+    by_id = {
+        record_id: f"{folder / side}.jsonl:{number}"
+        for side, number, record_id in there.values()
+        if isinstance(record_id, str)
+    }
     new: list[Line] = []
     for line, record in dataset.records():
         if content_digest(record.data) in there:

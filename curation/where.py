@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from curation.errors import UserError
+from curation.patterns import PatternError, compile_pattern
 from curation.records import KNOWN_FIELDS, Dataset, Line, Record
 
 _LEFT = re.compile(r"\s*(?:(?P<function>\w+)\s*\(\s*(?P<argument>[\w.-]+)\s*\)|(?P<field>[\w.-]+))\s*")
@@ -65,8 +66,8 @@ def parse_condition(text: str) -> Condition:
 def parse_grep(text: str) -> Condition:
     """The condition that a regular expression is found in some value of a record, in any case: `--grep`."""
     try:
-        pattern = re.compile(text, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = compile_pattern(text, re.IGNORECASE)
+    except PatternError as error:
         raise UserError(
             f"--grep {text}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None
@@ -140,12 +141,10 @@ def _test(text: str, sign: re.Match[str], value: str, is_number: bool) -> Callab
         is_it: Callable[[list[str]], bool] = lambda texts: value in (texts or [""])  # noqa: E731
     else:
         try:
-            pattern = re.compile(value, re.IGNORECASE)
-        except (re.error, OverflowError, RecursionError) as error:
-            place = sign.end() + (getattr(error, "pos", None) or 0)
-            raise _fault(
-                text, place, f"this is no regular expression ({error}); put a \\ before its special characters"
-            ) from None
+            pattern = compile_pattern(value, re.IGNORECASE)
+        except PatternError as error:
+            why = f"this is no regular expression ({error}); put a \\ before its special characters"
+            raise _fault(text, sign.end() + error.place, why) from None
         is_it = lambda texts: any(pattern.search(own) for own in texts)  # noqa: E731
     return (lambda texts: not is_it(texts)) if kind.startswith("!") else is_it
 

@@ -85,7 +85,8 @@ def undo(file: Path, number: int | None, entry: int | None, is_redo: bool) -> No
 
 def _tell(change: "Change", file: Path, screen: "Screen") -> None:
     for entry in change.about:
-        screen.say(f"undid {entry.command} of {_spell_ids(entry)} in {file} (entry {entry.number})", "good")
+        of = f" of {_spell_ids(entry)}" if entry.ids else ""  # blank lines have no name
+        screen.say(f"undid {entry.command}{of} in {file} (entry {entry.number})", "good")
         if entry.command == "mv":
             way, _, other = entry.about.partition(" ")
             left = "they are there too" if way == "to" else "they are not put back there"
@@ -122,9 +123,9 @@ def _spell(about: "tuple[Entry, ...]") -> str:
 
 def entry_or_time(option: str, text: str) -> int | datetime:
     """What the user means by an entry's number or a time, which is local where it names no zone."""
-    if text.isascii() and text.isdigit():
-        return int(text)
     try:
+        if text.isascii() and text.isdigit():
+            return int(text)  # a ValueError for more digits than Python reads
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise UserError(f"{option} {text}: give the number of an entry, or a time such as 2026-11-23T12:00") from None
@@ -153,7 +154,7 @@ def _summary(history: "History", entry: "Entry") -> "Text":
         return safe_text(entry.about or (f"entry {numbers}" if entry.undoes else f"what entry {numbers} undid"))
     if entry.added + entry.changed + entry.removed == 1:
         shown = _one_change(history.journal.hunks(entry))
-        if shown is not None:
+        if shown:
             return shown
     kinds = {"added": entry.added, "changed": entry.changed, "removed": entry.removed}
     return safe_text(", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number))

@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.judging import Expectation, expectation_of, judge
 from curation.lines import json_type
+from curation.patterns import PatternError, compile_pattern
 from curation.records import Entry
 
 from .declare import Fault, Rule, declare
@@ -102,8 +102,8 @@ def _find_impossible(data: Any) -> Iterator[Fault]:
         return
     if expected.regex:
         try:
-            re.compile(expected.regex)
-        except (re.error, RecursionError, OverflowError) as error:
+            compile_pattern(expected.regex)
+        except PatternError as error:
             yield Fault("judging", f"is no pattern of Python's re ({error})", "expect", item=".regex")
             return
     if (

@@ -1,5 +1,6 @@
 """The journal: what was done can be told, taken back and done again, whoever was killed and whoever else wrote."""
 
+import base64
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -209,6 +211,20 @@ def test_nobody_reads_in_the_journal_what_he_may_not_read_in_the_file(path: Path
     assert stat.S_IMODE(journal_path(path).stat().st_mode) == mode
 
 
+def test_a_team_writes_in_one_journal_whoever_of_it_made_it(path: Path) -> None:
+    append_record(path, {"id": "a"})
+    code = (
+        "import sys; from pathlib import Path; import curation.store\n"
+        "def refuse(event, arguments):\n"
+        "    if event == 'os.chmod' and type(arguments[0]) is int: raise PermissionError(1, 'Operation not permitted')\n"
+        "sys.addaudithook(refuse)\n"
+        "curation.store.append_record(Path(sys.argv[1]), {'id': 'b'})"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, path], env=env, timeout=60, check=True)
+    assert told(path) == [(1, "add", "done"), (2, "add", "done")]
+
+
 def test_the_journal_of_a_link_is_that_of_its_target(tmp_path: Path, path: Path) -> None:
     (tmp_path / "data").mkdir()
     link = tmp_path / "link.jsonl"
@@ -319,6 +335,10 @@ def test_a_damaged_line_of_the_journal_leaves_the_others_to_read(path: Path) -> 
         version(path, 1)
 
 
+HEADS_OF_NO_HUNK = [b"null\n", b'{"a": 1}\n', b'["a", 1, 1, 1, true]\n', b"[1.5, 1, 1, 1, true]\n", b"[0, 1, -1, 0, true]\n",
+                    b"[" * 100_000 + b"\n"]  # fmt: skip
+
+
 def test_an_entry_of_somebody_elses_making_is_no_traceback(path: Path) -> None:
     append_record(path, {"id": "a"})
     good = journal_path(path).read_bytes()
@@ -327,7 +347,10 @@ def test_an_entry_of_somebody_elses_making_is_no_traceback(path: Path) -> None:
         ("hunks", "AAAA", True),
         ("hunks", 3, True),
         ("time", "now", False),
+        ("time", "0001-01-01T00:00:00+14:00", False),  # which is before any year
+        ("number", 0, False),
         ("ids", 1, False),
+        *(("hunks", base64.b64encode(zlib.compress(head)).decode(), True) for head in HEADS_OF_NO_HUNK),
     ]:
         content = json.dumps({**entry, member: value}).encode()
         journal_path(path).write_bytes(hashlib.sha256(content).hexdigest().encode() + b" " + content + b"\n")
@@ -335,6 +358,30 @@ def test_an_entry_of_somebody_elses_making_is_no_traceback(path: Path) -> None:
         with pytest.raises(UserError):
             undo(path)
     assert path.read_bytes() == b'{"id": "a"}\n'
+
+
+def test_two_journals_put_together_still_tell_the_changes_of_each(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "y.jsonl"
+    append_record(path, {"id": "a"})
+    append_record(other, {"id": "b"})
+    with journal_path(path).open("ab") as file:
+        file.write(journal_path(other).read_bytes())
+    journal = Journal(path)
+    assert [entry.number for entry in journal.entries] == [1, 1]
+    assert [hunk.new for entry in journal.entries for hunk in journal.hunks(entry)] == [
+        b'{"id": "a"}\n',
+        b'{"id": "b"}\n',
+    ]
+
+
+def test_a_journal_that_cannot_be_read_is_not_said_to_be_missing(path: Path) -> None:
+    append_record(path, {"id": "a"})
+    journal_path(path).write_bytes(b"no journal\n")
+    with pytest.raises(UserError, match="no line of its journal can be read"):
+        version(path, 0)
+    journal_path(path).unlink()
+    with pytest.raises(UserError, match="has no journal"):
+        version(path, 0)
 
 
 def test_a_change_that_was_killed_before_it_was_made_is_told_and_never_undone(path: Path) -> None:

@@ -224,6 +224,11 @@ def test_the_column_of_a_field_is_where_its_value_begins(line: str) -> None:
     assert column_of(line.encode(), "a key that no line has") == 1
 
 
+def test_a_finding_in_each_of_many_fields_is_placed_without_reading_the_line_each_time() -> None:
+    line = json.dumps({f"f{n}": "あ" for n in range(20_000)}).encode()  # hours, if it were
+    assert [line[column_of(line, f"f{n}") - 1 :][:8] for n in range(20_000)] == [b'"\\u3042"'] * 20_000
+
+
 # -- records and files -----------------------------------------------------------------------------------------------
 
 

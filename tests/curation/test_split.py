@@ -168,6 +168,7 @@ MANIFEST_OF_NOTHING: dict[str, object] = {
     "seed": 42,
     "eval_percent": 10.0,
     "pinned_families": {},
+    "families": 0,
     "train": {"records": 0, "sha256": hashlib.sha256(b"").hexdigest()},
     "eval": {"records": 0, "sha256": hashlib.sha256(b"").hexdigest()},
 }
@@ -228,8 +229,16 @@ def test_a_split_that_was_stopped_halfway_is_known_for_what_it_is_and_mended_by_
             {"train": None},
             {"eval": {"records": 1}},
             {"eval": {"records": 1, "sha256": 5}},
+            {"eval": {"records": "1", "sha256": ""}},
             {"min_eval": "5"},
+            {"min_eval": -1},
+            {"eval_percent": "10"},
+            {"eval_percent": None},
+            {"eval_percent": -5},
+            {"seed": [42]},
+            {"stratified_by": "language"},
             {"added": {}},
+            {"added": [1]},
         )
     ]
     + [
@@ -255,6 +264,17 @@ def test_a_split_never_writes_over_the_file_that_it_splits(tmp_path: Path, side:
         write_split(dataset, tmp_path / ".." / tmp_path.name, 10.0, 42)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"".join(line.raw for line in dataset.lines)
+
+
+def test_a_side_that_is_a_loop_of_links_is_told_apart_from_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    write_split(dataset_at(tmp_path / "x.jsonl", [("a", None), ("b", None)]), folder, 50.0, 42)
+    (folder / "train.jsonl").unlink()
+    (folder / "train.jsonl").symlink_to("train.jsonl")
+    with pytest.raises(UserError, match=r"train\.jsonl: "):
+        read_split(folder)
+    write_split(dataset_at(tmp_path / "x.jsonl", [("a", None), ("b", None)]), folder, 50.0, 42)
+    read_split(folder)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -179,6 +179,23 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["x.jsonl"]
 
 
+@pytest.mark.parametrize("mode", [0o664, 0o600])
+def test_whoever_may_write_a_file_may_lock_it_and_nobody_else(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"id": "a"}\n')
+    path.chmod(mode)
+    append_record(path, {"id": "b"})
+    assert stat.S_IMODE((tmp_path / ".x.jsonl.lock").stat().st_mode) == mode
+
+
+def test_a_folder_that_goes_while_one_is_in_it_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UserError, match=r"^x\.jsonl: the folder that you are in is gone; change to another$"):
+        append_record(Path("x.jsonl"), {"id": "a"})
+
+
 def test_a_change_is_not_written_over_that_of_a_program_without_our_lock(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"old")

@@ -123,6 +123,23 @@ def test_an_id_that_the_split_has_with_another_content_is_refused(tmp_path: Path
     assert {path.name: path.read_bytes() for path in folder.glob("[!.]*")} == files
 
 
+def test_an_id_of_the_split_that_is_no_text_is_in_nobodys_way(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    odd = b'{"id": ["a"], "instruction": "?", "reasoning": "!", "answer": "."}\n{"id": "b", "instruction": "!"}\n'
+    write_split(parse_dataset(Path("x.jsonl"), odd), folder, 20.0, 42)
+    assert add_to_split(dataset_of([(3, "ja", "math")], Path("more.jsonl"), 3), folder).skipped == 0
+
+
+def test_a_folder_that_was_split_by_a_rule_of_another_version_gets_no_records(tmp_path: Path) -> None:
+    folder = tmp_path / "split"
+    manifest = write_split(dataset_of([(n, "ja", "math") for n in range(20)]), folder, 20.0, 42)
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "rule": "by the moon"}), encoding="utf-8")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match=r"manifest\.json: names a rule that is not known here"):
+        add_to_split(dataset_of([(99, "ja", "math")], Path("more.jsonl"), 99), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
 def test_a_folder_without_a_manifest_gets_no_records(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no manifest\.json"):
         add_to_split(dataset_of([(1, "ja", "")]), tmp_path)

@@ -165,6 +165,13 @@ def test_many_are_not_removed_or_moved_by_a_condition_without_a_yes(phi2chat: Ph
     assert text_of(data) == TOKYO + SUM + PARIS
 
 
+def test_a_blank_line_that_was_taken_out_is_told_without_a_name(phi2chat: Phi2Chat, data: Path) -> None:
+    data.write_bytes(b"\n" + TOKYO.encode())
+    assert phi2chat("curate", "validate", "data.jsonl", "--fix").returncode == 0
+    assert phi2chat("curate", "log", "data.jsonl").stdout.endswith("\tfix\t\t1 removed\n")
+    assert transcript(phi2chat("curate", "undo", "data.jsonl")) == (0, "undid fix in data.jsonl (entry 1)\n", "")
+
+
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
@@ -173,6 +180,7 @@ def test_many_are_not_removed_or_moved_by_a_condition_without_a_yes(phi2chat: Ph
         (["undo", "data.jsonl"], "data.jsonl: there is nothing to undo; `phi2chat curate log` shows what was done"),
         (["undo", "data.jsonl", "--redo"], "data.jsonl: there is nothing to redo; `phi2chat curate log` shows what was done"),
         (["restore", "data.jsonl", "--at", "1"], "data.jsonl: has no journal, so what it was is not known"),
+        (["diff", "data.jsonl", "--since", "9" * 5000], "--since 999"),
         (["restore", "data.jsonl", "--at", "昨日"], "--at 昨日: give the number of an entry, or a time such as 2026-11-23T12:00"),
         (["restore", "data.jsonl", "--at", "1", "--output", "data.jsonl"], "data.jsonl: already exists; give another name"),
         (["diff", "data.jsonl", "nothing.jsonl"], "nothing.jsonl: no such file; check the path"),
