@@ -143,7 +143,7 @@ def weigh(moves: Sequence[float]) -> Move:
     low, high = bootstrap(moves)
     up, down = sum(move > 0 for move in moves), sum(move < 0 for move in moves)
     opinion: Opinion = "cannot tell"
-    if not low <= 0 <= high and sign_test(up, down) < CHANCE:
+    if sign_test(up, down) < CHANCE and ((low > 0 and up > down) or (high < 0 and down > up)):
         opinion = "better" if low > 0 else "worse"
     return Move(len(moves), fmean(moves), low, high, up, down, opinion)
 
