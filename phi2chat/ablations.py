@@ -58,7 +58,9 @@ class Trial:
         changed = [path for path, digest in run.sha256.items() if not is_same_file(Path(path), digest)]
         if run.data != str(data) or changed:
             found = f"{changed[0]} as it was before" if run.data == str(data) else run.data
-            raise UserError(f"{self.folder}: holds a run on {found}; give another --output-dir, or remove {self.folder.parent}")
+            raise UserError(
+                f"{self.folder}: holds a run on {found}; give another --output-dir, or remove {self.folder.parent}"
+            )
         return run.status == "finished"
 
     @property

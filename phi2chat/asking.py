@@ -132,7 +132,7 @@ def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle
         reasoning_spans=spans[0],
         answer_spans=spans[1],
         stop=turn.stop.name.lower(),
-        form=bool(turn.reasoning and turn.answer) and turn.stop is StopReason.END_OF_TEXT,
+        form=bool((turn.reasoning or not style.reasoning) and turn.answer) and turn.stop is StopReason.END_OF_TEXT,
         tokens=turn.tokens,
         seconds=round(turn.seconds, 4),
         unit=turn.unit,

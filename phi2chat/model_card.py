@@ -164,7 +164,9 @@ def _losses(run: Run) -> dict[str, str]:
     by_step = dict(run.eval_losses)
     if run.eval_losses and run.best_step in by_step:
         first, best = run.eval_losses[0][1], by_step[run.best_step]
-        rows["eval loss"] = f"{first:.4f} → {best:.4f} ({run.chosen_as}, at step {run.best_step} of {run.steps}; these weights)"
+        rows["eval loss"] = (
+            f"{first:.4f} → {best:.4f} ({run.chosen_as}, at step {run.best_step} of {run.steps}; these weights)"
+        )
     return rows
 
 

@@ -12,6 +12,7 @@ from phi2chat.config import EndpointConfig
 from phi2chat.record_changes import RecordChange, find_record_changes
 from phi2chat.results import EVALUATION_FILE, Cell, Evaluation, ProbeFile, read_evaluation
 from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, read_run
+from phi2chat.scores import MEASURES
 from phi2chat.snapshot import Snapshot, read_records
 
 Damaged = Callable[[UserError], None]  # is told of what cannot be read, and may raise it
@@ -64,7 +65,8 @@ class Asked:
     @cached_property
     def script(self) -> dict[str, float]:
         """The share of replies to each probe that are in the right script throughout."""
-        return {probe: sum(cell.language_ok for cell in cells) / len(cells) for probe, cells in self.cells.items()}
+        passes = MEASURES["script"]
+        return {probe: sum(map(bool, map(passes, cells))) / len(cells) for probe, cells in self.cells.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +115,7 @@ class Round:
         }
 
 
-def read_rounds(
-    runs: Path, evaluations: Path, recipe: str | None = None, damaged: Damaged = _refuse
-) -> list[Round]:
+def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damaged: Damaged = _refuse) -> list[Round]:
     """All trainings in the folders of `runs`, the oldest first, with their evaluations by a recipe.
 
     Without a recipe it is the first that each evaluation asked. A run or an evaluation that cannot be read is left

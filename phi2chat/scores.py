@@ -28,7 +28,8 @@ _AT_ONCE = 2_000_000  # numbers that a bootstrap draws at a time
 
 MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
     "score": lambda cell: None if cell.verdict == "unjudged" else cell.verdict == "right",
-    "script": lambda cell: cell.language_ok,
+    # One that says nothing is in no script: else a model that ends at once would be the best.
+    "script": lambda cell: cell.language_ok and bool(cell.reasoning or cell.answer),
     "form": lambda cell: cell.form,
 }
 

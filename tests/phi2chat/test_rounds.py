@@ -176,7 +176,9 @@ def test_what_is_damaged_is_named_and_the_other_rounds_are_shown(folder: Path, p
 
 def test_evaluations_with_other_settings_are_told_apart(folder: Path, phi2chat: Phi2Chat) -> None:
     later = "2026-02-01T00:00:00+00:00"
-    make_evaluation(Path("evaluations/two"), {Path("runs/second"): {JAPAN: WRONG}}, later, temperature=0.7, batch_size=8)
+    make_evaluation(
+        Path("evaluations/two"), {Path("runs/second"): {JAPAN: WRONG}}, later, temperature=0.7, batch_size=8
+    )
     first, second, _ = rounds = read_rounds(Path("runs"), Path("evaluations"))
     assert second.asked[0].settings_unlike(first.asked[0]) == {"temperature": (None, 0.7)}
     assert any("evaluated with other settings" in remark for remark in choose_best(rounds, "probe-score").remarks)
