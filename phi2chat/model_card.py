@@ -124,8 +124,8 @@ def _prompt(style: PromptStyle) -> Iterable[str]:
     yield "## Prompt"
     example = render_prompt(style, QUESTION) + render_completion(style, *_EXAMPLE)
     yield (
-        f"A prompt ends with the marker of the {style.opens}, without a newline. The model goes on from there and ends with"
-        " its end-of-text token. There is no system prompt. The markers are in `prompt.json`."
+        f"A prompt ends with the marker of the {style.opens}, without a newline. The model goes on from there and"
+        " ends with its end-of-text token. There is no system prompt. The markers are in `prompt.json`."
     )
     yield f"````text\n{example}\n````"
 

@@ -22,8 +22,8 @@ from phi2chat.scores import Rate, compare, summarize
 
 SHOWN_DIGITS = 12  # of a SHA-256
 LEGEND = (
-    "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then the end. The bar is the share,"
-    " and the line in it where the true one is by 95 %."
+    "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then"
+    " the end. The bar is the share, and the line in it where the true one is by 95 %."
 )
 
 

@@ -43,8 +43,9 @@ class Cell:
     the first 16 hex digits of SHA-256: of the probe's content, whatever its spelling, and of the prompt that the model
     read. `why` says in a sentence what the verdict rests on. `language_ok` holds where no span is in a wrong script;
     spans count code points of `reasoning` and `answer`. `stop` is the name of a `recipes.StopReason` in lower case, or
-    "not_asked" where the prompt left no room for a reply. `form` holds where a reasoning came, if one was
-    trained, then an answer, then the end of the text by the model's own will. `unit` is what `tokens` counts: a server may count its events alone.
+    "not_asked" where the prompt left no room for a reply. `form` holds where a reasoning came, if one was trained, then
+    an answer, then the end of the text by the model's own will. `unit` is what `tokens` counts: a server may count its
+    events alone.
     `seconds` is the reply's share of the time of its batch. `chrf` (0 to 100) is there where the probe has references
     and sacrebleu is installed; so is `confusion`, what the Language Confusion Benchmark says of the answer, with its
     packages.

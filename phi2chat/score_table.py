@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 NAMES = {"score": "right", "script": "script", "form": "form"}
 LEGEND = (
-    "script: something, and nothing in a wrong one; form: reasoning, then an answer, then the end; in brackets: where the true share"
-    " is by 95 %; tokens: of a reply, in the median"
+    "script: something, and nothing in a wrong one; form: reasoning, then an answer, then the end; in"
+    " brackets: where the true share is by 95 %; tokens: of a reply, in the median"
 )
 DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
 

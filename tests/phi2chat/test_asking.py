@@ -12,8 +12,8 @@ from curation.errors import UserError
 from curation.records import Record
 from phi2chat.asking import Way, ask_probes, read_probe_files
 from phi2chat.config import ChatConfig
-from phi2chat.recipes import StopReason
 from phi2chat.prompt import PromptStyle
+from phi2chat.recipes import StopReason
 from phi2chat.results import Cell, ModelRow
 from phi2chat.server import ServerError
 
