@@ -135,7 +135,7 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
             dated.append((_made(folder, run), folder, run))
     asked = _by_adapter(evaluations, recipe, damaged)
     return [
-        Round(number, folder, run, made, tuple(asked.get(_sha256(folder / ADAPTER_FILE), ())), damaged)
+        Round(number, folder, run, made, _once_each(folder, asked.get(_sha256(folder / ADAPTER_FILE), [])), damaged)
         for number, (made, folder, run) in enumerate(sorted(dated, key=lambda one: one[:2]), start=1)
         if run is not None
     ]
@@ -169,6 +169,16 @@ def _by_adapter(evaluations: Path, recipe: str | None, damaged: Damaged) -> dict
             if adapter is not None:
                 found.setdefault(adapter, []).append(asked)
     return found
+
+
+def _once_each(run_dir: Path, asked: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Of each evaluation one model: where another run has the same adapter, the one that this run is named by."""
+    chosen: dict[Path, Asked] = {}
+    for one in asked:
+        named = one.evaluation.model(one.label).run
+        if one.folder not in chosen or (named is not None and Path(named).resolve() == run_dir.resolve()):
+            chosen[one.folder] = one
+    return tuple(chosen.values())
 
 
 def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator[Asked]:

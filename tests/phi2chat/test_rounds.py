@@ -14,7 +14,7 @@ from curation.errors import UserError
 from phi2chat.best_round import choose_best
 from phi2chat.past_rounds import find_round, read_rounds
 from phi2chat.round_diff import compare_rounds
-from phi2chat.run import RUN_FILE
+from phi2chat.run import ADAPTER_FILE, RUN_FILE
 from phi2chat.snapshot import RECORDS_FILE
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -154,6 +154,19 @@ def test_mistakes_are_sentences(folder: Path) -> None:
     (Path("runs/second") / RUN_FILE).write_text("{")
     with pytest.raises(UserError, match="is damaged or of another version"):
         read_rounds(Path("runs"), Path("evaluations"))
+
+
+def test_runs_with_the_same_adapter_have_each_its_own_replies(folder: Path) -> None:
+    for name in ("copy", "other"):
+        make_round(Path("runs") / name, "2026-01-04T00:00:00+00:00", [])
+        (Path("runs") / name / ADAPTER_FILE).write_bytes(b"the same")
+    copy, other = Path("runs/copy"), Path("runs/other")
+    make_evaluation(Path("evaluations/two"), {copy: {JAPAN: RIGHT}, other: {JAPAN: WRONG}})
+    rounds = read_rounds(Path("runs"), Path("evaluations"))
+    assert [[one.label for one in find_round(rounds, name).asked] for name in ("copy", "other")] == [
+        ["copy"],
+        ["other"],
+    ]
 
 
 def test_what_is_damaged_is_named_and_the_other_rounds_are_shown(folder: Path, phi2chat: Phi2Chat) -> None:
