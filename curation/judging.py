@@ -21,8 +21,12 @@ Verdict = Literal["right", "wrong", "unjudged"]
 _SHOWN_CHARS = 40
 # Between digits these make another number of it; a comma there only makes it easier to read.
 _SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
-_DENIED_AFTER = re.compile(r"(?:では|じゃ|で)(?:ない|なく|なかっ|ありませ|ございませ)(?!か|でしょうか)|以外")
-_DENIED_BEFORE = re.compile(r"(?:不是|并非|並非|不在|(?:isnt|not)(?:in|the|an?|called)?)$")
+# Not where it is asked, as in 東京ではないですか, which says it; but 東京ではないから denies it.
+_DENIED = r"(?:では|じゃ|で)(?:ない|なく|なかっ|ありませ|ございませ)(?!ん?(?:です|でしょう|だろう)?か(?!ら))|以外"
+_DENIED_AFTER = re.compile(rf"的?(?:{_DENIED})")
+_DENIED_BEFORE = re.compile(r"(?:不是|并非|並非|不在|(?:isnt|not)(?:in|to|the|an?|called)?)$")
+_NUMBER_DENIED_AFTER = re.compile(rf"[^\s\d。、,.]{{0,3}}?(?:{_DENIED})")  # behind what it counts
+_LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}=")  # 18÷2=
 _OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
 
 
@@ -100,8 +104,8 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
     groups = [[span for word in group for span in text.find(word)] for group in expected.all_of]
     said = [span for spans in (*hits.values(), *groups) for span in spans]
     for word in expected.forbid:
-        # Within 東京都, which is right, nobody has said 京都.
-        if any(not any(_is_within(span, other) for other in said) for span in text.find(word)):
+        # Within 東京都, where 東京 is right, nobody has said 京都.
+        if any(not any(_is_part(span, other) for other in said) for span in text.find(word)):
             return Judgement("wrong", f"says {_quoted(word)}, which is forbidden")
     if expected.contains:
         if not hits:
@@ -198,7 +202,7 @@ class _Text:
 def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
     wanted = expected.number
     assert wanted is not None
-    candidates = _that_count(answer, find_numbers(answer), expected.units)
+    candidates = _that_count(answer, _named(answer), expected.units)
     if not candidates:
         return False, f"names no number, and {_spell(wanted)} is right"
     asked = {number.value for number in find_numbers(question)}
@@ -208,6 +212,17 @@ def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bo
     if wrong:
         return False, f"names {_spell(wrong[0])}, and {_spell(wanted)} is right"
     return True, f"names {_spell(wanted)}"
+
+
+def _named(answer: str) -> list[Number]:
+    """The numbers that an answer gives for one: not those it denies, nor those that it calculates with."""
+    sums = [match.span() for match in _LEFT_OF_EQUALS.finditer(answer)]
+    return [
+        number
+        for number in find_numbers(answer)
+        if not _NUMBER_DENIED_AFTER.match(answer, number.end)
+        and not any(start <= number.start and number.end <= end for start, end in sums)
+    ]
 
 
 def _that_count(answer: str, numbers: Sequence[Number], units: Sequence[str]) -> list[Number]:
@@ -225,8 +240,9 @@ def _that_count(answer: str, numbers: Sequence[Number], units: Sequence[str]) ->
     return counted or [number for number in chosen if not _OTHER_UNIT.match(answer, number.end)]
 
 
-def _is_within(span: tuple[int, int], other: tuple[int, int]) -> bool:
-    return span != other and other[0] <= span[0] and span[1] <= other[1]
+def _is_part(span: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a span lies in another, or begins in the midst of it: of two that overlap, what is said first is said."""
+    return span != other and (other[0] < span[0] < other[1] or (other[0] == span[0] and span[1] < other[1]))
 
 
 @lru_cache(maxsize=1024)

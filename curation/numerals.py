@@ -15,6 +15,7 @@ _RUN = rf"(?:{_TOKEN})+"
 # Behind a letter stands a name, such as H2O, or a power, such as m2.
 _NUMBER = re.compile(rf"(?<![a-z\d.])({_RUN})(?:(分の|/)({_RUN})(?![/\d]))?", re.ASCII)
 _MINUS = re.compile(r"(?:マイナス|負の|minus\s|(?:^|[^\w)\]])-)$")
+_MINUS_CHARS = 6  # the longest that it finds
 _KANJI = re.compile(r"[一-鿿々]")
 _BEFORE_KANJI = (
     "約第計"  # what may stand before a numeral in kanji: others make a word of it, as in 第十三 and 九十九里
@@ -56,7 +57,7 @@ def _find(folded: str) -> Iterator[Number]:
         digits = bool(re.search(r"\d", match[0], re.ASCII))
         if not digits and _is_in_a_word(folded, match.start(), match.end()):
             continue
-        is_negative = _MINUS.search(folded, 0, match.start()) is not None
+        is_negative = _MINUS.search(folded, max(0, match.start() - _MINUS_CHARS), match.start()) is not None
         yield Number(-value if is_negative else value, match.start(), match.end(), digits)
 
 

@@ -72,7 +72,7 @@ def command(
 
 
 def _train(data: Path, trial: "Trial", where: str, screen: "Screen") -> None:
-    if trial.is_finished:
+    if trial.is_finished(data):
         screen.note(f"{where}: has been trained")
         return
     screen.note(where)
@@ -86,6 +86,8 @@ def _train(data: Path, trial: "Trial", where: str, screen: "Screen") -> None:
 def _evaluate(
     folder: Path, trials: Sequence["Trial"], probes: Sequence[Path], recipe: str, config: TrainConfig
 ) -> None:
+    from phi2chat.ablations import is_same_file
+    from phi2chat.contenders import require_unchanged
     from phi2chat.results import EVALUATION_FILE, read_evaluation
 
     place = ["--device", config.device, "--precision", config.precision, "--quantize", config.quantize]
@@ -95,10 +97,15 @@ def _evaluate(
             {str(model.adapter) for model in found.models if model.adapter is not None},
             {file.path for file in found.probe_files},
         )
-        if asked != ({str(trial.folder) for trial in trials}, set(map(str, probes))) or found.recipes != (recipe,):
+        if (
+            asked != ({str(trial.folder) for trial in trials}, set(map(str, probes)))
+            or found.recipes != (recipe,)
+            or not all(is_same_file(Path(file.path), file.sha256) for file in found.probe_files)
+        ):
             raise UserError(
                 f"{folder}: is of other variants, probes or another recipe; remove it, or give another --output-dir"
             )
+        require_unchanged(found.models)
         if found.status != "done":
             _run("evaluate", "--resume", str(folder), *place)
         return
@@ -141,3 +148,5 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
         rows.append([effect.variant, str(effect.seeds or ""), *cells, loss])
     screen.table(["variant", "seeds", *columns.values(), "eval loss"], rows)
     screen.note("differences are to as-given, probe by probe; the eval loss of answer-only is of other tokens")
+    if any(effect.seeds == 1 for effect in effects):
+        screen.note("one training of each: another seed could move them as far; --seeds 3 shows how far")

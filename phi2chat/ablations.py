@@ -10,6 +10,7 @@ from typing import Any
 from curation.atomic import write_atomically
 from curation.errors import UserError
 from phi2chat.config import TrainConfig, to_json
+from phi2chat.files import sha256_of
 from phi2chat.results import Cell, Evaluation
 from phi2chat.run import RUN_FILE, read_run
 from phi2chat.scores import MEASURES, Measure, Move, weigh
@@ -41,9 +42,11 @@ class Trial:
         """Whether the folder holds a run, finished or not."""
         return (self.folder / RUN_FILE).exists()
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether it need not be trained any more. Raises UserError where the folder holds a run of other settings."""
+    def is_finished(self, data: Path) -> bool:
+        """Whether it need not be trained any more.
+
+        Raises UserError where the folder holds a run of other settings, of other data, or of data as it was before.
+        """
         if not self.is_begun:
             return False
         run, ours = read_run(self.folder), to_json(self.config)
@@ -52,6 +55,12 @@ class Trial:
                 raise UserError(
                     f"{self.folder}: holds a run with another {name}; give another --output-dir, or the same settings"
                 )
+        changed = [path for path, digest in run.sha256.items() if not is_same_file(Path(path), digest)]
+        if run.data != str(data) or changed:
+            found = f"{changed[0]} as it was before" if run.data == str(data) else run.data
+            raise UserError(
+                f"{self.folder}: holds a run on {found}; give another --output-dir, or remove {self.folder.parent}"
+            )
         return run.status == "finished"
 
     @property
@@ -81,6 +90,11 @@ class Effect:
     shares: dict[Measure, float]
     moves: dict[Measure, Move]
     eval_loss: float | None
+
+
+def is_same_file(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has this content."""
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def plan(folder: Path, config: TrainConfig, variants: Sequence[str], seeds: int) -> list[Trial]:

@@ -55,6 +55,9 @@ def choose_best(rounds: Sequence[Round], by: str) -> Best:
     if alike:
         names = ", ".join(str(one.number) for one in alike)
         remarks.append(f"{len(shared)} probes cannot tell it from {'rounds' if len(alike) > 1 else 'round'} {names}")
+    if unlike := [one for one in values if one.asked[0].settings_unlike(best.asked[0])]:
+        names = ", ".join(str(one.number) for one in unlike)
+        remarks.append(f"evaluated with other settings than {best.number}, and hardly to be compared with it: {names}")
     if left := len(rounds) - len(evaluated):
         remarks.append(f"{left} {'rounds were' if left > 1 else 'round was'} not evaluated, and not looked at")
     return Best(best, value, alike, tuple(remarks))
@@ -74,9 +77,10 @@ def _by_eval_loss(rounds: Sequence[Round]) -> Best:
 
 
 def _eval_side(one: Round) -> object:
+    """What an eval loss is of; where that is not known, it is like no other."""
     records = one.records
     return (
-        None
+        one
         if records is None
         else (one.run.base, one.run.config.get("reasoning", True), tuple(str(record.data) for record in records.eval))
     )

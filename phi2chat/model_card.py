@@ -124,8 +124,8 @@ def _prompt(style: PromptStyle) -> Iterable[str]:
     yield "## Prompt"
     example = render_prompt(style, QUESTION) + render_completion(style, *_EXAMPLE)
     yield (
-        "A prompt ends with the marker of the reasoning, without a newline. The model goes on from there and ends with"
-        " its end-of-text token. There is no system prompt. The markers are in `prompt.json`."
+        f"A prompt ends with the marker of the {style.opens}, without a newline. The model goes on from there and"
+        " ends with its end-of-text token. There is no system prompt. The markers are in `prompt.json`."
     )
     yield f"````text\n{example}\n````"
 
@@ -134,6 +134,7 @@ def _training(run: Run) -> Iterable[str]:
     config = run.config
     lora = f"rank {config.get('lora_rank')}, alpha {config.get('lora_alpha')}, dropout {config.get('lora_dropout')}"
     batch = f"{config.get('batch_size')} x {config.get('accumulation_steps')} records"
+    learned = "question and completion" if config.get("loss_on") == "sequence" else "completion only"
     yield "## Training"
     rows = {
         "made with": f"phi2chat {run.phi2chat}, "
@@ -146,7 +147,7 @@ def _training(run: Run) -> Iterable[str]:
         "optimization": f"{run.steps} steps of {batch}, peak learning rate {config.get('learning_rate')}, cosine,"
         f" seed {config.get('seed')}",
         "ran on": f"{run.device} in {run.precision}",
-        "loss": "completion only; eval loss is the mean over completion tokens, in nats",
+        "loss": f"{learned}; eval loss is the mean over completion tokens, in nats",
         **_losses(run),
     }
     yield _table(["", ""], [[name, _plain(str(text))] for name, text in rows.items()])
@@ -163,8 +164,9 @@ def _losses(run: Run) -> dict[str, str]:
     by_step = dict(run.eval_losses)
     if run.eval_losses and run.best_step in by_step:
         first, best = run.eval_losses[0][1], by_step[run.best_step]
-        which = "last" if run.config.get("select_by") == "last" else "best"
-        rows["eval loss"] = f"{first:.4f} → {best:.4f} ({which}, at step {run.best_step} of {run.steps}; these weights)"
+        rows["eval loss"] = (
+            f"{first:.4f} → {best:.4f} ({run.chosen_as}, at step {run.best_step} of {run.steps}; these weights)"
+        )
     return rows
 
 

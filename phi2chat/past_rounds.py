@@ -1,17 +1,28 @@
 """The rounds so far: every training with its data, its settings, and what evaluations said of its adapter."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from curation.errors import UserError
+from phi2chat.config import EndpointConfig
 from phi2chat.record_changes import RecordChange, find_record_changes
 from phi2chat.results import EVALUATION_FILE, Cell, Evaluation, ProbeFile, read_evaluation
 from phi2chat.run import ADAPTER_FILE, RUN_FILE, Run, read_run
+from phi2chat.scores import MEASURES
 from phi2chat.snapshot import Snapshot, read_records
+
+Damaged = Callable[[UserError], None]  # is told of what cannot be read, and may raise it
+
+# Settings of an evaluation that decide nothing of what an adapter replies.
+_BESIDE = {"batch_size", "fail_under", "output", *(field.name for field in fields(EndpointConfig))}
+
+
+def _refuse(error: UserError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +37,12 @@ class Asked:
     @property
     def probe_files(self) -> tuple[ProbeFile, ...]:
         return self.evaluation.probe_files
+
+    def settings_unlike(self, other: "Asked") -> dict[str, tuple[object, object]]:
+        """The settings by which replies of another evaluation differ from these: what they are there, what here."""
+        old, new = other.evaluation.settings, self.evaluation.settings
+        names = [name for name in {**old, **new} if name not in _BESIDE]
+        return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 
     @cached_property
     def cells(self) -> dict[str, list[Cell]]:
@@ -48,7 +65,8 @@ class Asked:
     @cached_property
     def script(self) -> dict[str, float]:
         """The share of replies to each probe that are in the right script throughout."""
-        return {probe: sum(cell.language_ok for cell in cells) / len(cells) for probe, cells in self.cells.items()}
+        passes = MEASURES["script"]
+        return {probe: sum(map(bool, map(passes, cells))) / len(cells) for probe, cells in self.cells.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +78,7 @@ class Round:
     run: Run
     made: datetime
     asked: tuple[Asked, ...]
+    damaged: Damaged = _refuse
 
     @property
     def name(self) -> str:
@@ -67,8 +86,12 @@ class Round:
 
     @cached_property
     def records(self) -> Snapshot | None:
-        """What it was trained on, if it was kept. Raises UserError where that is damaged."""
-        return read_records(self.folder)
+        """What it was trained on, if it was kept and can be read."""
+        try:
+            return read_records(self.folder)
+        except UserError as error:
+            self.damaged(error)
+            return None
 
     @property
     def eval_loss(self) -> float | None:
@@ -92,22 +115,29 @@ class Round:
         }
 
 
-def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None) -> list[Round]:
+def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damaged: Damaged = _refuse) -> list[Round]:
     """All trainings in the folders of `runs`, the oldest first, with their evaluations by a recipe.
 
-    Without a recipe it is the first that each evaluation asked. Raises UserError for a folder that is missing, and
-    for a file in it that is damaged.
+    Without a recipe it is the first that each evaluation asked. A run or an evaluation that cannot be read is left
+    out where `damaged` does not raise; such a run keeps its number. Raises UserError for a folder that is missing.
     """
     if not runs.is_dir():
         raise UserError(f"{runs}: no such folder; give the one that holds the runs with --runs")
     folders = sorted(file.parent for depth in ("*", "*/*") for file in runs.glob(f"{depth}/{RUN_FILE}"))
-    dated = sorted(
-        ((_made(folder, run := read_run(folder)), folder, run) for folder in folders), key=lambda one: one[:2]
-    )
-    asked = _by_adapter(evaluations, recipe)
+    dated: list[tuple[datetime, Path, Run | None]] = []
+    for folder in folders:
+        try:
+            run = read_run(folder)
+        except UserError as error:
+            damaged(error)
+            dated.append((_written(folder), folder, None))
+        else:
+            dated.append((_made(folder, run), folder, run))
+    asked = _by_adapter(evaluations, recipe, damaged)
     return [
-        Round(number, folder, run, made, tuple(asked.get(_sha256(folder / ADAPTER_FILE), ())))
-        for number, (made, folder, run) in enumerate(dated, start=1)
+        Round(number, folder, run, made, _once_each(folder, asked.get(_sha256(folder / ADAPTER_FILE), [])), damaged)
+        for number, (made, folder, run) in enumerate(sorted(dated, key=lambda one: one[:2]), start=1)
+        if run is not None
     ]
 
 
@@ -121,19 +151,34 @@ def find_round(rounds: Sequence[Round], wanted: str) -> Round:
     if found:
         folders = ", ".join(str(one.folder) for one in found)
         raise UserError(f"{wanted}: could be any of {folders}; give the folder")
-    there = f"there are 1 to {len(rounds)}" if rounds else "there is none yet, train one"
+    there = f"there are 1 to {rounds[-1].number}" if rounds else "there is none yet, train one"
     raise UserError(f"{wanted}: no such round; {there} (`phi2chat rounds list` shows them)")
 
 
-def _by_adapter(evaluations: Path, recipe: str | None) -> dict[str | None, list[Asked]]:
+def _by_adapter(evaluations: Path, recipe: str | None, damaged: Damaged) -> dict[str | None, list[Asked]]:
     found: dict[str | None, list[Asked]] = {}
-    read = [(file.parent, read_evaluation(file.parent)) for file in evaluations.glob(f"*/{EVALUATION_FILE}")]
+    read = []
+    for file in evaluations.glob(f"*/{EVALUATION_FILE}"):
+        try:
+            read.append((file.parent, read_evaluation(file.parent)))
+        except UserError as error:
+            damaged(error)
     for folder, evaluation in sorted(read, key=lambda one: (one[1].made, one[0]), reverse=True):
         for asked in _asked(folder, evaluation, recipe):
             adapter = evaluation.model(asked.label).adapter_sha256
             if adapter is not None:
                 found.setdefault(adapter, []).append(asked)
     return found
+
+
+def _once_each(run_dir: Path, asked: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Of each evaluation one model: where another run has the same adapter, the one that this run is named by."""
+    chosen: dict[Path, Asked] = {}
+    for one in asked:
+        named = one.evaluation.model(one.label).run
+        if one.folder not in chosen or (named is not None and Path(named).resolve() == run_dir.resolve()):
+            chosen[one.folder] = one
+    return tuple(chosen.values())
 
 
 def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator[Asked]:
@@ -148,8 +193,12 @@ def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator
 def _made(folder: Path, run: Run) -> datetime:
     try:
         return datetime.fromisoformat(run.made).astimezone(UTC)
-    except ValueError:  # of a version that did not note it
-        return datetime.fromtimestamp((folder / RUN_FILE).stat().st_mtime, UTC)
+    except (ValueError, OverflowError):  # of a version that did not note it
+        return _written(folder)
+
+
+def _written(folder: Path) -> datetime:
+    return datetime.fromtimestamp((folder / RUN_FILE).stat().st_mtime, UTC)
 
 
 def _sha256(path: Path) -> str | None:

@@ -16,13 +16,14 @@ from phi2chat.asking import NO_CATEGORY, NOT_ASKED
 from phi2chat.page import element, marked, source_of, to_html, visible
 from phi2chat.recipes import StopReason
 from phi2chat.results import REPORT_FILE, Cell, Evaluation
+from phi2chat.safe_text import safe
 from phi2chat.score_table import DIFFERENCE_COLUMNS, difference_row
 from phi2chat.scores import Rate, compare, summarize
 
 SHOWN_DIGITS = 12  # of a SHA-256
 LEGEND = (
-    "Script: nothing is in a wrong one. Form: reasoning, then an answer, then the end. The bar is the share,"
-    " and the line in it where the true one is by 95 %."
+    "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then"
+    " the end. The bar is the share, and the line in it where the true one is by 95 %."
 )
 
 
@@ -44,7 +45,7 @@ def render_report(evaluation: Evaluation) -> str:
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("title", f"Evaluation of {evaluation.made}"),
+        element("title", f"Evaluation of {safe(evaluation.made)}"),
         element("style", style),
     )
     body = element("body", *_header(evaluation), *_figures(evaluation), *_probes(evaluation), element("script", script))

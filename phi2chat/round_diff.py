@@ -127,7 +127,7 @@ def _measure(
 
 
 def _evaluated_alike(before: Round, after: Round) -> tuple[Asked, Asked]:
-    """The newest evaluations of both that share most probes."""
+    """The newest evaluations of both that share most probes; of several, those that were made alike."""
     for one in (before, after):
         if not one.asked:
             raise UserError(
@@ -146,7 +146,8 @@ def _evaluated_alike(before: Round, after: Round) -> tuple[Asked, Asked]:
             f"rounds {before.number} and {after.number}: were not asked the same probes by the same recipe;"
             f" run `phi2chat evaluate --adapter {before.folder} --adapter {after.folder}`"
         )
-    return next((first, second) for shared, first, second in pairs if shared == most)
+    sharing = [(first, second) for shared, first, second in pairs if shared == most]
+    return next((pair for pair in sharing if not pair[1].settings_unlike(pair[0])), sharing[0])
 
 
 def _same(first: Asked, second: Asked, probe: str) -> bool:

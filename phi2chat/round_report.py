@@ -124,6 +124,7 @@ def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]
         "before": {"round": first.number, "folder": str(first.folder), "evaluation": str(diff.before.folder)},
         "after": {"round": second.number, "folder": str(second.folder), "evaluation": str(diff.after.folder)},
         "settings_changed": second.settings_since(first),
+        "evaluated_unlike": diff.after.settings_unlike(diff.before),
         "measures": [dataclasses.asdict(one) for one in diff.measures],
         "probes": [
             {"probe": one.probe, "instruction": one.instruction, "outcome": one.outcome,
@@ -205,7 +206,7 @@ def _say_rest(count: int, show_all: bool, screen: "Screen") -> None:
 
 def _data_sentence(changes: Sequence[RecordChange] | None) -> str:
     if changes is None:
-        return "what changed is not known; a run of an earlier version kept no records"
+        return "what changed is not known; one of the two has no records that can be read"
     if not changes:
         return "the same records"
     return ", ".join(f"{count} {kind}" for kind, count in _counts(changes).items())
@@ -221,11 +222,7 @@ def _short(changes: Sequence[RecordChange]) -> str:
 
 
 def _other_settings(diff: RoundDiff) -> str:
-    old, new = diff.before.evaluation.settings, diff.after.evaluation.settings
-    decides = [
-        name for name in {**old, **new} if old.get(name) != new.get(name) and name not in ("batch_size", "output")
-    ]
-    return ", ".join(f"{name} {old.get(name)} -> {new.get(name)}" for name in decides)
+    return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in diff.after.settings_unlike(diff.before).items())
 
 
 def _probe_files(asked: Asked) -> str:

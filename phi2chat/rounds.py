@@ -49,12 +49,11 @@ def command() -> None:
 @_with_places
 def list_(runs: Path, evaluations: Path, recipe: str | None, as_json: bool) -> None:
     """List the rounds: data, eval loss, probe score, script pass rate, and what changed since the round before."""
-    from phi2chat.past_rounds import read_rounds
     from phi2chat.round_report import describe, show_list
     from phi2chat.safe_text import json_line
     from phi2chat.screen import Screen
 
-    rounds = read_rounds(runs, evaluations, recipe)
+    rounds = _read(runs, evaluations, recipe)
     if as_json:
         for one, before in zip(rounds, [None, *rounds], strict=False):
             print(json_line(describe(one, before)))
@@ -70,12 +69,12 @@ def show(round_: str, runs: Path, evaluations: Path, recipe: str | None, as_json
 
     ROUND is a number or name of `phi2chat rounds list`, or the folder of a run.
     """
-    from phi2chat.past_rounds import find_round, read_rounds
+    from phi2chat.past_rounds import find_round
     from phi2chat.round_report import describe, show_round
     from phi2chat.safe_text import json_line
     from phi2chat.screen import Screen
 
-    rounds = read_rounds(runs, evaluations, recipe)
+    rounds = _read(runs, evaluations, recipe)
     found = find_round(rounds, round_)
     before = _before(rounds, found)
     if as_json:
@@ -99,13 +98,13 @@ def diff(
     Says which probes were fixed and which were broken, with the training records nearest to them, which records were
     added, edited or removed between the two, and whether the difference is more than chance.
     """
-    from phi2chat.past_rounds import find_round, read_rounds
+    from phi2chat.past_rounds import find_round
     from phi2chat.round_diff import compare_rounds
     from phi2chat.round_report import diff_as_json, show_diff
     from phi2chat.safe_text import json_line
     from phi2chat.screen import Screen
 
-    rounds = read_rounds(runs, evaluations, recipe)
+    rounds = _read(runs, evaluations, recipe)
     first = find_round(rounds, earlier)
     second = find_round(rounds, later) if later is not None else first
     if later is None:
@@ -126,12 +125,11 @@ def diff(
 def best(by: str, runs: Path, evaluations: Path, recipe: str | None, as_json: bool) -> None:
     """Print the folder of the best round, for a script; on stderr, which rounds cannot be told apart from it."""
     from phi2chat.best_round import choose_best
-    from phi2chat.past_rounds import read_rounds
     from phi2chat.safe_text import json_line
     from phi2chat.screen import Screen
 
     screen = Screen()
-    found = choose_best(read_rounds(runs, evaluations, recipe), by)
+    found = choose_best(_read(runs, evaluations, recipe), by)
     if as_json:
         alike = [one.number for one in found.alike]
         print(json_line({"round": found.round.number, "folder": str(found.round.folder), "by": by,
@@ -145,5 +143,15 @@ def best(by: str, runs: Path, evaluations: Path, recipe: str | None, as_json: bo
 command.add_command(ablate)
 
 
+def _read(runs: Path, evaluations: Path, recipe: str | None) -> "list[Round]":
+    """The rounds that can be read; what cannot is named on stderr."""
+    from phi2chat.past_rounds import read_rounds
+    from phi2chat.screen import Screen
+
+    screen = Screen()
+    return read_rounds(runs, evaluations, recipe, lambda error: screen.note(f"left out: {error}", "warning"))
+
+
 def _before(rounds: "list[Round]", one: "Round") -> "Round | None":
-    return rounds[one.number - 2] if one.number > 1 else None
+    place = rounds.index(one)
+    return rounds[place - 1] if place else None

@@ -61,6 +61,12 @@ class Run:
     tokens_per_second: float = 0.0
     peak_memory_gib: float = 0.0
 
+    @property
+    def chosen_as(self) -> str:
+        """What the step that was kept is among all: the last, or the best by what it was chosen by."""
+        by = str(self.config.get("select_by", "eval-loss"))
+        return {"last": "last", "eval-loss": "best"}.get(by, f"best by {by}")
+
     def save(self, folder: Path) -> None:
         """Write run.json."""
         content = json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 NAMES = {"score": "right", "script": "script", "form": "form"}
 LEGEND = (
-    "script: nothing in a wrong one; form: reasoning, then an answer, then the end; in brackets: where the true share"
-    " is by 95 %; tokens: of a reply, in the median"
+    "script: something, and nothing in a wrong one; form: reasoning, then an answer, then the end; in"
+    " brackets: where the true share is by 95 %; tokens: of a reply, in the median"
 )
+_WIDE = 72  # cells that the tables of many columns take at least
 DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
 
 
@@ -23,13 +24,23 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
     if not summaries:
         screen.say("no reply has come yet", "warning")
         return
-    screen.table(*totals_table(summaries, evaluation))
+    _show(*totals_table(summaries, evaluation), screen)
     categories = category_table(summaries)
     if len(categories[1]) > 1:
         screen.table(*categories)
     screen.note(LEGEND)
     if differences := compare(evaluation):
-        screen.table(DIFFERENCE_COLUMNS, map(difference_row, differences))
+        _show(DIFFERENCE_COLUMNS, [difference_row(one) for one in differences], screen)
+
+
+def _show(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: "Screen") -> None:
+    """A table, or a line for each row where columns would be a few characters wide."""
+    if screen.out.width >= _WIDE:
+        screen.table(columns, rows)
+        return
+    for row in rows:
+        cells = (f"{name} {value}".strip() for name, value in zip(columns, row, strict=True) if value)
+        screen.say("; ".join(" ".join(cell.split()) for cell in cells))
 
 
 def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:

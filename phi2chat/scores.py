@@ -28,7 +28,8 @@ _AT_ONCE = 2_000_000  # numbers that a bootstrap draws at a time
 
 MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
     "score": lambda cell: None if cell.verdict == "unjudged" else cell.verdict == "right",
-    "script": lambda cell: cell.language_ok,
+    # One that says nothing is in no script: else a model that ends at once would be the best.
+    "script": lambda cell: cell.language_ok and bool(cell.reasoning or cell.answer),
     "form": lambda cell: cell.form,
 }
 
@@ -143,7 +144,7 @@ def weigh(moves: Sequence[float]) -> Move:
     low, high = bootstrap(moves)
     up, down = sum(move > 0 for move in moves), sum(move < 0 for move in moves)
     opinion: Opinion = "cannot tell"
-    if not low <= 0 <= high and sign_test(up, down) < CHANCE:
+    if sign_test(up, down) < CHANCE and ((low > 0 and up > down) or (high < 0 and down > up)):
         opinion = "better" if low > 0 else "worse"
     return Move(len(moves), fmean(moves), low, high, up, down, opinion)
 

@@ -159,12 +159,12 @@ def report(folder: Path, run: "Run", screen: "Screen") -> None:
     save_loss_png(folder / LOSS_PNG, run.losses, run.eval_losses)
     screen.say(draw_losses(run.losses, run.eval_losses, width=min(screen.out.width, 100)))
     kept = dict(run.eval_losses).get(run.best_step or 0, run.eval_losses[-1][1])
-    which = "last" if run.config.get("select_by") == "last" else "best"
     rows = {
         "base": run.base,
         "LoRA on": f"{', '.join(run.lora_modules)} ({run.trainable_parameters:,} parameters)",
         "records": f"{run.records['train']} train, {run.records['eval']} eval, {len(run.dropped)} left out",
-        "eval loss": f"{run.eval_losses[0][1]:.3f} -> {kept:.3f} ({which}, at step {run.best_step} of {run.steps})",
+        "eval loss": f"{run.eval_losses[0][1]:.3f} -> {kept:.3f} "
+        f"({run.chosen_as}, at step {run.best_step} of {run.steps})",
         "speed": f"{run.tokens_per_second:,.0f} tokens/s on {run.device} in {run.precision}",
         "peak memory": f"{run.peak_memory_gib:.1f} GiB",
         "adapter": str(folder),

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from curation.errors import UserError
 from phi2chat import config as configs
-from phi2chat.behaviour import Examiner, read_selecting_probes
+from phi2chat.behaviour import MEASURED, Examiner, read_selecting_probes
 from phi2chat.checkpoints import (
     choose_checkpoint,
     complete_checkpoints,
@@ -22,6 +22,7 @@ from phi2chat.checkpoints import (
 from phi2chat.config import TrainConfig
 from phi2chat.examples import Sides, read_sides
 from phi2chat.failures import readable_failures, way_on
+from phi2chat.files import sha256_of
 from phi2chat.interrupts import Interrupt, noting_interrupts
 from phi2chat.model_card import CARD, Subject, write_card
 from phi2chat.models import Base, find_base
@@ -51,7 +52,7 @@ def train(data: Path, config: TrainConfig, reporter: Reporter) -> tuple[Path, Ru
         _refuse_to_write_over(folder)
     if count() > 1:
         config = dataclasses.replace(config, gpus=count())
-    sides = read_sides(data, config)
+    sides = _read_all(data, config)
     _require_extras(config)
     base = find_base(config.base, reporter.status)
     run = Run(base.name, str(data), configs.to_json(dataclasses.replace(config, output_dir=folder)), sides.sha256)
@@ -91,7 +92,7 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
                 f"{folder}: this run began with {config.gpus or 1} processes, and these are {count()};"
                 f" go on with `phi2chat train --resume {folder}`"
             )
-        sides = read_sides(Path(run.data), config)
+        sides = _read_all(Path(run.data), config)
         changed = sorted(path for path in sides.sha256.keys() | run.sha256.keys() if _changed(path, sides, run))
         if changed and not allow_changed_data:
             raise UserError(
@@ -114,6 +115,14 @@ def resume(folder: Path, reporter: Reporter, allow_changed_data: bool = False) -
         else:
             _train(folder, run, config, prepare(run, config, sides, base, reporter), checkpoint, reporter)
     return folder, run
+
+
+def _read_all(data: Path, config: TrainConfig) -> Sides:
+    """The sides, with the SHA-256 of the probes among those of the data where probes choose: both have to stay."""
+    sides = read_sides(data, config)
+    if config.probes is None or config.select_by not in MEASURED or not Path(config.probes).is_file():
+        return sides
+    return dataclasses.replace(sides, sha256={**sides.sha256, str(config.probes): sha256_of(Path(config.probes))})
 
 
 def _require_extras(config: TrainConfig) -> None:

@@ -15,8 +15,10 @@ from curation.errors import UserError
 from phi2chat import ablate
 from phi2chat.ablations import CHANGED, REFERENCE, VARIANTS, find_effects, plan
 from phi2chat.config import TrainConfig
+from phi2chat.files import sha256_of
 from phi2chat.past_rounds import read_rounds
 from phi2chat.results import read_evaluation
+from phi2chat.run import read_run
 
 RIGHT, WRONG = ("東京", True), ("京都", False)
 CONFIG = TrainConfig(base="tiny", seed=7)
@@ -52,14 +54,22 @@ def test_the_settings_of_a_training_are_written_as_train_reads_them(tmp_path: Pa
 
 def test_what_is_finished_is_not_trained_again_and_another_run_is_not_taken_for_it(tmp_path: Path) -> None:
     made = make_round(tmp_path / "as-given-42", "2026-01-01T00:00:00+00:00", [record("a", "首都は？")], epochs=5.0)
-    for config, is_finished in ((TrainConfig(base="tiny", epochs=5.0), True), (TrainConfig(base="tiny"), None)):
-        (trial,) = plan(tmp_path, config, [], seeds=1)
-        assert trial.folder == made
-        if is_finished:
-            assert trial.is_finished
-        else:
-            with pytest.raises(UserError, match="holds a run with another epochs; give another --output-dir"):
-                _ = trial.is_finished
+    data = tmp_path / "my.jsonl"
+    data.write_text("what was trained on")
+    run = read_run(made)
+    run.data, run.sha256 = str(data), {str(data): sha256_of(data)}
+    run.save(made)
+    (trial,) = plan(tmp_path, TrainConfig(base="tiny", epochs=5.0), [], seeds=1)
+    assert trial.folder == made
+    assert trial.is_finished(data)
+    (other,) = plan(tmp_path, TrainConfig(base="tiny"), [], seeds=1)
+    with pytest.raises(UserError, match="holds a run with another epochs; give another --output-dir"):
+        other.is_finished(data)
+    with pytest.raises(UserError, match="holds a run on .*my.jsonl; give another --output-dir"):
+        trial.is_finished(tmp_path / "other" / "my.jsonl")
+    data.write_text("what was edited since")
+    with pytest.raises(UserError, match="holds a run on .*my.jsonl as it was before; give another --output-dir"):
+        trial.is_finished(data)
 
 
 def test_seeds_of_a_variant_are_taken_together_and_compared_probe_by_probe(tmp_path: Path) -> None:

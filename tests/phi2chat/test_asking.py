@@ -12,6 +12,7 @@ from curation.errors import UserError
 from curation.records import Record
 from phi2chat.asking import Way, ask_probes, read_probe_files
 from phi2chat.config import ChatConfig
+from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import StopReason
 from phi2chat.results import Cell, ModelRow
 from phi2chat.server import ServerError
@@ -51,6 +52,13 @@ def test_a_reply_is_whole_where_reasoning_and_answer_came_and_the_model_ended_it
     assert [one.form for one in (no_answer, cut, goes_on)] == [False, False, False]
     assert [one.verdict for one in (no_answer, cut, goes_on)] == ["wrong", "right", "right"]
     assert goes_on.stop == "next_question"
+
+
+def test_a_reply_of_a_model_without_reasoning_is_whole_with_its_answer(scripted_model: Any) -> None:
+    model = scripted_model(["\n東京です。"], ["\n"])
+    model.style = PromptStyle(reasoning="")
+    whole, empty = ask(model, TOKYO, PARIS)
+    assert (whole.reasoning, whole.answer, whole.form, empty.form) == ("", "東京です。", True, False)
 
 
 def test_a_wrong_script_is_found_in_the_language_of_each_part(scripted_model: Any) -> None:

@@ -1,5 +1,6 @@
 """The model card: what the hub reads of it, that its code runs, and that nobody's text breaks out of its place."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ RUN = Run(
 
 def card(base_dir: Path, **changes: Any) -> str:
     subject = {"kind": "adapter", "name": "my", "base": "microsoft/phi-2", "source": "microsoft/phi-2", "run": RUN}
-    return write_card(Subject(base_dir=base_dir, style=PromptStyle(), **{**subject, **changes}))  # type: ignore[arg-type]
+    subject["style"] = PromptStyle()
+    return write_card(Subject(base_dir=base_dir, **{**subject, **changes}))  # type: ignore[arg-type]
 
 
 def test_the_hub_reads_what_the_card_is_about(tmp_path: Path) -> None:
@@ -49,6 +51,15 @@ def test_the_hub_reads_what_the_card_is_about(tmp_path: Path) -> None:
 def test_a_base_that_is_a_folder_is_no_model_of_the_hub(tmp_path: Path) -> None:
     data = ModelCard(card(tmp_path, base="/models/x", source="/models/x")).data.to_dict()
     assert "base_model" not in data and "base_model_relation" not in data
+
+
+def test_the_card_says_how_the_checkpoint_was_chosen_and_what_the_loss_is_of(tmp_path: Path) -> None:
+    config = {**RUN.config, "select_by": "probe-score", "loss_on": "sequence"}
+    text = card(tmp_path, run=dataclasses.replace(RUN, config=config), style=PromptStyle(reasoning=""))
+    assert "1.2500 (best by probe-score, at step 6 of 9; these weights)" in text
+    assert "| loss | question and completion; " in text
+    assert "A prompt ends with the marker of the answer, without a newline." in text
+    assert "### Reasoning:" not in text
 
 
 def test_the_card_says_what_the_run_says(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`phi2chat rounds`: what changed between trainings, what it fixed and broke, and whether that is more than chance."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from curation.errors import UserError
 from phi2chat.best_round import choose_best
 from phi2chat.past_rounds import find_round, read_rounds
 from phi2chat.round_diff import compare_rounds
-from phi2chat.run import RUN_FILE
+from phi2chat.run import ADAPTER_FILE, RUN_FILE
+from phi2chat.snapshot import RECORDS_FILE
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -160,3 +162,49 @@ def test_mistakes_are_sentences(folder: Path) -> None:
     (Path("runs/second") / RUN_FILE).write_text("{")
     with pytest.raises(UserError, match="is damaged or of another version"):
         read_rounds(Path("runs"), Path("evaluations"))
+
+
+def test_runs_with_the_same_adapter_have_each_its_own_replies(folder: Path) -> None:
+    for name in ("copy", "other"):
+        make_round(Path("runs") / name, "2026-01-04T00:00:00+00:00", [])
+        (Path("runs") / name / ADAPTER_FILE).write_bytes(b"the same")
+    copy, other = Path("runs/copy"), Path("runs/other")
+    make_evaluation(Path("evaluations/two"), {copy: {JAPAN: RIGHT}, other: {JAPAN: WRONG}})
+    rounds = read_rounds(Path("runs"), Path("evaluations"))
+    assert [[one.label for one in find_round(rounds, name).asked] for name in ("copy", "other")] == [
+        ["copy"],
+        ["other"],
+    ]
+
+
+def test_what_is_damaged_is_named_and_the_other_rounds_are_shown(folder: Path, phi2chat: Phi2Chat) -> None:
+    make_evaluation(Path("evaluations/two"), {Path("runs/third"): {JAPAN: RIGHT}})
+    Path("evaluations/two/evaluation.json").write_text("{")
+    (Path("runs/second") / RUN_FILE).write_text("{")
+    os.utime(Path("runs/second") / RUN_FILE, (1767312000, 1767312000))  # 2026-01-02
+    (Path("runs/third") / RECORDS_FILE).write_bytes(b"not gzip")
+    listed = phi2chat("rounds", "list", "--json")
+    assert listed.returncode == 0
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(row["round"], row["records_changed"]) for row in rows] == [(1, None), (3, None)]  # numbers do not move
+    for name in ("runs/second/run.json", "evaluations/two/evaluation.json", "runs/third/records.jsonl.gz"):
+        assert f"left out: {name}" in " ".join(listed.stderr.split())
+    missing = phi2chat("rounds", "show", "2")
+    assert (missing.returncode, "no such round; there are 1 to 3" in " ".join(missing.stderr.split())) == (1, True)
+    assert phi2chat("rounds", "diff", "3").returncode == 1  # with round 1, which was evaluated, and 3 was not
+    assert phi2chat("rounds", "best").stdout.strip() == "runs/first"
+
+
+def test_evaluations_with_other_settings_are_told_apart(folder: Path, phi2chat: Phi2Chat) -> None:
+    later = "2026-02-01T00:00:00+00:00"
+    make_evaluation(
+        Path("evaluations/two"), {Path("runs/second"): {JAPAN: WRONG}}, later, temperature=0.7, batch_size=8
+    )
+    first, second, _ = rounds = read_rounds(Path("runs"), Path("evaluations"))
+    assert second.asked[0].settings_unlike(first.asked[0]) == {"temperature": (None, 0.7)}
+    assert any("evaluated with other settings" in remark for remark in choose_best(rounds, "probe-score").remarks)
+    questions = dict.fromkeys([JAPAN, FRANCE, SUM, SEA], RIGHT)
+    later = "2026-03-01T00:00:00+00:00"
+    make_evaluation(Path("evaluations/three"), {Path("runs/second"): questions}, later, temperature=0.7)
+    first, second, _ = read_rounds(Path("runs"), Path("evaluations"))
+    assert compare_rounds(first, second).after.folder.name == "one"  # of as many probes those that were asked alike

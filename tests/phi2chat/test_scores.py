@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phi2chat.results import Cell, Evaluation, ModelRow
-from phi2chat.scores import Rate, bootstrap, compare, rate, sign_test, summarize, wilson
+from phi2chat.scores import Rate, bootstrap, compare, rate, sign_test, summarize, weigh, wilson
 
 CELL = Cell(
     probe="p", probe_digest="", category="c", model="base", base=None, adapter=None, adapter_sha256=None, run=None,
-    recipe="chat", sample=0, seed=0, prompt_digest="", language="ja", reasoning_language="ja", reasoning="", answer="",
+    recipe="chat", sample=0, seed=0, prompt_digest="", language="ja", reasoning_language="ja", reasoning="", answer="東京",
     verdict="right", why="", language_ok=True, reasoning_spans=(), answer_spans=(), stop="end_of_text", form=True,
     tokens=10, seconds=2.0,
 )  # fmt: skip
@@ -117,6 +117,17 @@ def test_a_difference_is_told_where_chance_would_hardly_make_it(up: int, down: i
     assert (score.opinion, score.fixed, score.broken, score.probes) == (opinion, up, down, up + down + same)
     assert score.low <= score.difference <= score.high
     assert score.difference == pytest.approx((up - down) / (up + down + same))
+
+
+def test_many_that_went_down_a_little_and_few_that_went_up_far_tell_nothing() -> None:
+    assert weigh([-0.1] * 60 + [1.0] * 30).opinion == "cannot tell"
+
+
+def test_a_reply_that_says_nothing_is_in_no_script() -> None:
+    silent = dataclasses.replace(cell("base", 1, False), answer="", reasoning="")
+    (summary,) = summarize(evaluation(silent, cell("base", 2, True)))
+    assert summary.script is not None
+    assert (summary.script.hits, summary.script.total) == (1, 2)
 
 
 def test_only_probes_that_both_were_asked_are_compared() -> None:

@@ -201,6 +201,10 @@ def test_a_checkpoint_is_chosen_by_what_it_answers(
     _, run = train(records, config, Listener())
     losses = dict(run.eval_losses)
     assert run.best_step == min((1, 2), key=lambda step: losses[step])  # of equals the one with the lower loss
+    run.status = "interrupted"
+    run.save(tmp_path / "run")
+    probes.write_text(probes.read_text("utf-8").replace("p1", "p2"), encoding="utf-8")
+    assert "probes.jsonl: has changed since this run began" in fault_of(resume, tmp_path / "run", Listener())
 
 
 def test_probes_to_choose_by_are_asked_for_before_anything_is_loaded(records: Path, tmp_path: Path) -> None:
