@@ -188,7 +188,7 @@ class Conversation:
             texts["answer"],
             stop or stream.stop,
             stream.tokens,
-            stream.seconds,
+            round(stream.seconds, 3),  # as `to_json` has it, so that a reply that is loaded is known again
             config.recipe,
             config.lang,
             config.reasoning_lang or config.lang,
