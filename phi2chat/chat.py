@@ -181,7 +181,7 @@ class Conversation:
             if interrupt is None or not any(texts.values()):
                 raise
             stop = StopReason.INTERRUPTED
-        yield from pieces(reader.close())
+        rest = list(pieces(reader.close()))
         turn = Turn(
             question,
             texts["reasoning"],
@@ -198,3 +198,4 @@ class Conversation:
             origin_of(self.model, self.model.name, config),
         )
         self.turns = [*earlier, turn]
+        yield from rest  # an interrupt while it is shown comes too late to lose the reply
