@@ -181,14 +181,14 @@ class Conversation:
             if interrupt is None or not any(texts.values()):
                 raise
             stop = StopReason.INTERRUPTED
-        yield from pieces(reader.close())
+        rest = list(pieces(reader.close()))
         turn = Turn(
             question,
             texts["reasoning"],
             texts["answer"],
             stop or stream.stop,
             stream.tokens,
-            stream.seconds,
+            round(stream.seconds, 3),  # as `to_json` has it, so that a reply that is loaded is known again
             config.recipe,
             config.lang,
             config.reasoning_lang or config.lang,
@@ -198,3 +198,4 @@ class Conversation:
             origin_of(self.model, self.model.name, config),
         )
         self.turns = [*earlier, turn]
+        yield from rest  # an interrupt while it is shown comes too late to lose the reply

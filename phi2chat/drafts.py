@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from curation.errors import UserError
+from curation.lines import is_utf8
 from phi2chat.corrections import draft
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ FOLDER = "drafts"
 def leave_drafts(talk: "Talk", folder: Path | None = None) -> None:
     """Write the texts that were kept and not saved to files of their own, readable by their owner alone; say where.
 
-    One that can be read as a record is JSON, with where it came from; any other stays the text that it is.
+    One that can be read as a record is JSON, with where it came from; any other stays the text that it is. What cannot
+    be written anywhere is shown.
     """
-    left = [
-        _leave(talk, turn, text, folder or user_state_path("phi2chat") / FOLDER) for turn, text in talk.corrections.kept
-    ]
+    left: list[Path] = []
+    lost: list[tuple[str, str]] = []  # with why
+    for turn, text in talk.corrections.kept:
+        try:
+            left.append(_leave(talk, turn, text, folder or user_state_path("phi2chat") / FOLDER))
+        except OSError as error:
+            lost.append((text, error.strerror or str(error)))
     talk.corrections.kept.clear()
     with contextlib.suppress(OSError):  # the terminal may be what ended
         for path in left:
@@ -36,6 +42,9 @@ def leave_drafts(talk: "Talk", folder: Path | None = None) -> None:
         if any(path.suffix == ".json" for path in left):
             file = shlex.quote(str(talk.corrections.file or "my.jsonl"))
             talk.say(f"`phi2chat curate add {file} < THAT_FILE` checks and adds it")
+        for text, reason in lost:
+            talk.screen.say(f"what you wrote in /fix and did not save cannot be kept ({reason}); copy it:", "error")
+            talk.screen.say(text, "note", wrap=False)
 
 
 def _leave(talk: "Talk", turn: "Turn", text: str, folder: Path) -> Path:
@@ -43,7 +52,10 @@ def _leave(talk: "Talk", turn: "Turn", text: str, folder: Path) -> Path:
 
     try:
         record = from_text(draft(talk.conversation, turn, datetime.now(UTC)), text)
-        return _write(folder, ".json", json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        spelled = json.dumps(record, ensure_ascii=False, indent=2)
+        if not is_utf8(spelled):  # half a character, which a server may send and no file can hold
+            spelled = json.dumps(record, indent=2)
+        return _write(folder, ".json", spelled + "\n")
     except UserError:
         return _write(folder, ".yaml", text)
 
@@ -51,9 +63,17 @@ def _leave(talk: "Talk", turn: "Turn", text: str, folder: Path) -> Path:
 def _write(folder: Path, suffix: str, text: str) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="fix-", suffix=suffix, dir=folder)
+        return _write_new(folder, "fix-", suffix, text)
     except OSError:  # better in a folder that does not last than nowhere
-        handle, name = tempfile.mkstemp(prefix="phi2chat-fix-", suffix=suffix)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
+        return _write_new(None, "phi2chat-fix-", suffix, text)
+
+
+def _write_new(folder: Path | None, prefix: str, suffix: str, text: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except OSError:  # no file is better than a piece of one
+        os.unlink(name)
+        raise
     return Path(name)

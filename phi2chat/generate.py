@@ -186,7 +186,8 @@ class CachedReader:
 
     def forget(self) -> None:
         """Take nothing for read any more."""
-        self._cache, self._ids = DynamicCache(config=self._model.config), list[int]()
+        self._cache: DynamicCache | None = None
+        self._ids: list[int] = []
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
@@ -194,23 +195,23 @@ class CachedReader:
 
         Raises UserError where the GPU's memory is full.
         """
-        start = min(common_beginning(self._ids, ids), len(ids) - 1)
-        if start < len(self._ids):
+        # Kept again when all is read: whatever interrupts may leave it cut, or some layers ahead of others.
+        cache, known = self._cache, self._ids
+        self.forget()
+        start = min(common_beginning(known, ids), len(ids) - 1)
+        if cache is not None and start < len(known):
             try:
-                self._cache.crop(start - len(self._ids))  # less than 0: so many go
+                cache.crop(start - len(known))  # less than 0: so many go
             except (RuntimeError, ValueError, NotImplementedError):  # a sliding window has no way back
-                self.forget()
-                start = 0
+                cache = None
+        if cache is None:
+            cache, start = DynamicCache(config=self._model.config), 0
         step = torch.tensor([ids[start:]], device=self._model.device)  # (1, new)
         try:
-            output = self._model(input_ids=step, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         except torch.OutOfMemoryError:
-            self.forget()
             raise UserError(full_memory(len(ids))) from None
-        except BaseException:  # an interrupt among them: some layers have read what others have not
-            self.forget()
-            raise
-        self._ids = list(ids)
+        self._cache, self._ids = cache, list(ids)
         logits: torch.Tensor = output.logits[0, -1, : self._known]
         return logits
 

@@ -19,7 +19,7 @@ class SlashCompleter(Completer):
             return
         name, blank, argument = document.text_before_cursor.partition(" ")
         if blank:
-            if name[1:] in COMMANDS:
+            if name[1:] in COMMANDS and "\0" not in argument:  # which no file name holds, and no look-up of one bears
                 yield from _complete_argument(name[1:], argument, complete_event)
             return
         for known, command in COMMANDS.items():

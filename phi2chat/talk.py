@@ -49,6 +49,7 @@ class Talk:
         from phi2chat.reply_keys import noting_keys
 
         conversation, screen = self.conversation, self.screen
+        before = conversation.turns
         try:
             with noting_keys() as interrupt:
                 replying = conversation.ask(question, interrupt, **changes)
@@ -61,8 +62,9 @@ class Talk:
         except Ended:
             raise
         except KeyboardInterrupt:
-            screen.say("stopped before anything came", "warning")
-            return
+            if conversation.turns is before:
+                screen.say("stopped before anything came", "warning")
+                return
         screen.end_reply(conversation.turns[-1])
 
     def _show(self, pieces: "Iterable[Piece]") -> None:

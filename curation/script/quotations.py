@@ -23,6 +23,7 @@ class Quotations:
         self.closer = ""  # the mark that ends the open quotation
         self.pending: list[Run] = []  # within quotation marks
         self.echo: list[Run] = []  # one run so far, all of it in what was asked
+        self._echo_at = 0  # where it begins there, at the earliest
         self._slip_end = -1
         self.slips: list[Run] = []
         self.quoted: list[Run] = []
@@ -87,8 +88,17 @@ class Quotations:
                 return
         goes_on_slip = not self.echo and self._slip_end == run.start
         self.echo.append(run)
-        if goes_on_slip or text[self.echo[0].start - offset : run.end - offset] not in self._asked:
+        if goes_on_slip or not self._was_asked(text, offset):
             self._settle_echo(is_quoted=False)
+
+    def _was_asked(self, text: str, offset: int) -> bool:
+        """Whether the echo still is in what was asked, where all but its last run was found to be."""
+        start, last = self.echo[0].start, self.echo[-1]
+        # Mostly it goes on there. Searched for anew with each run, a long one would take the square of its length.
+        if self._asked.startswith(text[last.start - offset : last.end - offset], self._echo_at + last.start - start):
+            return True
+        self._echo_at = self._asked.find(text[start - offset : last.end - offset], self._echo_at)
+        return self._echo_at >= 0
 
     def _settle_echo(self, is_quoted: bool) -> None:
         if is_quoted and not self.has_context:
@@ -98,7 +108,7 @@ class Quotations:
             self.quoted += self.echo
         else:
             self._add_slips(self.echo)
-        self.echo = []
+        self.echo, self._echo_at = [], 0
 
     def _settle(self, is_quoted: bool) -> None:
         if is_quoted:

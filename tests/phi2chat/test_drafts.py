@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,15 @@ def test_a_text_that_is_no_record_stays_what_it_is(talked: Any, tmp_path: Path, 
     assert talked.shown.getvalue() == f"what you wrote in /fix and did not save is in {left}\n"
 
 
+def test_half_a_character_is_left_as_an_escape(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
+    talked = scripted_talk(scripted_model(["\n国会。\n\n### Answer:\n東京\ud83d"]))
+    talked.reply("首都は？")
+    talked.corrections.keep(talked.conversation.turns[0], 'instruction: 首都は？\nanswer: "東京\\ud83d"\n')
+    leave_drafts(talked, tmp_path / "drafts")
+    (left,) = (tmp_path / "drafts").iterdir()
+    assert json.loads(left.read_bytes())["answer"] == "東京\ud83d"
+
+
 def test_where_the_folder_cannot_be_written_to_it_is_in_another(
     talked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +80,22 @@ def test_where_the_folder_cannot_be_written_to_it_is_in_another(
     leave_drafts(talked, tmp_path / "drafts")
     (left,) = (tmp_path / "tmp").iterdir()
     assert json.loads(left.read_bytes())["answer"] == "東京です。"
+
+
+def test_where_the_disk_is_full_it_is_shown_and_no_piece_of_it_is_left(
+    talked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    talked.corrections.keep(talked.conversation.turns[0], WRITTEN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        leave_drafts(talked, tmp_path / "drafts")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = "what you wrote in /fix and did not save cannot be kept (File too large); copy it:\n"
+    assert talked.shown.getvalue() == said + WRITTEN + "\n"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_talk_that_has_nothing_unsaved_leaves_nothing(talked: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The engine reads as the model itself does: the same tokens, no beginning twice, and where it cannot, the plain way."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -144,17 +144,28 @@ def test_a_long_conversation_is_given_room() -> None:
     torch.testing.assert_close(engine.read(PROMPT), short, atol=1e-4, rtol=1e-4)
 
 
+def interrupt(*given: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+class InterruptedIds(list[int]):
+    """Tokens that are compared, and then not read, for Ctrl-C comes between."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return interrupt() if isinstance(key, slice) else super().__getitem__(key)
+
+
 @pytest.mark.parametrize("reader_of", [engine_of, lambda model: CachedReader(model.eval(), VOCABULARY)])
 def test_after_a_reading_that_was_interrupted_the_conversation_before_is_still_read_right(reader_of: Any) -> None:
     model = phi()
     reader = reader_of(model)
     expected = reader.read(PROMPT).clone()
-
-    def interrupt(*given: Any) -> None:
-        raise KeyboardInterrupt
-
+    other = [*PROMPT[:4], *reversed(PROMPT[4:])]
     with model.model.layers[1].register_forward_pre_hook(interrupt), pytest.raises(KeyboardInterrupt):
-        reader.read([*PROMPT[:4], *reversed(PROMPT[4:])])
+        reader.read(other)
+    torch.testing.assert_close(reader.read(PROMPT), expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(KeyboardInterrupt):
+        reader.read(InterruptedIds(other))
     torch.testing.assert_close(reader.read(PROMPT), expected, atol=1e-4, rtol=1e-4)
 
 

@@ -208,14 +208,14 @@ def test_a_second_ctrl_c_before_anything_came_leaves_the_conversation_as_it_was(
 
 
 class PressingScreen(Screen):
-    """A screen on which Ctrl-C is pressed twice while the second piece is shown."""
+    """A screen on which Ctrl-C is pressed twice while the second piece is shown, or another one."""
 
-    pieces = 0
+    pieces, pressed_at = 0, 2
 
     def piece(self, *args: Any, **options: Any) -> None:
         super().piece(*args, **options)
         self.pieces += 1
-        if self.pieces == 2:
+        if self.pieces == self.pressed_at:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -229,6 +229,23 @@ def test_a_second_ctrl_c_while_a_piece_is_shown_keeps_what_came(scripted_model: 
     (turn,) = talking.conversation.turns
     assert (turn.stop, turn.reasoning, turn.answer) == (StopReason.INTERRUPTED, "国会がある都市です。", "")
     assert shown.getvalue().startswith("[reasoning]\n国会がある都市です。\n[interrupted; no answer came;")
+
+
+@pytest.mark.parametrize("piece", range(1, 5))
+def test_a_second_ctrl_c_while_any_piece_is_shown_loses_no_reply(scripted_model: Any, piece: int) -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=200)
+    screen = PressingScreen(console, console)
+    screen.pressed_at = piece
+    talking = Talk(
+        Conversation(scripted_model(["\n国会。\n\n### Answer:\n東京", "です", "。東京都"]), ChatConfig()), screen, bool
+    )
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        talking.reply("首都は？")
+    (turn,) = talking.conversation.turns
+    assert screen.pieces >= piece
+    assert shown.getvalue().startswith(f"[reasoning]\n{turn.reasoning}\n")
+    assert "stopped before anything came" not in shown.getvalue()
 
 
 def test_a_retry_that_is_refused_keeps_the_old_reply(scripted_model: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.errors import UserError
 from curation.lines import is_utf8
 from phi2chat.chat import Conversation, Turn
 from phi2chat.config import ChatConfig
@@ -42,6 +43,23 @@ def test_a_saved_conversation_goes_on_where_it_was(scripted_model: Any, scripted
     assert (later.conversation.turns, later.conversation.config) == (talk.conversation.turns, talk.conversation.config)
     later.reply("フランスは？")
     assert [turn.prompt for turn in model.asked[0][0]] == ["### Instruction:\n首都は？\n二行目\n\n### Reasoning:"]
+
+
+def test_a_reply_that_was_saved_and_loaded_is_known_again(
+    scripted_model: Any, scripted_talk: Any, tmp_path: Path
+) -> None:
+    class PreciseModel(scripted_model):  # type: ignore[misc]
+        def stream(self, *asked: Any) -> Any:
+            stream = super().stream(*asked)
+            stream.seconds = 1 / 3000
+            return stream
+
+    talk = scripted_talk(PreciseModel(TOKYO))
+    talk.corrections.file = tmp_path / "my.jsonl"
+    talk.reply("首都は？")
+    talk.enter("/good", f"/save {tmp_path / 'talk.jsonl'}", f"/load {tmp_path / 'talk.jsonl'}")
+    with pytest.raises(UserError, match="/good: this reply was saved as"):
+        follow(talk, "/good")
 
 
 @pytest.mark.parametrize(("asked", "count"), [(0, "0 questions"), (1, "1 question"), (2, "2 questions")])

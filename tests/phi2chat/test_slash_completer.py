@@ -41,6 +41,7 @@ def becomes(typed: str) -> list[str]:
         ("re", []),
         ("/re\n", []),
         ("//re", []),
+        ("/load ~\0", []),
     ],
 )
 def test_commands_and_their_choices_are_completed(typed: str, lines: list[str]) -> None:

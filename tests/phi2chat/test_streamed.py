@@ -150,6 +150,14 @@ def test_no_more_waits_than_a_word_and_none_is_lost(text: str, columns: int) -> 
     assert waiting(text, columns) <= LONGEST_WORD
 
 
+@given(st.text("あ漢a1、。「（ーっ｡\n👩🏽\u200d\u0301\x1b", max_size=80), st.integers(1, 24), st.integers(2, 80))
+def test_line_breaks_are_all_that_is_added_wherever_a_reply_was_cut(text: str, columns: int, piece: int) -> None:
+    lines = on_a_terminal(text, columns)
+    # A break may stand in place of a blank, which only escapes have here.
+    assert "".join("".join(lines).split()) == "".join(safe(text).split())
+    assert lines == on_a_terminal(text, columns, piece)
+
+
 @pytest.mark.parametrize("columns", [*range(10, 30), 80])
 def test_of_japanese_at_most_two_characters_wait(columns: int) -> None:
     assert waiting("日本の首都は「東京」です。" * 20, columns) == 2
