@@ -13,7 +13,7 @@ from phi2chat.config import TrainConfig, to_json
 from phi2chat.files import sha256_of
 from phi2chat.results import Cell, Evaluation
 from phi2chat.run import RUN_FILE, read_run
-from phi2chat.scores import MEASURES, Measure, Move, weigh
+from phi2chat.scores import MEASURES, Measure, Move, families_of, weigh
 
 BASE, REFERENCE = "base", "as-given"
 # What is asked about a data set of reasoning in several languages, and what is changed to find it out.
@@ -117,6 +117,7 @@ def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect
     labels: dict[str, set[str]] = {BASE: {model.label for model in evaluation.models if model.kind == "base"}}
     for trial in trials:
         labels.setdefault(trial.variant, set()).add(label_of[trial.folder.resolve()])
+    families = families_of(evaluation)
     outcomes = {
         variant: {measure: _by_probe(evaluation.cells, of_it, measure) for measure in MEASURES}
         for variant, of_it in labels.items()
@@ -129,7 +130,7 @@ def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect
             {} if variant == REFERENCE else {
                 measure: move
                 for measure in MEASURES
-                if (move := _move(outcomes[REFERENCE][measure], outcomes[variant][measure])) is not None
+                if (move := weigh(outcomes[REFERENCE][measure], outcomes[variant][measure], families)) is not None
             },
             _eval_loss(evaluation, of_it),
         )
@@ -145,11 +146,6 @@ def _by_probe(cells: Sequence[Cell], labels: set[str], measure: Measure) -> dict
         if outcome is not None:
             values.setdefault(cell.probe, []).append(outcome)
     return {probe: fmean(several) for probe, several in values.items()}
-
-
-def _move(before: Mapping[str, float], after: Mapping[str, float]) -> Move | None:
-    moves = [after[probe] - before[probe] for probe in before if probe in after]
-    return weigh(moves) if moves else None
 
 
 def _eval_loss(evaluation: Evaluation, labels: set[str]) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from curation.errors import UserError
 from phi2chat.past_rounds import Asked, Round
-from phi2chat.scores import weigh
+from phi2chat.scores import families_of, weigh
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,17 @@ def choose_best(rounds: Sequence[Round], by: str) -> Best:
         raise UserError(
             f"the {len(evaluated)} rounds that were evaluated share no probe; evaluate them again on the same probes"
         )
-    values = {one: [scores[probe] for probe in shared] for one, scores in evaluated.items()}
-    best = max(values, key=lambda one: (sum(values[one]), one.number))
+    values = {one: {probe: scores[probe] for probe in shared} for one, scores in evaluated.items()}
+    best = max(values, key=lambda one: (sum(values[one].values()), one.number))
+    families = families_of(best.asked[0].evaluation)
     alike = tuple(
         one
         for one in values
         if one is not best
-        and weigh([best - other for best, other in zip(values[best], values[one], strict=True)]).opinion
-        == "cannot tell"
+        and (move := weigh(values[one], values[best], families)) is not None
+        and move.opinion == "cannot tell"
     )
-    value = sum(values[best]) / len(shared)
+    value = sum(values[best].values()) / len(shared)
     remarks = [f"round {best.number} ({best.name}): {100 * value:.1f} % of {len(shared)} probes, {by}"]
     if alike:
         names = ", ".join(str(one.number) for one in alike)

@@ -133,7 +133,9 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
             dated.append((_written(folder), folder, None))
         else:
             dated.append((_made(folder, run), folder, run))
-    asked = _by_adapter(evaluations, recipe, damaged)
+    # An ablation keeps its evaluation beside its runs.
+    places = [*evaluations.glob(f"*/{EVALUATION_FILE}"), *runs.glob(f"*/*/{EVALUATION_FILE}")]
+    asked = _by_adapter([place.parent for place in places], recipe, damaged)
     return [
         Round(number, folder, run, made, _once_each(folder, asked.get(_sha256(folder / ADAPTER_FILE), [])), damaged)
         for number, (made, folder, run) in enumerate(sorted(dated, key=lambda one: one[:2]), start=1)
@@ -155,12 +157,12 @@ def find_round(rounds: Sequence[Round], wanted: str) -> Round:
     raise UserError(f"{wanted}: no such round; {there} (`phi2chat rounds list` shows them)")
 
 
-def _by_adapter(evaluations: Path, recipe: str | None, damaged: Damaged) -> dict[str | None, list[Asked]]:
+def _by_adapter(folders: Sequence[Path], recipe: str | None, damaged: Damaged) -> dict[str | None, list[Asked]]:
     found: dict[str | None, list[Asked]] = {}
     read = []
-    for file in evaluations.glob(f"*/{EVALUATION_FILE}"):
+    for folder in folders:
         try:
-            read.append((file.parent, read_evaluation(file.parent)))
+            read.append((folder, read_evaluation(folder)))
         except UserError as error:
             damaged(error)
     for folder, evaluation in sorted(read, key=lambda one: (one[1].made, one[0]), reverse=True):

@@ -1,7 +1,8 @@
 """What a training changed: which probes it fixed and which it broke, and which records may have done it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from curation.errors import UserError
@@ -10,7 +11,7 @@ from curation.records import Record
 from phi2chat.past_rounds import Asked, Round
 from phi2chat.record_changes import RecordChange
 from phi2chat.results import Cell
-from phi2chat.scores import Move, weigh
+from phi2chat.scores import Move, families_of, weigh
 
 NEAREST = 3  # records shown for each probe
 LEAST_ALIKE = 0.1  # below, what two questions share is chance
@@ -103,15 +104,16 @@ def compare_rounds(before: Round, after: Round) -> RoundDiff:
 
 
 def _measures(first: Asked, second: Asked, shared: Sequence[str]) -> Iterator[Measure]:
+    families = families_of(second.evaluation)
     judged = [probe for probe in shared if probe in first.scores and probe in second.scores]
     if judged:
-        yield _measure("right", "", first.scores, second.scores, judged)
-    yield _measure("script", "", first.script, second.script, shared)
+        yield _measure("right", "", first.scores, second.scores, judged, families)
+    yield _measure("script", "", first.script, second.script, shared, families)
     categories: dict[str, list[str]] = {}
     for probe in judged:
         categories.setdefault(second.cells[probe][0].category, []).append(probe)
     for category, probes in categories.items() if len(categories) > 1 else ():
-        yield _measure("right", category or "no category", first.scores, second.scores, probes)
+        yield _measure("right", category or "no category", first.scores, second.scores, probes, families)
 
 
 def _measure(
@@ -120,10 +122,12 @@ def _measure(
     first: dict[str, float],
     second: dict[str, float],
     probes: Sequence[str],
+    families: Mapping[str, str],
 ) -> Measure:
-    before, after = [first[probe] for probe in probes], [second[probe] for probe in probes]
-    move = weigh([new - old for old, new in zip(before, after, strict=True)])
-    return Measure(kind, category, sum(before) / len(probes), sum(after) / len(probes), move)
+    before, after = ({probe: side[probe] for probe in probes} for side in (first, second))
+    move = weigh(before, after, families)
+    assert move is not None, "rounds that share no probe are refused"
+    return Measure(kind, category, fmean(before.values()), fmean(after.values()), move)
 
 
 def _evaluated_alike(before: Round, after: Round) -> tuple[Asked, Asked]:

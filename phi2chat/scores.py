@@ -2,8 +2,8 @@
 
 A rate of single replies has Wilson's interval (1927). Where probes were asked several times, the replies to one are
 alike, so that the interval is that of a bootstrap over probes. Two models are compared by the same probes: the mean of
-the differences, with a bootstrap interval. It is a difference where that interval does not hold 0 and the sign test
-agrees, for of a handful of probes that moved a bootstrap makes too much; else nothing can be told.
+the differences, with a bootstrap interval over families of probes. It is a difference where that interval does not hold
+0 and the sign test agrees, for of a handful of probes that moved a bootstrap makes too much; else nothing can be told.
 """
 
 import math
@@ -112,7 +112,7 @@ def summarize(evaluation: Evaluation) -> list[Summary]:
 
 def compare(evaluation: Evaluation) -> list[Difference]:
     """Each model with the first one by the same recipe, and each recipe with the first one of the same model."""
-    groups = _groups(evaluation.cells)
+    groups, families = _groups(evaluation.cells), families_of(evaluation)
     labels, recipes = [model.label for model in evaluation.models], evaluation.recipes
     pairs = [((label, recipe), (labels[0], recipe)) for label in labels[1:] for recipe in recipes]
     pairs += [((label, recipe), (label, recipes[0])) for label in labels for recipe in recipes[1:]]
@@ -120,7 +120,7 @@ def compare(evaluation: Evaluation) -> list[Difference]:
         difference
         for one, other in pairs
         for measure in MEASURES
-        if (difference := _compare(measure, one, other, groups)) is not None
+        if (difference := _compare(measure, one, other, groups, families)) is not None
     ]
 
 
@@ -135,18 +135,35 @@ def rate(outcomes: Iterable[tuple[str, bool]]) -> Rate | None:
     if all(len(several) == 1 for several in by_probe.values()):
         low, high = wilson(sum(flat), len(flat))
     else:
-        low, high = bootstrap([fmean(several) for several in by_probe.values()])
+        low, high = bootstrap([[fmean(several)] for several in by_probe.values()])
     return Rate(sum(flat), len(flat), low, high)
 
 
-def weigh(moves: Sequence[float]) -> Move:
-    """What the moves of probes say, of which there is at least one: by how much each went up or down."""
-    low, high = bootstrap(moves)
-    up, down = sum(move > 0 for move in moves), sum(move < 0 for move in moves)
+def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Mapping[str, str]) -> Move | None:
+    """What the moves of the probes say that both have, by how much each went up or down; None where they share none.
+
+    Probes of one family (`families_of`) ask for one fact and move together, so that they count as one: the bootstrap
+    draws families, and so the sign test counts.
+    """
+    moves = {probe: after[probe] - before[probe] for probe in before if probe in after}
+    if not moves:
+        return None
+    together: defaultdict[str, list[float]] = defaultdict(list)
+    for probe, move in moves.items():
+        together[families.get(probe, probe)].append(move)
+    low, high = bootstrap(list(together.values()))
+    sums = [sum(of_family) for of_family in together.values()]
+    rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"
-    if sign_test(up, down) < CHANCE and ((low > 0 and up > down) or (high < 0 and down > up)):
+    if sign_test(rises, falls) < CHANCE and ((low > 0 and rises > falls) or (high < 0 and falls > rises)):
         opinion = "better" if low > 0 else "worse"
-    return Move(len(moves), fmean(moves), low, high, up, down, opinion)
+    up, down = sum(move > 0 for move in moves.values()), sum(move < 0 for move in moves.values())
+    return Move(len(moves), fmean(moves.values()), low, high, up, down, opinion)
+
+
+def families_of(evaluation: Evaluation) -> dict[str, str]:
+    """The family of each probe that names one: the fact that it asks for, as others do."""
+    return {name: str(probe["family"]) for name, probe in evaluation.probes.items() if probe.get("family")}
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
@@ -159,13 +176,15 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     )  # rounding aside, it holds the share
 
 
-def bootstrap(values: Sequence[float]) -> tuple[float, float]:
-    """The interval of the mean of values, from means of samples of them; the same values give the same interval."""
-    random, array = np.random.default_rng(0), np.asarray(values, dtype=np.float64)
+def bootstrap(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The interval of the mean of values, from means of samples of their groups; the same values give the same one."""
+    random = np.random.default_rng(0)
+    sums, sizes = (np.asarray(list(map(of, groups)), dtype=np.float64) for of in (sum, len))
     means: list[float] = []
     while len(means) < _RESAMPLES:
-        rows = min(_RESAMPLES - len(means), max(1, _AT_ONCE // len(array)))
-        means += array[random.integers(0, len(array), (rows, len(array)))].mean(axis=1).tolist()
+        rows = min(_RESAMPLES - len(means), max(1, _AT_ONCE // len(groups)))
+        drawn = random.integers(0, len(groups), (rows, len(groups)))
+        means += (sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)).tolist()
     low, high = np.quantile(means, [CHANCE / 2, 1 - CHANCE / 2])
     return float(low), float(high)
 
@@ -219,15 +238,18 @@ def _summarize(model: str, recipe: str, cells: Sequence[Cell]) -> Summary:
 
 
 def _compare(
-    measure: Measure, one: tuple[str, str], other: tuple[str, str], groups: Mapping[tuple[str, str], Sequence[Cell]]
+    measure: Measure,
+    one: tuple[str, str],
+    other: tuple[str, str],
+    groups: Mapping[tuple[str, str], Sequence[Cell]],
+    families: Mapping[str, str],
 ) -> Difference | None:
     mine, theirs = (_means(_outcomes(measure, groups.get(key, ()))) for key in (one, other))
-    shared = [probe for probe in mine if probe in theirs]
-    if not shared:
+    move = weigh(theirs, mine, families)
+    if move is None:
         return None
-    move = weigh([mine[probe] - theirs[probe] for probe in shared])
     bounds = move.low, move.high
-    return Difference(measure, *one, *other, len(shared), move.mean, *bounds, move.up, move.down, move.opinion)
+    return Difference(measure, *one, *other, move.probes, move.mean, *bounds, move.up, move.down, move.opinion)
 
 
 def _means(outcomes: Iterable[tuple[str, bool]]) -> dict[str, float]:

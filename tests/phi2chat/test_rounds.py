@@ -81,6 +81,13 @@ def test_of_several_evaluations_those_that_asked_both_rounds_the_same_are_compar
         compare_rounds(second, third)
 
 
+def test_the_evaluation_of_an_ablation_stands_beside_its_runs(folder: Path) -> None:
+    run = make_round(Path("runs/ablate-my/as-given-42"), "2026-01-04T00:00:00+00:00", [record("sum", "2+2は？", "4")])
+    make_evaluation(Path("runs/ablate-my/evaluation"), {run: {JAPAN: RIGHT}})
+    (asked,) = read_rounds(Path("runs"), Path("evaluations"))[3].asked
+    assert asked.folder == Path("runs/ablate-my/evaluation")
+
+
 def test_a_probe_that_was_reworded_is_another(folder: Path) -> None:
     make_evaluation(Path("evaluations/two"), {Path("runs/third"): {"p1 asks something else": RIGHT}})
     first, _, third = read_rounds(Path("runs"), Path("evaluations"))

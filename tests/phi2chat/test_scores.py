@@ -49,16 +49,17 @@ def test_an_interval_holds_its_share(hits: int, more: int) -> None:
 
 @given(values=st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=40))
 def test_a_bootstrap_is_the_same_each_time_and_within_its_values(values: list[float]) -> None:
-    low, high = bootstrap(values)
-    assert (low, high) == bootstrap(values)
-    assert min(values) <= low <= high <= max(values)
+    groups = [values[start : start + 3] for start in range(0, len(values), 3)]
+    low, high = bootstrap(groups)
+    assert (low, high) == bootstrap(groups)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
 
 
 def test_a_bootstrap_holds_the_true_mean_about_95_times_in_100() -> None:
     coin = random.Random(0)
     held = 0
     for _ in range(60):
-        low, high = bootstrap([float(coin.random() < 0.3) for _ in range(80)])
+        low, high = bootstrap([[float(coin.random() < 0.3)] for _ in range(80)])
         held += low <= 0.3 <= high
     assert held >= 52
 
@@ -120,7 +121,22 @@ def test_a_difference_is_told_where_chance_would_hardly_make_it(up: int, down: i
 
 
 def test_many_that_went_down_a_little_and_few_that_went_up_far_tell_nothing() -> None:
-    assert weigh([-0.1] * 60 + [1.0] * 30).opinion == "cannot tell"
+    after = {f"p{number}": -0.1 if number < 60 else 1.0 for number in range(90)}
+    move = weigh(dict.fromkeys(after, 0.0), after, {})
+    assert move is not None and move.opinion == "cannot tell"
+
+
+def test_wordings_of_one_fact_count_as_one_probe() -> None:
+    whole = moved(12, 2, 106)
+    assert compare(whole)[0].opinion == "better"
+    probes = {f"p{number}": {"family": "japan"} for number in range(12)}
+    score = compare(dataclasses.replace(whole, probes=probes))[0]
+    assert (score.opinion, score.fixed, score.broken) == ("cannot tell", 12, 2)
+    assert score.high - score.low > compare(whole)[0].high - compare(whole)[0].low
+
+
+def test_models_that_share_no_probe_are_not_compared() -> None:
+    assert weigh({"a": 1.0}, {"b": 1.0}, {}) is None
 
 
 def test_a_reply_that_says_nothing_is_in_no_script() -> None:
