@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.segment import ControlType
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
 from phi2chat.footer import describe_end, describe_wrong
+from phi2chat.progress_bar import ProgressBar
 from phi2chat.safe_text import parts, safe
 from phi2chat.streamed import StreamedText
 from phi2chat.wrap import Wrapped, wrap_styled
@@ -43,7 +43,6 @@ STYLES = {
     "heading": "bold",
 }
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
-PLAIN_PROGRESS_STEPS = 10  # where there is no terminal, a line every so many steps
 
 
 class SafeConsole(Console):
@@ -79,15 +78,10 @@ class Screen:
         self.out = out or SafeConsole()
         # The stream itself, not whatever sys.stderr is later: it is held back during the conversion of a model.
         self.err = err or SafeConsole(file=sys.stderr)
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._bar = ProgressBar(self.err)
         self._part: str | None = None  # of a reply, that is shown now
         self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
         self._folded_characters = 0
-        self._training_since: float | None = None
-        self._printed_step = -PLAIN_PROGRESS_STEPS
-        self._printed_line = ""
-        self._last_eval_loss: float | None = None
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -180,7 +174,7 @@ class Screen:
 
         `label` names each part on a line of its own, for terminals that show no styles.
         """
-        self._end_bar()
+        self._bar.end()
         self._end_thinking()
         console = console or self.out
         if piece.part != self._part or self._streamed is None:
@@ -204,7 +198,7 @@ class Screen:
 
         What comes next puts the line that stands for the reasoning in its place.
         """
-        self._end_bar()
+        self._bar.end()
         self._folded_characters = characters
         if self._rewrites_lines:
             self._erase_line()
@@ -278,75 +272,25 @@ class Screen:
 
     def status(self, text: str) -> None:
         """A step that takes a while: a moving bar on a terminal, a line elsewhere."""
-        if not self.err.is_terminal or self.err.is_dumb_terminal:
-            self.err.print(safe_text(f"{text} ..."), soft_wrap=True)
-            return
-        self._show_bar(safe_text(text).plain, total=None, completed=0)
+        self._bar.step(safe_text(text).plain)
 
     def training_progress(self, progress: "TrainingProgress") -> None:
         """A training run: a bar with losses, speed and time left on a terminal, a line now and then elsewhere."""
-        parts_ = [f"step {progress.step}/{progress.total_steps}"]
-        if progress.loss is not None:
-            parts_.append(f"loss {progress.loss:.3f}")
-        if progress.eval_loss is not None:
-            parts_.append(f"eval loss {progress.eval_loss:.3f}")
-        if progress.tokens_per_second is not None:
-            parts_.append(f"{progress.tokens_per_second:,.0f} tokens/s")
-        if self.err.is_terminal and not self.err.is_dumb_terminal:
-            done, total = progress.eval_batches or (progress.step, progress.total_steps)
-            what = "  ".join(parts_).removeprefix("step ")
-            if progress.eval_batches:
-                what = f"evaluating at step {progress.step}"
-            self._show_bar(what, total=total, completed=done)
-            if self._bar is not None:
-                task = self._bar.tasks[0]
-                if self._training_since is None:
-                    self._training_since = task.start_time
-                task.start_time = self._training_since  # a line in between took the bar away, and it began anew
-            return
-        if progress.eval_batches:
-            return
-        line = "  ".join(parts_)
-        due = progress.step >= self._printed_step + PLAIN_PROGRESS_STEPS or progress.step == progress.total_steps
-        if line != self._printed_line and (due or progress.eval_loss != self._last_eval_loss):
-            self._printed_line, self._printed_step, self._last_eval_loss = line, progress.step, progress.eval_loss
-            self.err.print(Text(line), soft_wrap=True)
+        self._bar.training(progress)
 
     def end_progress(self) -> None:
         """Take the bar away and end the line of a reply, so that a line can be printed."""
-        self._end_bar()
+        self._bar.end()
         self._end_thinking()
         if self._streamed is not None:
             self._streamed.end()
             self._streamed.console.print()
             self._streamed = self._part = None
 
-    def _end_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = self._task = None
-
     def tidy_line(self) -> None:
         """Take away what another process may have left when it was killed: its bar, and a hidden cursor."""
         erase = (ControlType.ERASE_IN_LINE, 2)
         self.err.control(Control(ControlType.CARRIAGE_RETURN, erase, ControlType.SHOW_CURSOR))
-
-    def _show_bar(self, text: str, total: int | None, completed: int) -> None:
-        if self._bar is None:
-            self._bar = Progress(
-                BarColumn(bar_width=8),
-                # What the other columns leave; a long text is cut rather than the bar.
-                TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(compact=True),
-                console=self.err,
-                expand=True,
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(text, total=total)
-        assert self._task is not None
-        self._bar.update(self._task, description=text, total=total, completed=completed)
 
 
 def _is_squeezed(rows: Sequence[Sequence[Text]], width: int) -> bool:
