@@ -1,6 +1,7 @@
 """Excel sheets (.xlsx) in and out, by openpyxl; every cell is written as text, so that none becomes a formula."""
 
 import contextlib
+import os
 import re
 import warnings
 import zipfile
@@ -11,6 +12,9 @@ from typing import Any
 from curation.errors import UserError, first_line
 from curation.exchange.rows import Row, plain
 from curation.exchange.tables import make_row, read_header
+
+# Where lxml is installed, openpyxl writes by it, and a full disk is an error of lxml's own.
+os.environ.setdefault("OPENPYXL_LXML", "False")
 
 MOST_CHARS, MOST_ROWS = 32_767, 1_048_576
 # A part that unpacks to so many bytes, and to so many times what it was, is made to fill the memory.

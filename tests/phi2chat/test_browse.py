@@ -234,10 +234,11 @@ def test_a_japanese_text_is_typed_and_found_and_the_record_scrolls(browse: Calla
     terminal.press(ESC, "─ paris")
     terminal.wait_until(lambda: not any(line.startswith("/") for line in terminal.lines))
     terminal.press("/数え\r", "─ long")
+    terminal.wait_for("数えます")
     assert terminal.style_of("数えます").underscore
     terminal.press(TAB + PAGE_DOWN, r"│25\n")
     terminal.press(TAB + "k", "─ steer")
-    terminal.press("?", "─ help; any other key")
+    terminal.press("?", "─ help; any key closes it")
     terminal.press("a", "─ steer")  # which closes the help, and accepts nothing
     assert "✓" not in terminal.text
 
