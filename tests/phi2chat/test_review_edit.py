@@ -196,10 +196,10 @@ def test_an_empty_text_removes_no_line(review: Review, file: Path) -> None:
 
 def test_an_editor_that_fails_is_said_and_changes_nothing(review: Review, file: Path) -> None:
     def fail(text: str, suffix: str) -> str:
-        raise UserError("$EDITOR (ed) ended with 1; nothing was changed, your text is in /tmp/x")
+        raise UserError("$EDITOR (ed) ended with 1; nothing was changed, your text is in draft.yaml")
 
     edit(review, fail, refused_fill)
-    assert review.message == "$EDITOR (ed) ended with 1; nothing was changed, your text is in /tmp/x"
+    assert review.message == "$EDITOR (ed) ended with 1; nothing was changed, your text is in draft.yaml"
     assert answers(file) == ["京都です。", "二です。"]
 
 
