@@ -133,7 +133,7 @@ def test_only_the_front_door_exits() -> None:
 
 def test_every_command_is_a_module_of_its_own_whose_command_has_its_name() -> None:
     for name, module in COMMANDS.items():
-        assert module == f"phi2chat.{name}"
+        assert module == f"phi2chat.commands.{name}"
         assert importlib.import_module(module).command.name == name
 
 
