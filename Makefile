@@ -26,7 +26,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-## docs: write docs/commands.md from the commands' own help
+## docs: write docs/commands.md, docs/rules.md and the command tables from the commands' own help
 docs: $(VENV)/installed-dev
 	$(BIN)/python docs/write_commands.py
 

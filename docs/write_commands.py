@@ -1,4 +1,4 @@
-"""Write docs/commands.md and docs/rules.md, and the command tables of both READMEs, from the commands' own help.
+"""Write docs/commands.md and docs/rules.md, and the command tables of docs/reference.md, from the commands' own help.
 
 `make docs` runs it; tests/test_docs.py fails where one of the files is not what it would write.
 """
@@ -12,9 +12,9 @@ import click
 from curation.rules import RULES, SECTIONS
 from phi2chat.cli import phi2chat
 
-ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = Path("docs/commands.md")
-RULES_PAGE = Path("docs/rules.md")
+HERE = Path(__file__).resolve().parent
+HELP_PAGE = "commands.md"
+RULES_PAGE = "rules.md"
 WIDTH = 100  # columns of the help, whatever the terminal has
 
 HEADER = """\
@@ -85,7 +85,7 @@ def walk(
             yield from walk(found, child, context)
 
 
-def reference() -> str:
+def help_page() -> str:
     """The text of docs/commands.md."""
     sections = [f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in walk()]
     return "\n".join([HEADER, *sections])
@@ -110,25 +110,25 @@ def table(japanese: bool) -> str:
         path = context.command_path
         if not isinstance(context.command, click.Group):
             summary = JAPANESE[path] if japanese else context.command.get_short_help_str(limit=200).rstrip(".")
-            rows.append(f"| [`{path}`]({REFERENCE}#{path.replace(' ', '-')}) | {summary} |")
+            rows.append(f"| [`{path}`]({HELP_PAGE}#{path.replace(' ', '-')}) | {summary} |")
     return "\n".join(rows)
 
 
-def with_table(readme: str, rows: str) -> str:
-    """The README with these rows between its markers."""
+def with_table(page: str, rows: str) -> str:
+    """The page with these rows between its markers."""
     between = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
-    changed, count = between.subn(lambda match: f"{match[1]}{rows}\n{match[2]}", readme)
+    changed, count = between.subn(lambda match: f"{match[1]}{rows}\n{match[2]}", page)
     if count != 1:
-        raise SystemExit("a README needs <!-- commands --> and <!-- /commands --> once, each on a line of its own")
+        raise SystemExit("a reference page needs <!-- commands --> and <!-- /commands --> once, each on its own line")
     return changed
 
 
 def documents() -> dict[Path, str]:
     """Every file that is written here, and what should stand in it."""
-    english, japanese = ROOT / "README.md", ROOT / "README.ja.md"
+    english, japanese = HERE / "reference.md", HERE / "reference.ja.md"
     return {
-        ROOT / REFERENCE: reference(),
-        ROOT / RULES_PAGE: rules(),
+        HERE / HELP_PAGE: help_page(),
+        HERE / RULES_PAGE: rules(),
         english: with_table(english.read_text(encoding="utf-8"), table(japanese=False)),
         japanese: with_table(japanese.read_text(encoding="utf-8"), table(japanese=True)),
     }

@@ -18,16 +18,15 @@ from phi2chat.chatting.slash import COMMANDS
 from phi2chat.config import TrainConfig, build
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 ENGLISH, JAPANESE = ROOT / "README.md", ROOT / "README.ja.md"
 READMES = pytest.mark.parametrize("readme", [ENGLISH, JAPANESE], ids=lambda path: path.name)
-PAGES = [
-    ENGLISH,
-    JAPANESE,
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "docs" / "commands.md",
-    ROOT / "docs" / "script.md",
-]
+CHATS = pytest.mark.parametrize("page", [DOCS / "chat.md", DOCS / "chat.ja.md"], ids=lambda path: path.name)
+LISTS = pytest.mark.parametrize("page", [DOCS / "files.md", DOCS / "files.ja.md"], ids=lambda path: path.name)
+PAGES = [ENGLISH, JAPANESE, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAIRS = [
+    (page.with_name(page.name.replace(".ja.md", ".md")), page) for page in PAGES if page.name.endswith(".ja.md")
+]  # a page and its Japanese one
 NOTHING_FLAGGED = ("nothing", "なし")
 
 
@@ -79,7 +78,7 @@ def test_every_generated_page_and_table_is_what_make_docs_writes() -> None:
 
 def test_every_command_has_a_section_in_the_reference() -> None:
     paths = [context.command_path for context in write_commands().walk()]
-    assert headings(ROOT / "docs" / "commands.md") == ["Commands", *paths]
+    assert headings(DOCS / "commands.md") == ["Commands", *paths]
     assert "phi2chat curate validate" in paths
 
 
@@ -93,25 +92,36 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert not anchor or anchor in anchors(target), link
 
 
-def test_both_readmes_have_the_same_shape_and_the_same_commands() -> None:
-    english, japanese = read(ENGLISH), read(JAPANESE)
-    assert len(headings(ENGLISH)) == len(headings(JAPANESE))
-    assert commands_in(english) == commands_in(japanese)
+@pytest.mark.parametrize(("english", "japanese"), PAIRS, ids=lambda path: path.name)
+def test_both_languages_have_the_same_shape_and_the_same_commands(english: Path, japanese: Path) -> None:
+    assert len(headings(english)) == len(headings(japanese))
+    assert commands_in(read(english)) == commands_in(read(japanese))
     for language in ("console", "sh", "yaml", "python"):
-        assert blocks(english, language) == blocks(japanese, language)
+        assert blocks(read(english), language) == blocks(read(japanese), language)
+    assert len(re.findall(r"^(?:\||- )", read(english), re.MULTILINE)) == len(
+        re.findall(r"^(?:\||- )", read(japanese), re.MULTILINE)
+    )
 
 
-@READMES
-def test_every_slash_command_is_named(readme: Path) -> None:
-    assert [name for name in COMMANDS if not re.search(rf"`/{name}\b", read(readme))] == []
+def test_the_readme_leads_to_every_page() -> None:
+    assert len(PAIRS) == 7
+    assert [page.name for page in DOCS.glob("*.md") if page.name not in read(ENGLISH) + read(JAPANESE)] == []
 
 
-@READMES
-def test_the_file_map_names_every_file_and_no_other(readme: Path) -> None:
+@CHATS
+def test_every_slash_command_is_named(page: Path) -> None:
+    assert [name for name in COMMANDS if not re.search(rf"`/{name}\b", read(page))] == []
+
+
+@LISTS
+def test_the_list_of_files_names_every_file_and_every_package_and_no_other(page: Path) -> None:
     packages = [ROOT / "phi2chat", ROOT / "curation"]
-    there = {path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json", ".bin")}
-    named = re.findall(r"^\| `((?:phi2chat|curation)/[^`]+)` \|", read(readme), re.MULTILINE)
-    assert sorted(named) == sorted(str(path.relative_to(ROOT)) for path in there)
+    there = [path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json", ".bin")]
+    rooms = {f"{path.parent.relative_to(ROOT)}/" for path in there}
+    assert set(re.findall(r"^## `(.+)`$", read(page), re.MULTILINE)) == rooms
+    named = re.findall(r"^\| `((?:phi2chat|curation)/[^`]+)` \|", read(page), re.MULTILINE)
+    said_above = [path for path in there if re.fullmatch(r"phi2chat/\w+/__init__\.py", str(path.relative_to(ROOT)))]
+    assert sorted(named) == sorted(str(path.relative_to(ROOT)) for path in there if path not in said_above)
 
 
 def guard_rows() -> Iterator[tuple[str, str, str]]:
@@ -137,8 +147,8 @@ def test_the_python_of_the_readme_gives_what_it_shows(readme: Path) -> None:
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_the_settings_of_the_readme_are_read(tmp_path: Path) -> None:
-    (example,) = blocks(read(ENGLISH), "yaml")
+def test_the_settings_that_are_shown_are_read(tmp_path: Path) -> None:
+    (example,) = blocks(read(DOCS / "training.md"), "yaml")
     settings = tmp_path / "train.yaml"
     settings.write_text(example, encoding="utf-8")
     config = build(TrainConfig, {"epochs": 8.0}, settings)
@@ -146,7 +156,7 @@ def test_the_settings_of_the_readme_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
-def test_the_curate_walk_through_of_the_readme_prints_what_it_shows(tmp_path: Path) -> None:
+def test_the_walk_through_of_curate_prints_what_it_shows(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "phi2chat"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m phi2chat "$@"\n', encoding="utf-8")
@@ -163,7 +173,7 @@ def test_the_curate_walk_through_of_the_readme_prints_what_it_shows(tmp_path: Pa
         assert done.returncode == 0, done.stdout.decode()
         return done.stdout.decode()
 
-    walk_through = blocks(read(ENGLISH), "console|sh", marked=True)
+    walk_through = blocks(read(DOCS / "records.md"), "console|sh", marked=True)
     assert len(walk_through) == 6
     for block in walk_through:
         if block.startswith("$ "):
