@@ -22,6 +22,12 @@ PHI2CHAT = sorted((ROOT / "phi2chat").rglob("*.py"))
 HUGGING_FACE = {
     "accelerate", "datasets", "huggingface_hub", "peft", "safetensors", "tokenizers", "transformers", "trl",
 }  # fmt: skip
+# A package imports from those that stand before it; commands may import all.
+PACKAGES = [
+    "terminal", "inference", "weights", "remote", "chatting", "evaluation", "training", "training_rounds", "records",
+    "reviewing", "commands",
+]  # fmt: skip
+UPWARD = {"evaluation.asking": "commands.ask", "inference.step_graphs": "training.speed"}
 SCHEMA = json.loads((ROOT / "curation" / "record.schema.json").read_text(encoding="utf-8"))
 
 
@@ -59,6 +65,34 @@ def test_the_sources_are_found() -> None:
 @pytest.mark.parametrize("path", CURATION, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_data_side_imports_neither_the_terminal_side_nor_a_library_of_models(path: Path) -> None:
     assert imports(path) & (HUGGING_FACE | {"phi2chat", "torch", "click", "rich", "prompt_toolkit"}) == set()
+
+
+def when_running(node: ast.AST) -> Iterator[ast.AST]:
+    """What is in it, but for what only the type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from when_running(child)
+
+
+def test_packages_import_from_those_that_stand_before_them() -> None:
+    assert {path.parent.name for path in PHI2CHAT} == {"phi2chat", *PACKAGES}
+    upward = []
+    for path in PHI2CHAT:
+        if path.parent.name == "phi2chat":
+            continue
+        for node in when_running(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (found := re.match(r"phi2chat\.(\w+)\.", f"{node.module}.")):
+                ours, theirs = f"{path.parent.name}.{path.stem}", str(node.module).removeprefix("phi2chat.")
+                if found[1] in PACKAGES and PACKAGES.index(found[1]) > PACKAGES.index(path.parent.name):
+                    upward += [(ours, theirs)] * (UPWARD.get(ours) != theirs)
+    assert upward == []
+
+
+def test_a_package_of_the_terminal_side_is_imported_without_anything_else() -> None:
+    empty = [path for path in PHI2CHAT if path.name == "__init__.py" and path.parent.name != "phi2chat"]
+    assert len(empty) == len(PACKAGES)
+    assert [path for path in empty if len(ast.parse(path.read_text(encoding="utf-8")).body) > 1] == []
 
 
 def test_torch_and_transformers_stay_in_the_model_rooms() -> None:

@@ -1,29 +1,24 @@
 """`phi2chat export`: a run -> a model for other programs, as safetensors, GGUF or for Ollama."""
 
-import contextlib
 import dataclasses
-import errno
 import os
 import shlex
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from curation.atomic import fsync, umask
 from curation.errors import UserError
 from phi2chat.config import DeviceConfig
 from phi2chat.inference.prompt import load_style
-from phi2chat.terminal.interrupts import ending_as_interrupt
 from phi2chat.training.checkpoints import complete_checkpoints
 from phi2chat.units import gib
 from phi2chat.weights.llama_cpp import GUIDE, OUTTYPES, convert, convert_command, find_converter, gguf_name, write_guide
 from phi2chat.weights.model_card import CARD, Subject, write_card
 from phi2chat.weights.run import ADAPTER_FILE, CHECKPOINTS, RUN_FILE, read_run
 from phi2chat.weights.templates import modelfile, require_modelfile
+from phi2chat.whole_folder import written_whole
 
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
@@ -171,42 +166,6 @@ def _check_room(target: Path, plan: "Plan", screen: "Screen", copies: int) -> No
             f"{target}: needs {gib(plan.disk_bytes * copies)} on the disk, and {gib(free)} are free;"
             " make room, or give a folder on another disk with --output-dir"
         )
-
-
-@contextlib.contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that takes its name in the end, when all of it is on the disk, and else is removed.
-
-    Also where the system asks to end: what is half-written are gigabytes under a hidden name.
-    """
-    staging: Path | None = None
-    try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.absolute().parent))
-        with ending_as_interrupt():
-            yield staging
-        for file in staging.iterdir():
-            file.chmod(0o666 & ~umask())  # safetensors are written for their owner alone
-            fsync(file)
-        staging.chmod(0o777 & ~umask())
-        fsync(staging)
-        staging.rename(target)
-        fsync(target.absolute().parent)
-    except Exception as error:
-        if "No space left" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{target}: the disk is full; nothing was written, make room first") from error
-        if isinstance(error, OSError) and error.errno in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EEXIST,
-        ):
-            raise UserError(f"{target}: cannot be written ({error.strerror}); give another --output-dir") from error
-        raise
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def report(target: Path, plan: "Plan", model: "Merged", outtype: str, screen: "Screen") -> None:

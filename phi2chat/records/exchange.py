@@ -183,8 +183,8 @@ def export(data: Path, output: Path, name: str) -> None:
     from curation.exchange.exporting import FORMATS as FILES
     from curation.exchange.exporting import export_file
     from curation.exchange.folders import FOLDERS, export_hugging_face, export_llama_factory
-    from phi2chat.commands.export import written_whole
     from phi2chat.terminal.screen import Screen
+    from phi2chat.whole_folder import written_whole
 
     if os.path.lexists(output):
         raise UserError(f"{output}: already exists; give another name")

@@ -4,11 +4,13 @@ import difflib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.records import DEFAULT_LANGUAGE
 from curation.script import Span, check
-from phi2chat.chatting.chat import Turn
+
+if TYPE_CHECKING:
+    from phi2chat.chatting.chat import Turn
 
 SHOWN_LINES = 40  # of a field
 SHOWN_CHARS = 1000  # of a line
@@ -45,7 +47,7 @@ class ChangedField:
     left_out: int = 0
 
 
-def find_changes(turn: Turn, data: Mapping[str, Any]) -> list[ChangedField]:
+def find_changes(turn: "Turn", data: Mapping[str, Any]) -> list[ChangedField]:
     """What a record says otherwise than the reply that it comes from, field by field."""
     said = {"instruction": turn.question, "reasoning": turn.reasoning, "answer": turn.answer, "language": turn.lang}
     if turn.reasoning_lang != turn.lang:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import RenderableType
@@ -10,17 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.script import Span
-from phi2chat.chatting.chat import Turn
-from phi2chat.chatting.probe import Probe
 from phi2chat.terminal.differences import ComparedRun, differences
 from phi2chat.terminal.footer import describe_wrong
 from phi2chat.terminal.screen import footer, marked, safe_text
 from phi2chat.terminal.wrap import Wrapped
 
+if TYPE_CHECKING:
+    from phi2chat.chatting.chat import Turn
+    from phi2chat.chatting.probe import Probe
+
 NARROW = 60  # cells; below, two columns would be too narrow to read
 MARKS = (("[-", "-]"), ("{+", "+}"))  # as wdiff has them
 
-Titled = tuple[str, Turn]
+Titled = tuple[str, "Turn"]
 
 
 def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[RenderableType]:
@@ -58,7 +61,7 @@ def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]
     yield table
 
 
-def _probe_row(probe: Probe) -> list[Text]:
+def _probe_row(probe: "Probe") -> list[Text]:
     question, turn, expected = safe_text(probe.record.instruction, "heading"), probe.turn, probe.expected
     shown = safe_text(expected or "", "note")
     if turn is None:
@@ -76,14 +79,14 @@ def _probe_row(probe: Probe) -> list[Text]:
     return [question, answer, shown, Text("\n").join(verdict)]
 
 
-def _verdict(probe: Probe) -> Text:
+def _verdict(probe: "Probe") -> Text:
     judged = probe.judgement
     if judged.verdict == "right":
         return Text("same" if probe.is_record else "right", "good")
     return Text("not the same", "warning") if probe.is_record else safe_text(judged.why, "warning")
 
 
-def _parts(left: Turn, right: Turn) -> tuple[list[Text], list[Text]]:
+def _parts(left: "Turn", right: "Turn") -> tuple[list[Text], list[Text]]:
     """The reasoning, the answer and the end of each side."""
     turns = left, right
     sides: tuple[list[Text], list[Text]] = [], []

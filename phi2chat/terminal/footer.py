@@ -2,14 +2,17 @@
 
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from curation.script import Span, allowed_characters, describe_spans
-from phi2chat.chatting.chat import Turn
+
+if TYPE_CHECKING:
+    from phi2chat.chatting.chat import Turn
 
 MOST_NAMED = 3  # characters; the line stands below every reply that is flagged
 
 
-def describe_end(turn: Turn) -> str:
+def describe_end(turn: "Turn") -> str:
     """Why a reply stopped and what it took."""
     speed = f", {turn.tokens / turn.seconds:.1f} {turn.unit}/s" if turn.seconds > 0 else ""
     no_answer = "" if turn.answer else "; no answer came"
@@ -19,7 +22,7 @@ def describe_end(turn: Turn) -> str:
     return f"[{turn.stop.value}{no_answer}; {turn.tokens} {turn.unit}{speed}; recipe {turn.recipe}{led}]"
 
 
-def describe_wrong(turn: Turn, with_names: bool = True) -> list[str]:
+def describe_wrong(turn: "Turn", with_names: bool = True) -> list[str]:
     """A line for each part that is in a wrong script: which one, where, and, `with_names`, its characters.
 
     A font may show a wrong character as if it were the right one.
