@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# A process for each core; a file's tests stay together, for they share what is slow to make.
+FAST := -m "not slow" -n logical --dist loadfile
+
 .PHONY: demo rounds test test-all lint docs clean
 
 ## demo: install into .venv and run the whole loop on the embedded model (CPU, a few minutes)
@@ -15,11 +18,11 @@ rounds: $(VENV)/installed
 
 ## test: install into .venv, lint, check types, run the fast tests
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(FAST)
 
 ## test-all: the same, and the tests that load or train a real model or drive a real terminal
-test-all: lint
-	$(BIN)/pytest
+test-all: test
+	$(BIN)/pytest -m slow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -37,9 +37,6 @@ def command(data: Path, steps: int) -> None:
     from curation.split import write_split
     from phi2chat.commands.train import report
     from phi2chat.terminal.screen import Screen
-    from phi2chat.training.trainer import train
-    from phi2chat.weights.embedded import EMBEDDED_NAME
-    from phi2chat.weights.models import load
 
     if not data.exists():
         raise UserError(f"{data}: no such file; run the demo in a clone of the repository, or give records with --data")
@@ -57,6 +54,10 @@ def command(data: Path, steps: int) -> None:
     counts = f"{manifest['train']['records']} train and {manifest['eval']['records']} eval records"
     screen.say(f"{counts}, no family on both sides", "good")
     asked = _pick_questions([record for _, record in read_dataset(split_dir / "eval.jsonl").records()])
+
+    from phi2chat.training.trainer import train  # seconds, and torch; a fault in the records is said before
+    from phi2chat.weights.embedded import EMBEDDED_NAME
+    from phi2chat.weights.models import load
 
     screen.heading(f"2. before: {EMBEDDED_NAME} as it comes, asked what it will not be trained on")
     before = _ask_all(asked, load(ModelConfig(base=EMBEDDED_NAME, device="cpu"), screen.status), screen)

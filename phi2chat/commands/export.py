@@ -86,6 +86,9 @@ def command(
 
     from phi2chat.terminal.screen import Screen
     from phi2chat.weights.adapters import base_of
+
+    base_name = base_name or base_of(run_dir)  # what is refused is refused before torch is imported
+
     from phi2chat.weights.merge import merge, plan_merge
     from phi2chat.weights.models import find_base, place
 
@@ -93,7 +96,7 @@ def command(
     device = place(DeviceConfig(device=device_name))[0]
     if ollama:
         require_modelfile(style, target.name)
-    base = find_base(base_name or base_of(run_dir), screen.status)
+    base = find_base(base_name, screen.status)
     plan = plan_merge(base, dtype)
     _check_room(target, plan, screen, copies=2 if converter else 1)
     with written_whole(target) as staging:

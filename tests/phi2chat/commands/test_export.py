@@ -209,6 +209,7 @@ def test_llama_cpps_converter_makes_the_gguf_that_ollama_is_given(run_dir: Path,
     assert "CONVERT.md" not in names(folder)
 
 
+@pytest.mark.slow
 def test_without_a_converter_the_command_to_run_stands_beside_the_model(
     run_dir: Path, phi2chat: Any, tmp_path: Path
 ) -> None:
