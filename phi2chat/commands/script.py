@@ -14,7 +14,7 @@ import click
 
 from curation.errors import UserError
 from curation.excerpts import excerpt
-from phi2chat.config import LanguageTag
+from phi2chat.option_types import LanguageTag
 from phi2chat.terminal.safe_text import json_line
 
 if TYPE_CHECKING:

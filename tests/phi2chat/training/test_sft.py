@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import UserError
-from phi2chat.config import TRACKERS, TrainConfig, build, change, from_json, to_json
+from phi2chat.config import TrainConfig, build, change, from_json, to_json
+from phi2chat.option_types import TRACKERS
 from phi2chat.training.sft import require_trackers, trackers_of
 from phi2chat.training.trainer import train
 
