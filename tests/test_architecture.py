@@ -27,7 +27,9 @@ PACKAGES = [
     "terminal", "inference", "weights", "remote", "chatting", "evaluation", "training", "training_rounds", "records",
     "reviewing", "commands",
 ]  # fmt: skip
-UPWARD = {"evaluation.asking": "commands.ask", "inference.step_graphs": "training.speed"}
+UPWARD = {
+    "evaluation.asking": "commands.ask", "inference.step_graphs": "training.speed", "inference.together": "chatting.chat",
+}  # fmt: skip
 SCHEMA = json.loads((ROOT / "curation" / "record.schema.json").read_text(encoding="utf-8"))
 
 
