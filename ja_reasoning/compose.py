@@ -53,12 +53,15 @@ class Composed:
 def compose(kinds: Sequence[Kind], rows_of: Rows) -> Iterator[Composed]:
     """All records of all kinds, the same each time. Raises RecipeError where a wording needs what a row lacks."""
     tables = {kind.table: kind.rows for kind in kinds if kind.rows}
+    named = {kind.name: kind for kind in kinds}
     for kind in kinds:
         rows = tables.get(kind.table)
-        yield from _compose(kind, iter(rows) if rows else rows_of(kind.table))
+        if kind.like not in named:
+            raise RecipeError(f"{kind.name}: reasons like {kind.like}, which is no kind")
+        yield from _compose(kind, named[kind.like], iter(rows) if rows else rows_of(kind.table))
 
 
-def _compose(kind: Kind, rows: Iterator[Row]) -> Iterator[Composed]:
+def _compose(kind: Kind, like: Kind, rows: Iterator[Row]) -> Iterator[Composed]:
     rng = random.Random(kind.name)
     asked, reasoned = Counter[int](), Counter[int]()
     chosen = list(islice(rows, kind.start, kind.count and kind.start + kind.count * kind.every, kind.every))
@@ -73,10 +76,10 @@ def _compose(kind: Kind, rows: Iterator[Row]) -> Iterator[Composed]:
             tags.append(f"question:{kind.name}.{question_number + 1}")
         reasoning = question.reasoning
         if not reasoning:
-            reasoning_number = _least_used(rng, reasoned, range(len(kind.reasonings)))
-            reasoning = kind.reasonings[reasoning_number]
+            reasoning_number = _least_used(rng, reasoned, range(len(like.reasonings)))
+            reasoning = like.reasonings[reasoning_number]
             if not _SLOT_ALONE.fullmatch(reasoning):
-                tags.append(f"reasoning:{kind.name}.{reasoning_number + 1}")
+                tags.append(f"reasoning:{like.name}.{reasoning_number + 1}")
         try:
             yield Composed(
                 id=f"{stem}-{kind.name.partition('.')[2] or kind.language}",

@@ -50,6 +50,11 @@ class Kind:
         return self.options.get("rows", self.name)
 
     @property
+    def like(self) -> str:
+        """The kind whose reasonings are used: this one, or the one it asks in other words."""
+        return self.options.get("like", self.name)
+
+    @property
     def category(self) -> str:
         return self.options.get("category", self.table)
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from random import Random
 
 from ..kinds import RecipeError, Row
-from . import arithmetic, calendar, letters, quantities, translations, world
+from . import arithmetic, calendar, digits, letters, quantities, translations, world
 
 _TABLES = {
     **arithmetic.TABLES,
+    **digits.TABLES,
     **quantities.TABLES,
     **calendar.TABLES,
     **letters.TABLES,

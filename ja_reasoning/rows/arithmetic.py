@@ -1,4 +1,4 @@
-"""Sums with the steps that a person does in the head; all values are whole numbers, but for percents and averages."""
+"""Percents, averages, sequences, measures and stories; all values are whole numbers, but for shares."""
 
 from collections.abc import Iterator
 from itertools import count, cycle
@@ -12,69 +12,6 @@ _NAMES = "さくら 健太 美咲 翔太 陽菜 大輝 由美 直樹 葵 拓也 
 
 def _row(key: str, **values: object) -> Row:
     return {"key": key} | {name: str(value) for name, value in values.items()}
-
-
-def _add(rng: Random) -> Iterator[Row]:
-    while True:
-        a, b = rng.randint(12, 400), rng.randint(11, 99)
-        if b % 10:
-            tens, ones = b // 10 * 10, b % 10
-            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, half=a + tens, c=a + b)
-
-
-def _subtract(rng: Random) -> Iterator[Row]:
-    while True:
-        a, b = rng.randint(40, 400), rng.randint(11, 99)
-        if b % 10 and a > b + 5:
-            tens, ones = b // 10 * 10, b % 10
-            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, half=a - tens, c=a - b)
-
-
-def _multiply(rng: Random) -> Iterator[Row]:
-    while True:
-        a, b = rng.randint(12, 99), rng.randint(3, 9)
-        if a % 10:
-            tens, ones = a // 10 * 10, a % 10
-            yield _row(f"{a}-{b}", a=a, b=b, tens=tens, ones=ones, big=tens * b, small=ones * b, c=a * b)
-
-
-def _divide(rng: Random) -> Iterator[Row]:
-    while True:
-        b, c = rng.randint(3, 9), rng.randint(4, 25)
-        yield _row(f"{b * c}-{b}", a=b * c, b=b, c=c)
-
-
-def _remainder(rng: Random) -> Iterator[Row]:
-    while True:
-        b, c = rng.randint(3, 9), rng.randint(3, 15)
-        rest = rng.randint(1, b - 1)
-        yield _row(f"{b * c + rest}-{b}", a=b * c + rest, b=b, c=c, rest=rest, product=b * c, next=b * c + b)
-
-
-def _mixed(rng: Random) -> Iterator[Row]:
-    """Three numbers, where the order of the operations counts."""
-    while True:
-        a, b, c = rng.randint(11, 60), rng.randint(2, 9), rng.randint(2, 9)
-        shape = rng.randrange(4)
-        if shape == 0:
-            term, first, value = f"{a}+{b}×{c}", f"{b}×{c}={b * c}", a + b * c
-            then, why = f"{a}+{b * c}={value}", "かけ算は足し算より先に計算します"
-        elif shape == 1 and a > b * c:
-            term, first, value = f"{a}-{b}×{c}", f"{b}×{c}={b * c}", a - b * c
-            then, why = f"{a}-{b * c}={value}", "かけ算は引き算より先に計算します"
-        elif shape == 2:
-            term, first, value = f"({a}+{b})×{c}", f"{a}+{b}={a + b}", (a + b) * c
-            then, why = f"{a + b}×{c}={value}", "かっこの中を先に計算します"
-        elif shape == 3:
-            whole = b * c
-            term, first, value = f"{a}+{whole}÷{b}", f"{whole}÷{b}={c}", a + c
-            then, why = f"{a}+{c}={value}", "割り算は足し算より先に計算します"
-        else:
-            continue
-        yield _row(
-            term.translate(str.maketrans("()×÷+-", "__xdam")),
-            term=term, first=first, then=then, why=why, c=value,
-        )  # fmt: skip
 
 
 def _percent(rng: Random) -> Iterator[Row]:
@@ -223,12 +160,6 @@ def _stories(rng: Random, stories: int) -> Iterator[Row]:
 
 
 TABLES = {
-    "add": _add,
-    "subtract": _subtract,
-    "multiply": _multiply,
-    "divide": _divide,
-    "remainder": _remainder,
-    "mixed": _mixed,
     "percent": _percent,
     "average": _average,
     "sequence": _sequence,

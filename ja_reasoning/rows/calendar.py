@@ -79,7 +79,7 @@ def _date_after(rng: Random) -> Iterator[Row]:
         left = length - day
         yield {
             "key": f"{month}-{day}-{days}", "month": str(month), "day": str(day), "days": str(days), "left": str(left),
-            "length": str(length), "next": str(month + 1), "end": str(days - left),
+            "length": str(length), "next": str(month + 1), "end": str(days - left), "sum": str(day + days),
         }  # fmt: skip
 
 
