@@ -100,6 +100,7 @@ class Chain:
         lead, before = self.lead, self._before
         enter, leave = self._enter[self._gap], self._leave[self._gap]
         enter_beside, leave_beside = self._enter["beside"], self._leave["beside"]
+        first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
             self._stands_alone = self._is_home_japanese and lead < enter
@@ -107,6 +108,13 @@ class Chain:
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
         relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
+            single = singles.get(char, 0.0)
+            weight = pairs[before].get(char, single)
+            if position >= first_beside and weight != single:  # a change here would part a pair
+                if (pair := sign * (weight - single)) > 0:
+                    enter -= pair
+                else:
+                    leave += pair
             if lead < enter:
                 if is_foreign:
                     decisions.append((until, True))
@@ -120,9 +128,6 @@ class Chain:
                         decisions.append((until, False))
                     is_foreign, until = True, position
                     lead, relief = -leave, 0.0
-            weight = pairs[before].get(char)
-            if weight is None:
-                weight = singles.get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
