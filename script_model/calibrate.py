@@ -8,15 +8,15 @@ import argparse
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curation.script import check
 from curation.script.ngrams import score, weigh_run
 
-from .corpus import read_corpus
-from .lexicon import read_lexicon
-from .samples import Sample, Sampler, read_segmenter
+if TYPE_CHECKING:
+    from .samples import Sample
 
 _SEED = 99  # the table has learned from seed 1
 _BIN_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -24,7 +24,7 @@ _BIN_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 Judged = tuple[float, bool]  # what a run scores in nats, and whether most of it is Chinese
 
 
-def judge_runs(samples: Iterable[Sample]) -> Iterator[Judged]:
+def judge_runs(samples: "Iterable[Sample]") -> Iterator[Judged]:
     """The Chinese runs that are flagged without a character that Japanese does not write."""
     for sample in samples:
         for span in check(sample.text).spans:
@@ -48,7 +48,7 @@ def fit(judged: list[Judged]) -> tuple[float, float]:
 def format_reliability(judged: list[Judged], scale: float, shift: float) -> str:
     """A line for each bin: how many runs, how sure on average, how often right."""
     lines = []
-    sures = [(1 / (1 + math.exp(-scale * points - shift)), right) for points, right in judged]
+    sures = [(min(1 / (1 + math.exp(-scale * points - shift)), 0.99), right) for points, right in judged]
     for low, high in zip((0.0, *_BIN_EDGES), _BIN_EDGES, strict=False):
         runs = [(sure, right) for sure, right in sures if low <= sure < high]
         if runs:
@@ -59,6 +59,11 @@ def format_reliability(judged: list[Judged], scale: float, shift: float) -> str:
 
 def main() -> None:
     """Read, draw, fit to one half and report of the other."""
+    # What the recipe installs; the rest of this file needs none of it.
+    from .corpus import read_corpus
+    from .lexicon import read_lexicon
+    from .samples import Sampler, read_segmenter
+
     parser = argparse.ArgumentParser(prog="python -m script_model.calibrate", description="Fit the guard's confidence.")
     parser.add_argument("--work", type=Path, required=True, help="folder of the recipe's downloads")
     parser.add_argument("--samples", type=int, default=40_000, help="labelled texts to read (%(default)s)")

@@ -1,9 +1,7 @@
 """A linear-chain conditional random field with the labels Japanese and Chinese (Lafferty et al. 2001).
 
 Only Chinese has weights: of each Han character, and of each pair of neighbours. A change of label costs something by
-the gap before the character (`GAPS`); between the two characters of a pair it also costs what the pair says for the
-language that is left open there, for a change seldom parts a word. Kana is always Japanese; the first and the last of
-a run stand for it.
+the gap before the character (`GAPS`). Kana is always Japanese; the first and the last of a run stand for it.
 """
 
 import re
@@ -113,7 +111,6 @@ class _Batch:
         self.pairs = _hash_pairs(np.pad(self.codes, ((0, 0), (1, 0)))[:, :-1], self.codes)
         self.enters_pair = self.is_han & (self.gaps <= _KANA)  # it touches the letter before it
         self.leaves_pair = self.is_kana & (self.gaps == _BESIDE)
-        self.parts_pair = self.is_han & (self.gaps == _BESIDE)  # if the label changes
         self.exits = np.where(self.is_han, self.gaps, self.gaps + len(GAPS))  # indices of Model.leave
 
 
@@ -140,7 +137,7 @@ class Model:
         good = likelihood > _LEAST_LIKELIHOOD
         for gradient in (chinese, entered, left):
             gradient *= good[:, None]
-        self._move_weights(batch, chinese, entered, left)
+        self._move_weights(batch, chinese, left)
         used = batch.is_han
         self.enter = _step(self.enter, self._enter_squares, batch.gaps[used], entered[used], most=-0.5)
         used = batch.is_letter & (scores[2] > _IMPOSSIBLE / 2)
@@ -155,15 +152,12 @@ class Model:
         enter = np.where(batch.is_han, self.enter[batch.gaps], _IMPOSSIBLE)
         within_kana = batch.is_kana & (batch.gaps == _KANA)
         leave = np.where(within_kana, _IMPOSSIBLE, self.leave[batch.exits]) + np.where(batch.leaves_pair, of_pair, 0)
-        enter -= np.where(batch.parts_pair, np.maximum(of_pair, 0), 0)
-        leave += np.where(batch.parts_pair, np.minimum(of_pair, 0), 0)
         return weight, enter, leave
 
-    def _move_weights(self, batch: _Batch, chinese: Floats, entered: Floats, left: Floats) -> None:
-        han, enters, leaves, parts = batch.is_han, batch.enters_pair, batch.leaves_pair, batch.parts_pair
-        places = np.concatenate([batch.codes[han], batch.pairs[enters], batch.pairs[leaves], batch.pairs[parts]])
-        parted = np.where(self.weights[batch.pairs] > 0, -entered, left)
-        gradients = np.concatenate([chinese[han], chinese[enters], left[leaves], parted[parts]])
+    def _move_weights(self, batch: _Batch, chinese: Floats, left: Floats) -> None:
+        han, enters, leaves = batch.is_han, batch.enters_pair, batch.leaves_pair
+        places = np.concatenate([batch.codes[han], batch.pairs[enters], batch.pairs[leaves]])
+        gradients = np.concatenate([chinese[han], chinese[enters], left[leaves]])
         telling = np.abs(gradients) > 1e-4
         used, which = np.unique(places[telling], return_inverse=True)
         gradient = np.bincount(which, gradients[telling], minlength=len(used)).astype(np.float32)

@@ -66,7 +66,7 @@ class Sampler:
             self._draw_line_beside_line: 0.0748,
             self._draw_change_in_clause: 0.0952,
             self._draw_foreign_clause: 0.0612,
-            self._draw_foreign_word: 0.14,
+            self._draw_foreign_word: 0.1088,
         }
         self._kinds, self._shares = list(kinds), list(kinds.values())
 
@@ -204,7 +204,7 @@ class Sampler:
         return [(before, False), (rng.choice(foreign), True), (sign + after, False)]
 
     def _draw_foreign_word(self) -> list[Part]:
-        """A Chinese word for a Japanese one, within a compound, or before a clause."""
+        """A Chinese word for a Japanese one, or within a compound."""
         rng = self._rng
         japanese, tag, chinese = self._draw_translation()
         runs = list(HAN_RUN.finditer(japanese))
@@ -216,14 +216,9 @@ class Sampler:
             translations = [word for word in self._cut(chinese) if HAN_RUN.fullmatch(word) and self._is_telling(word)]
             word = rng.choice(translations or [word])
         start, end = run.span()
-        form, sign = rng.random(), ""
-        if form < 0.15:  # a conjunction: 但是時間がない
-            clauses = [match.end() for match in _AFTER_CLAUSE.finditer(japanese) if match.end() < len(japanese)]
-            start = end = rng.choice([0, 0, *clauses])
-            sign = rng.choice(["", "、"])
-        elif form < 0.55:
+        if rng.random() < 0.35:
             start, end = self._draw_place_in(run[0], start)
-        return [(japanese[:start][-40:], False), (word, True), (sign + japanese[end:][:40], False)]
+        return [(japanese[:start][-40:], False), (word, True), (japanese[end:][:40], False)]
 
     def _draw_place_in(self, run: str, start: int) -> tuple[int, int]:
         """Where a word goes into a compound: between two of its characters, or for the first or last two."""

@@ -15,7 +15,8 @@ _ENGLISH_SMALL_WORDS = """
     about after before over under between through during
     some other more most such only also very just me us them him
     """
-_LEAST_AT_END, _LEAST_ANYWHERE = (4, 1, 2), (7, 2, 3)  # of a whole sentence: words, points, words in no list
+# What a whole sentence needs at least: words, points, words in no list.
+_LEAST_BEFORE_STOP, _LEAST_AT_END, _LEAST_SO_FAR = (4, 1, 2), (5, 1, 2), (7, 2, 3)
 # A word with the punctuation that may hang on it; anything else (a path, an option, a call) is no evidence.
 _ENGLISH_WORD = re.compile(r"[(\[']*([A-Za-z]+(?:'[a-z]+)?)(?:-[A-Za-z]+)*[.,;:!?)\]']*")
 
@@ -38,27 +39,29 @@ def may_begin_line(chunk: str) -> bool:
 class EnglishSentence:
     """The Latin words from `start` to `end`, as they come, and how much they speak for English.
 
-    Four words of which one is a small one (the, of) are English if they are the whole sentence; within another one a
-    term (time to live) is as long, so that there only clauses count.
+    Four words and a full stop, or five, of which one is a small one (the, of), are English if they are the whole
+    sentence; within another one a term (time to live) is as long, so that there only clauses count.
     """
 
     def __init__(self, start: int, is_whole: bool) -> None:
         self.start = self.end = start
         self._is_whole = is_whole  # no letter stands before it
+        self.has_ended = False  # the last word has a full stop
         self._words = self._points = self._plain_words = 0
 
     def add(self, chunk: str, end: int, points: int) -> None:
         """Another word, which ends at `end`, and what `english_points` gives for it."""
-        self.end = end
+        self.end, self.has_ended = end, ends_sentence(chunk)
         self._words += 1
         self._points += points
         self._plain_words += not points and chunk[:2].islower()
 
     def is_english(self, at_end: bool = False) -> bool:
-        """Whether it is English for sure, which takes less `at_end`, where nothing else can follow."""
+        """Whether it is English for sure, which takes less where it has ended, or the line does: `at_end`."""
         if self._words >= 3 and self._points >= 4:
             return True
-        words, points, plain_words = _LEAST_AT_END if at_end else _LEAST_ANYWHERE
+        least = _LEAST_BEFORE_STOP if self.has_ended else _LEAST_AT_END if at_end else _LEAST_SO_FAR
+        words, points, plain_words = least
         is_long = self._words >= words and self._points >= points and self._plain_words >= plain_words
         return self._is_whole and is_long
 

@@ -6,7 +6,7 @@ Text is undecided for a few characters at most, from `held` on. What has been de
 from typing import NamedTuple
 
 from .chain import Chain
-from .english import EnglishSentence, ends_sentence, english_points, may_begin_line
+from .english import EnglishSentence, english_points, may_begin_line
 from .glyphs import (
     CHINESE_HAN,
     JAPANESE_HAN,
@@ -20,7 +20,7 @@ from .tokens import Token
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
 _SENTENCE_ENDS = frozenset("。！？")
 _LONG_HAN_IN_KOREAN = 5
-_GRAMMAR = frozenset("这个们对么吗还样说让从這個們對麼嗎還樣說讓從")  # no name is written with them
+_GRAMMAR = frozenset("这个们对吗还样说让从這個們對麼嗎還樣說讓從")  # no name is written with them
 
 
 class Run(NamedTuple):
@@ -188,8 +188,8 @@ class Reader:
             return
         sentence = self._sentence = self._sentence or EnglishSentence(token.start, self._begins_sentence)
         sentence.add(token.text, token.end, points)
-        self._begins_sentence = ends_sentence(token.text)
-        if sentence.is_english(at_end=self._begins_sentence):
+        self._begins_sentence = sentence.has_ended
+        if sentence.is_english():
             self._flag("en", sentence.end, sentence.start)
         elif token.end - self.held > _LONGEST_HELD:
             self._take_gap(token)
