@@ -43,6 +43,8 @@ class EnglishSentence:
     sentence; within another one a term (time to live) is as long, so that there only clauses count.
     """
 
+    __slots__ = ("_is_whole", "_plain_words", "_points", "_words", "end", "has_ended", "start")
+
     def __init__(self, start: int, is_whole: bool) -> None:
         self.start = self.end = start
         self._is_whole = is_whole  # no letter stands before it
@@ -51,10 +53,11 @@ class EnglishSentence:
 
     def add(self, chunk: str, end: int, points: int) -> None:
         """Another word, which ends at `end`, and what `english_points` gives for it."""
-        self.end, self.has_ended = end, ends_sentence(chunk)
+        self.end, self.has_ended = end, not chunk[-1].isalpha() and ends_sentence(chunk)
         self._words += 1
         self._points += points
-        self._plain_words += not points and chunk[:2].islower()
+        if not points and chunk[0].islower():
+            self._plain_words += 1
 
     def is_english(self, at_end: bool = False) -> bool:
         """Whether it is English for sure, which takes less where it has ended, or the line does: `at_end`."""

@@ -48,8 +48,6 @@ class Reader:
     def take(self, token: Token) -> None:
         """Read a token."""
         _TAKERS.get(token.kind, Reader._take_gap)(self, token)
-        if token.kind in _LETTERS:
-            self._begins_sentence = False
 
     def settle(self, position: int) -> None:
         """Decide all text up to `position` by what is known, and start a new sentence."""
@@ -88,10 +86,6 @@ class Reader:
 
     def _take_gap(self, token: Token) -> None:
         """Blanks, signs and digits belong to what stands on both sides of them."""
-        if token.kind == "sign" and not _SENTENCE_ENDS.isdisjoint(token.text):
-            self.end_sentence()
-            self._sentence = None
-            self._begins_sentence = True
         if self._chain:
             self._chain.read_gap(token.text)
         if self.held == token.start and self.foreign is None:
@@ -99,6 +93,13 @@ class Reader:
         elif token.end - self.held > _LONGEST_HELD:
             self._decide(self._chain is not None and self._chain.lead > 0, token.end)
             self.skip(token.end)
+
+    def _take_sign(self, token: Token) -> None:
+        if not _SENTENCE_ENDS.isdisjoint(token.text):
+            self.end_sentence()
+            self._sentence = None
+            self._begins_sentence = True
+        self._take_gap(token)
 
     def _follow(self, token: Token, decisions: list[tuple[int, bool]]) -> None:
         """Do what the chain has decided within a token of its letters."""
@@ -115,6 +116,7 @@ class Reader:
         """What stands between `start` and `end` is foreign; signs within a run belong to it."""
         if self.foreign != language:
             self.settle(start)
+            self._begins_sentence = False
         self._add(end, language)
         if self._chain:
             self._chain.start("gap")
@@ -122,7 +124,9 @@ class Reader:
     def _take_han(self, token: Token) -> None:
         if self._chain is None:
             self._take_han_elsewhere(token)
+            self._begins_sentence = False
             return
+        self._begins_sentence = False
         if self.foreign not in (None, self._chained):
             self.skip(token.start)
         if self._expected.chinese_variety and (other := self._other_variety(token.text)):
@@ -151,6 +155,7 @@ class Reader:
             self._flag("zh", token.end, token.start)
 
     def _take_kana(self, token: Token) -> None:
+        self._begins_sentence = False
         if self._expected.language == "ja" and self._chain:
             is_foreign = self._chain.read_kana(token.text)
             if is_foreign:
@@ -170,6 +175,7 @@ class Reader:
             self._take_gap(token)
         else:
             self._flag("ko" if script == "Hangul" else script, token.end, token.start)
+        self._begins_sentence = False
 
     def _take_word(self, token: Token) -> None:
         if "Latin" in self._expected.scripts and any(map(str.isalpha, token.text)):
@@ -197,10 +203,10 @@ class Reader:
             self._chain.read_gap(token.text)
 
 
-_LETTERS = frozenset({"han", "kana", "script"})
 _TAKERS = {
     "han": Reader._take_han,
     "kana": Reader._take_kana,
     "word": Reader._take_word,
     "script": Reader._take_script,
+    "sign": Reader._take_sign,
 }  # anything else is a gap
