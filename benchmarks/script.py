@@ -8,7 +8,7 @@ FOLDER holds labelled rows in five files: a sentences, b short strings, c Han on
 its place, e mixes that are right. A flagged Chinese row is a hit and a flagged Japanese row is false, in F1 also where
 the word is of both languages. Spans count letters; false ones are counted in a, d and e. A peer that judges whole
 texts is also given single clauses; without its package its row says so. Seconds are those of the CPU.
-Without --data only our own hard cases are read.
+Without --data only our own hard cases and held-out rows are read, and how sure the guard is of its spans there.
 """
 
 import argparse
@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from curation.script import StreamChecker, check  # noqa: E402
 
 CASES = ROOT / "tests" / "data" / "script_cases.jsonl"
+HELD_OUT = ROOT / "tests" / "data" / "script_held_out.jsonl"
 FILES = ("a_sentences", "b_short", "c_han_only", "d_mixed_spans", "e_legit_mix")
 GROUPS = ("a", "b", "c", "de")
 CLAUSE = re.compile(
@@ -38,8 +39,11 @@ CLAUSE = re.compile(
 )  # cut at ASCII signs, too, peers have a lower macro F1
 HAN = re.compile("[\u4e00-\u9fff]")
 KANA = re.compile("[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9f]")
+CONFIDENCE_EDGES = (0.5, 0.7, 0.9, 0.97, 1.0)  # of bins; the last one is of what is called certain
 SPEED_SECONDS = 2.0
 FRESH_RUNS = 5
+
+HELD_OUT_COUNTS = ("rows", "right", "legitimate", "false_flags", "missed")
 
 Row = dict[str, Any]
 Span = Sequence[int]
@@ -349,6 +353,55 @@ def measure_cases(cases: list[Row]) -> dict[str, Any]:
     return {"cases": len(cases), "right": len(cases) - len(missed), "missed": missed}
 
 
+# Rows of our own that nothing was made from
+
+
+def measure_held_out(rows: list[Row]) -> dict[str, Any]:
+    """Rows that are right to the letter, false flags and missed rows by language; spans count letters."""
+    by_language: dict[str, dict[str, int]] = {}
+    hits = false = missed = 0
+    for row in rows:
+        text, wanted = row["text"], letters(row["text"], row["spans"])
+        marked = letters(text, OURS.load()(text, row["expected_language"]).spans or [])
+        counts = by_language.setdefault(row["expected_language"], dict.fromkeys(HELD_OUT_COUNTS, 0))
+        found = (1, wanted == marked, not wanted, not wanted and bool(marked), bool(wanted) and not marked)
+        for name, count in zip(HELD_OUT_COUNTS, found, strict=True):
+            counts[name] += count
+        hits, false, missed = hits + len(wanted & marked), false + len(marked - wanted), missed + len(wanted - marked)
+    return {"by_language": by_language, "span_char_f1": f1(hits, false, missed)}
+
+
+def judge_confidences(rows: Iterable[Row]) -> list[tuple[float, bool]]:
+    """Of each span that we flag its confidence, and whether most of its letters are foreign."""
+    judged = []
+    for row in rows:
+        whole_text = [(0, len(row["text"]))] if row.get("flag") else []
+        wanted = letters(row["text"], row.get("spans", whole_text))
+        for span in check(row["text"], row["expected_language"]).spans:
+            marked = letters(row["text"], [(span.start, span.end)])
+            judged.append((span.confidence, 2 * len(marked & wanted) > len(marked)))
+    return judged
+
+
+def measure_reliability(judged: list[tuple[float, bool]]) -> dict[str, Any]:
+    """Bins of how sure we are beside how often we are right; their mean distance, weighted, is the error (ECE)."""
+    bins: dict[float, list[tuple[float, bool]]] = {}
+    for confidence, right in judged:
+        low = max(edge for edge in CONFIDENCE_EDGES if edge <= confidence)
+        bins.setdefault(low, []).append((confidence, right))
+    rows = [
+        {
+            "from": low,
+            "spans": len(spans),
+            "confidence": statistics.fmean(confidence for confidence, _ in spans),
+            "right": statistics.fmean(right for _, right in spans),
+        }
+        for low, spans in sorted(bins.items())
+    ]
+    distances = [row["spans"] * abs(row["confidence"] - row["right"]) for row in rows]
+    return {"bins": rows, "calibration_error": sum(distances) / max(1, len(judged))}
+
+
 # What is printed
 
 
@@ -402,6 +455,21 @@ def format_cases(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def format_held_out(result: dict[str, Any]) -> str:
+    lines = [["held-out rows expected in", *HELD_OUT_COUNTS], ["---"] * (len(HELD_OUT_COUNTS) + 1)]
+    lines += [[language, *map(str, counts.values())] for language, counts in result["by_language"].items()]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{table}\n\nspan char F1 of the held-out rows: {100 * result['span_char_f1']:.1f}"
+
+
+def format_reliability(name: str, result: dict[str, Any]) -> str:
+    lines = [f"| confidence, {name} | spans | mean confidence | right |", "| --- | --- | --- | --- |"]
+    for row in result["bins"]:
+        label = "1" if row["from"] == 1 else f"from {row['from']}"
+        lines.append(f"| {label} | {row['spans']} | {100 * row['confidence']:.1f} | {100 * row['right']:.1f} |")
+    return "\n".join(lines) + f"\n\nexpected calibration error: {100 * result['calibration_error']:.1f}"
+
+
 def choose_peers(names: str) -> list[Detector]:
     if names in ("all", "none"):
         return list(PEERS.values()) if names == "all" else []
@@ -426,12 +494,20 @@ def main() -> None:
         for detector in detectors:
             print(detector.label, file=sys.stderr)
             result["rows"].append(measure_or_skip(detector, rows))
+    held_out = read_rows(HELD_OUT)
     result["cases"] = measure_cases(read_rows(options.cases))
+    result["held_out"] = measure_held_out(held_out)
+    reliability = {"held-out rows": measure_reliability(judge_confidences(held_out))}
+    if options.data:
+        reliability["labelled rows"] = measure_reliability(judge_confidences(rows))
+    result["reliability"] = reliability
     options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2, ensure_ascii=False))
     if options.data:
         print(f"\n{format_table(result['rows'])}")
-    print(f"\n{format_cases(result['cases'])}")
+    print(f"\n{format_cases(result['cases'])}\n\n{format_held_out(result['held_out'])}")
+    for name, figures in reliability.items():
+        print(f"\n{format_reliability(name, figures)}")
 
 
 if __name__ == "__main__":

@@ -90,3 +90,41 @@ def test_peers_are_chosen_by_name() -> None:
     ]
     with pytest.raises(SystemExit, match="no such peer: gcld3"):
         benchmark.choose_peers("gcld3")
+
+
+def test_confidences_are_compared_with_how_often_they_are_right() -> None:
+    judged = [(0.5, False), (0.6, True), (0.95, True), (1.0, True), (1.0, False)]
+    result = benchmark.measure_reliability(judged)
+    assert [(row["from"], row["spans"], row["right"]) for row in result["bins"]] == [
+        (0.5, 2, 0.5),
+        (0.9, 1, 1),
+        (1.0, 2, 0.5),
+    ]
+    assert result["calibration_error"] == pytest.approx((2 * 0.05 + 1 * 0.05 + 2 * 0.5) / 5)
+    assert benchmark.measure_reliability([]) == {"bins": [], "calibration_error": 0}
+
+
+def test_a_span_is_right_if_most_of_its_letters_are_foreign() -> None:
+    rows = [
+        {"text": "东京です。", "expected_language": "ja", "spans": [[0, 2]]},
+        {"text": "东京です。", "expected_language": "ja", "spans": []},
+        {"text": "我们", "expected_language": "ja", "flag": True},
+        {"text": "我们", "expected_language": "ja", "flag": False},
+    ]
+    assert [right for _, right in benchmark.judge_confidences(rows)] == [True, False, True, False]
+
+
+def test_held_out_rows_are_counted_by_the_language_that_was_expected() -> None:
+    rows = [
+        {"text": "东京です。", "expected_language": "ja", "spans": [[0, 2]]},
+        {"text": "我们です。", "expected_language": "ja", "spans": []},
+        {"text": "東京です。", "expected_language": "ja", "spans": [[0, 2]]},
+        {"text": "我们", "expected_language": "zh-Hans", "spans": []},
+    ]
+    assert benchmark.measure_held_out(rows) == {
+        "by_language": {
+            "ja": {"rows": 3, "right": 1, "legitimate": 1, "false_flags": 1, "missed": 1},
+            "zh-Hans": {"rows": 1, "right": 1, "legitimate": 1, "false_flags": 0, "missed": 0},
+        },
+        "span_char_f1": pytest.approx(2 * 2 / (2 * 2 + 2 + 2)),
+    }

@@ -1,9 +1,14 @@
 """The table that is shipped, and that what script_model/ writes is what curation reads."""
 
+import math
+import random
 import zlib
+
+import pytest
 
 from curation.script.glyphs import is_chinese_only
 from curation.script.ngrams import Ngrams, ngrams
+from script_model.calibrate import fit, format_reliability
 from script_model.table import Table
 
 GAPS = {"beside", "kana", "start", "gap", "list", "clause", "sentence"}
@@ -66,3 +71,18 @@ def test_what_the_recipe_writes_is_what_the_guard_reads() -> None:
     assert read.weigh("我", "们") == 127 * 0.125 + 5.0
     assert table.encode() == data
     assert zlib.decompress(data).startswith(b'{"step": 0.125')
+
+
+def test_the_fitted_curve_is_that_which_the_runs_were_drawn_from() -> None:
+    rng = random.Random(3)
+    scores = [rng.uniform(-5, 15) for _ in range(20_000)]
+    judged = [(score, rng.random() < 1 / (1 + math.exp(-0.4 * score - 0.8))) for score in scores]
+    assert fit(judged) == pytest.approx((0.4, 0.8), abs=0.06)
+
+
+def test_the_reliability_has_a_line_for_each_bin_with_runs() -> None:
+    judged = [(0.0, True), (0.0, False), (50.0, True)]
+    assert format_reliability(judged, scale=1.0, shift=0.0).splitlines() == [
+        "0.50-0.60: 2 runs, sure 0.500, right 0.500",
+        "0.95-1.00: 1 runs, sure 0.990, right 1.000",
+    ]

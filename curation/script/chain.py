@@ -3,7 +3,8 @@
 Every character adds what it speaks for the foreign state (ngrams.py), every change of state costs something, and the
 labels are those of the Viterbi path. With two states the lead of one path over the other is all there is to keep, and
 once it exceeds the cost of a change both paths have the same past, so what is undecided is decided for good (this is
-Page's CUSUM test of 1954).
+Page's CUSUM test of 1954). A change between two characters also costs what their pair says for the language that is
+left open there, so that it seldom parts a word.
 """
 
 from functools import lru_cache
@@ -11,7 +12,7 @@ from functools import lru_cache
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
-_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows; more than any cost of leaving
+_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait; more than any cost of leaving between words
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
@@ -39,7 +40,7 @@ class Chain:
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
         self._least_enter = min(map(self._enter.__getitem__, _SIGN_GAPS))
-        self._shows_modern_forms = False
+        self._shows_modern_forms = not self._is_home_japanese  # only Japanese is excused by its old spelling
         self.start("start")
 
     def start(self, gap: str) -> None:
@@ -100,6 +101,7 @@ class Chain:
         lead, before = self.lead, self._before
         enter, leave = self._enter[self._gap], self._leave[self._gap]
         enter_beside, leave_beside = self._enter["beside"], self._leave["beside"]
+        first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
             self._stands_alone = self._is_home_japanese and lead < enter
@@ -107,6 +109,15 @@ class Chain:
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
         relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
+            weight = pairs[before].get(char)
+            if weight is None:
+                weight = singles.get(char, 0.0)
+            elif position >= first_beside and (lead >= enter or sign * weight > 0):
+                # A change here would part the pair.
+                if (pair := sign * (weight - singles.get(char, 0.0))) > 0:
+                    enter -= pair
+                else:
+                    leave += pair
             if lead < enter:
                 if is_foreign:
                     decisions.append((until, True))
@@ -120,9 +131,6 @@ class Chain:
                         decisions.append((until, False))
                     is_foreign, until = True, position
                     lead, relief = -leave, 0.0
-            weight = pairs[before].get(char)
-            if weight is None:
-                weight = singles.get(char, 0.0)
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
@@ -179,11 +187,12 @@ class Chain:
     def read_kana_in_chinese(self, run: str) -> list[tuple[int, bool]]:
         """The same decisions as for Han. A lone の is a fashion on signs and in brands and says nothing."""
         decisions = []
-        if self.lead < self._enter["gap"]:
+        enter = max(self._enter["gap"], self._enter[self._gap])
+        if self.lead < enter:
             decisions.append((0, False))
-            self.lead = self._enter["gap"]
+            self.lead = enter
         self.lead += 0.0 if run == "の" else _KANA_IN_CHINESE
-        self._before, self._gap = "", "gap"
+        self._before, self._gap = "", "kana"
         if self.lead > _CERTAIN:
             decisions.append((len(run), True))
         return decisions

@@ -12,7 +12,11 @@ _ENGLISH_CLAUSE_WORDS = """
 _ENGLISH_SMALL_WORDS = """
     the a an of to in on at by for from with and or but as so than then into
     your my his her its our their all any
+    about after before over under between through during
+    some other more most such only also very just me us them him
     """
+# What a whole sentence needs at least: words, points, words in no list.
+_LEAST_BEFORE_STOP, _LEAST_AT_END, _LEAST_SO_FAR = (4, 1, 2), (5, 1, 2), (7, 2, 3)
 # A word with the punctuation that may hang on it; anything else (a path, an option, a call) is no evidence.
 _ENGLISH_WORD = re.compile(r"[(\[']*([A-Za-z]+(?:'[a-z]+)?)(?:-[A-Za-z]+)*[.,;:!?)\]']*")
 
@@ -20,6 +24,49 @@ _ENGLISH_WORD = re.compile(r"[(\[']*([A-Za-z]+(?:'[a-z]+)?)(?:-[A-Za-z]+)*[.,;:!
 @cache
 def _english_points() -> dict[str, int]:
     return dict.fromkeys(_ENGLISH_SMALL_WORDS.split(), 1) | dict.fromkeys(_ENGLISH_CLAUSE_WORDS.split(), 3)
+
+
+def ends_sentence(chunk: str) -> bool:
+    """Whether a sentence ends with the chunk, also before a bracket or a quotation mark."""
+    return chunk.rstrip(")]'\"").endswith((".", "!", "?"))
+
+
+def may_begin_line(chunk: str) -> bool:
+    """Whether a chunk that is no word may stand before the first sentence of a line: a bullet, a number, an option."""
+    return chunk[0] == "-" or not chunk.strip("*+0123456789.:()[]")
+
+
+class EnglishSentence:
+    """The Latin words from `start` to `end`, as they come, and how much they speak for English.
+
+    Four words and a full stop, or five, of which one is a small one (the, of), are English if they are the whole
+    sentence; within another one a term (time to live) is as long, so that there only clauses count.
+    """
+
+    __slots__ = ("_is_whole", "_plain_words", "_points", "_words", "end", "has_ended", "start")
+
+    def __init__(self, start: int, is_whole: bool) -> None:
+        self.start = self.end = start
+        self._is_whole = is_whole  # no letter stands before it
+        self.has_ended = False  # the last word has a full stop
+        self._words = self._points = self._plain_words = 0
+
+    def add(self, chunk: str, end: int, points: int) -> None:
+        """Another word, which ends at `end`, and what `english_points` gives for it."""
+        self.end, self.has_ended = end, not chunk[-1].isalpha() and ends_sentence(chunk)
+        self._words += 1
+        self._points += points
+        if not points and chunk[0].islower():
+            self._plain_words += 1
+
+    def is_english(self, at_end: bool = False) -> bool:
+        """Whether it is English for sure, which takes less where it has ended, or the line does: `at_end`."""
+        if self._words >= 3 and self._points >= 4:
+            return True
+        least = _LEAST_BEFORE_STOP if self.has_ended else _LEAST_AT_END if at_end else _LEAST_SO_FAR
+        words, points, plain_words = least
+        is_long = self._words >= words and self._points >= points and self._plain_words >= plain_words
+        return self._is_whole and is_long
 
 
 @lru_cache(4096)
@@ -34,9 +81,9 @@ def english_points(chunk: str, first: bool) -> int | None:
     if match is None:
         return None
     word = match[1]
+    if len(word) == 1 and word not in "aAI":  # a variable
+        return None
     if word.partition("'")[0] == "I":
         word = "i"
-    if len(word) == 1 and word not in "aAi":  # a variable
-        return None
     points = _english_points()
     return min(1, points.get(word.lower(), 0)) if first else points.get(word, 0)

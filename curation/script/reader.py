@@ -6,7 +6,7 @@ Text is undecided for a few characters at most, from `held` on. What has been de
 from typing import NamedTuple
 
 from .chain import Chain
-from .english import english_points
+from .english import EnglishSentence, english_points, may_begin_line
 from .glyphs import (
     CHINESE_HAN,
     JAPANESE_HAN,
@@ -18,8 +18,9 @@ from .languages import Expectation
 from .tokens import Token
 
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
-_ENGLISH_WORDS, _ENGLISH_POINTS = 3, 4
+_SENTENCE_ENDS = frozenset("。！？")
 _LONG_HAN_IN_KOREAN = 5
+_GRAMMAR = frozenset("这个们对吗还样说让从這個們對麼嗎還樣說讓從")  # no name is written with them
 
 
 class Run(NamedTuple):
@@ -41,11 +42,8 @@ class Reader:
         self.foreign: str | None = None
         self.held = 0
         self._letters = 0  # where the last letter of the undecided text ends; signs follow
-        self._start_latin()
-
-    def _start_latin(self) -> None:
-        self._latin_from: int | None = None  # where the first word begins
-        self._words = self._english = 0
+        self._begins_sentence = True  # no letter was read in this sentence
+        self._sentence: EnglishSentence | None = None  # of Latin words that are undecided
 
     def take(self, token: Token) -> None:
         """Read a token."""
@@ -55,6 +53,12 @@ class Reader:
         """Decide all text up to `position` by what is known, and start a new sentence."""
         self._decide(self._chain is not None and self._chain.end(), position)
         self.skip(position)
+        self._begins_sentence = True
+
+    def end_sentence(self) -> None:
+        """A line ends, or something else that ends a sentence for good."""
+        if self._sentence and self._sentence.is_english(at_end=True):
+            self._flag("en", self._sentence.end, self._sentence.start)
 
     def _decide(self, is_foreign: bool, position: int) -> None:
         """Undecided text up to `position` is in the chain's other language, but for signs at its end, or at home."""
@@ -66,19 +70,19 @@ class Reader:
     def _add(self, end: int, language: str) -> None:
         self.runs.append(Run(self.held, end, language))
         self.foreign, self.held = language, end
-        self._start_latin()
+        self._sentence = None
 
     def skip(self, position: int) -> None:
         """Nothing up to `position` is foreign."""
         self.foreign, self.held = None, position
-        if self._latin_from is not None:
-            self._start_latin()
+        self._sentence = None
 
     def pass_over(self, clean: str, kana: str, position: int) -> None:
         """Read clean text (clean.py) that ends at `position`, with a `kana` or, where that is "", with a sentence."""
         if self._chain:
             self._chain.pass_over(clean, kana)
         self.skip(position)
+        self._begins_sentence = not kana
 
     def _take_gap(self, token: Token) -> None:
         """Blanks, signs and digits belong to what stands on both sides of them."""
@@ -89,6 +93,13 @@ class Reader:
         elif token.end - self.held > _LONGEST_HELD:
             self._decide(self._chain is not None and self._chain.lead > 0, token.end)
             self.skip(token.end)
+
+    def _take_sign(self, token: Token) -> None:
+        if not _SENTENCE_ENDS.isdisjoint(token.text):
+            self.end_sentence()
+            self._sentence = None
+            self._begins_sentence = True
+        self._take_gap(token)
 
     def _follow(self, token: Token, decisions: list[tuple[int, bool]]) -> None:
         """Do what the chain has decided within a token of its letters."""
@@ -101,32 +112,35 @@ class Reader:
             self._decide(is_foreign, token.start + offset)
         self._letters = token.end
 
-    def _flag(self, language: str, token: Token, start: int | None = None) -> None:
-        """The token is foreign, and so is what stands before it from `start` on; signs within a run belong to it."""
+    def _flag(self, language: str, end: int, start: int) -> None:
+        """What stands between `start` and `end` is foreign; signs within a run belong to it."""
         if self.foreign != language:
-            self.settle(token.start if start is None else start)
-        self._add(token.end, language)
+            self.settle(start)
+            self._begins_sentence = False
+        self._add(end, language)
         if self._chain:
             self._chain.start("gap")
 
     def _take_han(self, token: Token) -> None:
         if self._chain is None:
             self._take_han_elsewhere(token)
+            self._begins_sentence = False
             return
+        self._begins_sentence = False
         if self.foreign not in (None, self._chained):
             self.skip(token.start)
         if self._expected.chinese_variety and (other := self._other_variety(token.text)):
-            self._flag(other, token)
+            self._flag(other, token.end, token.start)
         else:
             self._follow(token, self._chain.read_han(token.text, token.classes))
 
     def _other_variety(self, run: str) -> str | None:
         """The Chinese that was not asked for, if a run is in it."""
-        simplified = sum(map(is_simplified_only, run))
-        traditional = sum(map(is_traditional_only, run))
+        simplified = sum(1 + (char in _GRAMMAR) for char in run if is_simplified_only(char))
+        traditional = sum(1 + (char in _GRAMMAR) for char in run if is_traditional_only(char))
         wants_traditional = self._expected.chinese_variety == "zh-Hant"
         other, own = (simplified, traditional) if wants_traditional else (traditional, simplified)
-        # One odd form may be a name or a variant; two with none of the right ones are the other script.
+        # One odd form may be a name or a variant; two with none of the right ones, or 這, are the other script.
         in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= own
         return ("zh-Hans" if wants_traditional else "zh-Hant") if other - own >= 2 or in_other else None
 
@@ -136,11 +150,12 @@ class Reader:
             self.settle(token.start)
             self.held = token.end  # hanja
         elif token.before_kana or self.foreign == "ja" or JAPANESE_HAN in token.classes:
-            self._flag("ja", token)
+            self._flag("ja", token.end, token.start)
         else:
-            self._flag("zh", token)
+            self._flag("zh", token.end, token.start)
 
     def _take_kana(self, token: Token) -> None:
+        self._begins_sentence = False
         if self._expected.language == "ja" and self._chain:
             is_foreign = self._chain.read_kana(token.text)
             if is_foreign:
@@ -149,7 +164,7 @@ class Reader:
         elif self._chain:
             self._follow(token, self._chain.read_kana_in_chinese(token.text))
         else:
-            self._flag("ja", token)
+            self._flag("ja", token.end, token.start)
 
     def _take_script(self, token: Token) -> None:
         script = SCRIPTS[token.classes[0]]
@@ -159,28 +174,29 @@ class Reader:
         elif len(token.text) == 1 and script != "Hangul":  # α in a formula, the mouth of (´Д｀)
             self._take_gap(token)
         else:
-            self._flag("ko" if script == "Hangul" else script, token)
+            self._flag("ko" if script == "Hangul" else script, token.end, token.start)
+        self._begins_sentence = False
 
     def _take_word(self, token: Token) -> None:
         if "Latin" in self._expected.scripts and any(map(str.isalpha, token.text)):
             self.settle(token.start)
             self.held = token.end
             return
-        points = english_points(token.text, self._words == 0) if self._expected.minds_english else None
+        points = english_points(token.text, self._sentence is None) if self._expected.minds_english else None
         if points is None:
             if not token.text.isdigit():  # a sign, a path, an option: this was code rather than a clause
-                self._start_latin()
+                self._sentence = None
+                self._begins_sentence = self._begins_sentence and may_begin_line(token.text)
             self._take_gap(token)
             return
         if self.foreign == "en":
-            self._flag("en", token)
+            self._flag("en", token.end, token.start)
             return
-        if self._latin_from is None:
-            self._latin_from = token.start
-        self._words += 1
-        self._english += points
-        if self._words >= _ENGLISH_WORDS and self._english >= _ENGLISH_POINTS:
-            self._flag("en", token, self._latin_from)
+        sentence = self._sentence = self._sentence or EnglishSentence(token.start, self._begins_sentence)
+        sentence.add(token.text, token.end, points)
+        self._begins_sentence = sentence.has_ended
+        if sentence.is_english():
+            self._flag("en", sentence.end, sentence.start)
         elif token.end - self.held > _LONGEST_HELD:
             self._take_gap(token)
         elif self._chain:
@@ -192,4 +208,5 @@ _TAKERS = {
     "kana": Reader._take_kana,
     "word": Reader._take_word,
     "script": Reader._take_script,
+    "sign": Reader._take_sign,
 }  # anything else is a gap

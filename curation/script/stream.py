@@ -90,6 +90,7 @@ class StreamChecker:
                     remember_between_kana(token.text)
                 self._fresh_at, self._before = token.end, token.text[-1]
         if closed:
+            self._reader.end_sentence()
             self._settle(tokens.position)
             self._remember(tokens.position, "")
             quotations.break_off()
@@ -145,6 +146,7 @@ class StreamChecker:
                 quotations.open('"')
                 self._is_reopened = True
         elif kind == "newline":
+            self._reader.end_sentence()
             self._settle(token.start)
             quotations.end_line()
             self._reader.skip(token.end)

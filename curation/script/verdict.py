@@ -12,13 +12,16 @@ from .ngrams import score, telling_words, weigh_run
 from .stream import find_runs, name_run
 
 _SHOWN_CHARS = 20
+_SCALE, _SHIFT = 0.313, 1.154  # fitted by script_model/calibrate.py
+_ENGLISH_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Span:
     """A stretch of foreign text; `start` and `end` count code points, `language` is a tag or a script's name.
 
-    `confidence` is a probability from a half to 0.99; a script or a character that gives itself away is certain: 1.
+    `confidence` is how often such a run is right, from a half to 0.99 (Platt scaling, measured by
+    benchmarks/script.py); a script or a character that gives itself away is called certain: 1.
     """
 
     start: int
@@ -78,11 +81,15 @@ def describe_run(text: str, language: str, start: int, expected_language: str = 
         if not glyphs:
             weights = weigh_run(text)
             reason = f"Chinese words: {', '.join(telling_words(text, weights))}"
-            confidence = round(min(1 / (1 + math.exp(-max(0.0, score(weights)))), 0.99), 2)
+            confidence = _calibrate(score(weights))
     elif language == "ja":
         reason = "kanji that only Japanese uses" if any(map(is_japanese_only, text)) else "kana"
     elif language == "en":
-        reason, confidence = "an English clause", 0.9
+        reason, confidence = "an English clause", _ENGLISH_CONFIDENCE
     else:
         reason = "Hangul letters" if language == "ko" else f"{language} letters"
     return Span(start, start + len(text), text, language, confidence, reason)
+
+
+def _calibrate(nats: float) -> float:
+    return round(min(max(1 / (1 + math.exp(-_SCALE * nats - _SHIFT)), 0.5), 0.99), 2)

@@ -276,7 +276,7 @@ def test_a_span_knows_its_place_its_name_its_reason_and_how_sure_it_is() -> None
     assert check("東京です。这是。").spans[0].name == "Simplified Chinese"
     assert check("首都はМосква").spans == (Span(3, 9, "Москва", "Cyrillic", 1.0, "Cyrillic letters"),)
     assert check("首都は서울").spans == (Span(3, 5, "서울", "ko", 1.0, "Hangul letters"),)
-    assert check("You can do it.").spans == (Span(0, 14, "You can do it.", "en", 0.9, "an English clause"),)
+    assert check("You can do it.").spans == (Span(0, 14, "You can do it.", "en", 0.95, "an English clause"),)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +297,58 @@ def test_without_a_telling_character_the_guard_is_less_than_certain() -> None:
     (span,) = check("日本的首都是北京。").spans
     assert 0.5 <= span.confidence < 1
     assert span.reason.startswith("Chinese words: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("答えです。Water boils at one hundred degrees.", "Water boils at one hundred degrees."),
+        ("一つ目です。\n- Call the dentist before noon\n三つ目です。", "Call the dentist before noon"),
+        ("3. Close the window and lock it\n4. 帰る", "Close the window and lock it"),
+        ("Plants need sunlight to grow", "Plants need sunlight to grow"),
+        ("Plants need sunlight to grow！次です。", "Plants need sunlight to grow"),
+        ("Cats sleep for most of the day and hunt at dusk という文", "Cats sleep for most of the day and hunt at dusk"),
+    ],
+)
+def test_an_english_sentence_needs_no_auxiliary_verb(text: str, english: str) -> None:
+    assert flagged(text) == [(english, "en")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time to live を短くします。",
+        "これは end of file error です。",
+        "値は (number of open files) です。",
+        "The Art of Computer Programming",
+        "Department of Health and Human Services",
+        "変数 i を for i in range(10): で回します。",
+        "end of file",
+        "list of all files",
+        "- state of the art\n- best of breed",
+        "$ tar xzf archive.tar.gz of the release\nを実行します。",
+    ],
+)
+def test_terms_titles_and_commands_are_no_english_sentence(text: str) -> None:
+    assert flagged(text) == []
+
+
+def test_a_grammatical_character_is_enough_to_tell_one_chinese_from_the_other() -> None:
+    assert flagged("這是可能的", "zh-Hans") == [("這是可能的", "zh-Hant")]
+    assert flagged("他们在家", "zh-Hant") == [("他们在家", "zh-Hans")]
+    assert flagged("他姓黃", "zh-Hans") == []  # a name
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("我喜歡吃ラーメン和水餃。", ["ラーメン"]),
+        ("答案是三。これが正しい答えです。", ["これが正しい答えです"]),
+        ("请打开設定画面を開いてください。谢谢", ["設定画面を開いてください"]),
+    ],
+)
+def test_japanese_in_chinese_ends_and_begins_where_it_does(text: str, spans: list[str]) -> None:
+    assert [span.text for span in check(text, "zh").spans] == spans
 
 
 def test_english_in_letters_of_full_width_is_english() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from curation.script import StreamChecker
+from curation.script import StreamChecker, check
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "tests" / "data" / "script_cases.jsonl"
 CASES = [json.loads(line) for line in PATH.read_text(encoding="utf-8").splitlines()]
+HELD_OUT = [
+    json.loads(line) for line in (PATH.parent / "script_held_out.jsonl").read_text(encoding="utf-8").splitlines()
+]
 FIELDS = ["text", "expected_language", "spans", "note"]
 
 
@@ -52,3 +55,29 @@ def test_the_guard_flags_the_letters_of_the_spans_and_no_others(case: dict[str, 
 @pytest.mark.parametrize("case", [case for case in CASES if "known_miss" in case], ids=lambda case: case["text"])
 def test_a_known_miss_is_still_one(case: dict[str, Any]) -> None:
     assert not is_right(case), "it is right now; take its known_miss away"
+
+
+def test_the_held_out_rows_are_no_hard_cases() -> None:
+    assert len(HELD_OUT) >= 300
+    texts = {row["text"] for row in HELD_OUT}
+    assert len({(row["text"], row["expected_language"]) for row in HELD_OUT}) == len(HELD_OUT)
+    assert texts.isdisjoint(case["text"] for case in CASES)
+
+
+@pytest.mark.parametrize(
+    ("expected_language", "most_false", "most_missed"),
+    [
+        ("ja", 2, 4),
+        ("en", 0, 0),
+        ("zh-Hans", 0, 0),
+        ("zh-Hant", 0, 0),
+        ("ko", 1, 0),
+    ],
+)
+def test_held_out_rows_are_as_right_as_they_were_measured(
+    expected_language: str, most_false: int, most_missed: int
+) -> None:
+    rows = [row for row in HELD_OUT if row["expected_language"] == expected_language]
+    flags = [(check(row["text"], expected_language).flagged, bool(row["spans"])) for row in rows]
+    assert sum(flag and not wanted for flag, wanted in flags) <= most_false
+    assert sum(wanted and not flag for flag, wanted in flags) <= most_missed
