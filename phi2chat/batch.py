@@ -59,7 +59,7 @@ def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose:
     # What stands behind a shorter prompt is seen by none: its places are written anew before they are looked at.
     places, place_of = torch.unique(lengths - 1, return_inverse=True)
     logits = read_over_kept(model, ids, at, ids.shape[1], length, last=places)[range(len(streams)), place_of]
-    graphs = StepGraphs(model, len(streams), length, compiles=False) if device.type == "cuda" else None
+    graphs = StepGraphs(model, len(streams), length) if device.type == "cuda" else None
     replies: list[list[int]] = [[] for _ in streams]
     going, new = set(range(len(streams))), list[torch.Tensor]()
     for number in range(max(stream.budget for stream in streams)):
