@@ -65,7 +65,7 @@ class Steps:
 
 def steps_of(model: Any, known: int, length: int) -> Steps:
     """The steps of a model whose keys and values are kept for `length` tokens, of which it knows `known`."""
-    return Steps(StepGraphs(model, 1, length), _fused_step(model, length), known)
+    return Steps(StepGraphs(model, 1, length), fused_step_of(model, length), known)
 
 
 def alike(logits: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -74,8 +74,8 @@ def alike(logits: torch.Tensor, wanted: torch.Tensor) -> bool:
     return float(difference.abs().mean()) < _TOLERANCES[wanted.dtype]
 
 
-def _fused_step(model: Any, length: int) -> Fused | None:
-    """None where the model is not one that can be read so, and where there is no Triton that can do it."""
+def fused_step_of(model: Any, length: int) -> Fused | None:
+    """The fused step of a model, not compiled yet; None where it is of another kind, or there is no Triton."""
     try:
         from phi2chat.fused_step import FusedStep
 

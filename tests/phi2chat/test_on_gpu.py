@@ -34,6 +34,7 @@ from phi2chat.engine import FIRST_LENGTH, Engine, make_engine
 from phi2chat.generate import Chooser
 from phi2chat.models import Base, LoadedBase, LoadedModel, load
 from phi2chat.prompt import PromptStyle, save_style
+from phi2chat.quiet import quiet_transformers
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -171,7 +172,8 @@ def adapter_of(base: Path, folder: Path, seed: int) -> Path:
 
     torch.manual_seed(seed)
     lora = LoraConfig(r=4, target_modules=["fc1", "q_proj"], task_type="CAUSAL_LM")
-    model = get_peft_model(PhiForCausalLM.from_pretrained(base), lora)
+    with quiet_transformers():
+        model = get_peft_model(PhiForCausalLM.from_pretrained(base), lora)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter.data)
