@@ -29,7 +29,7 @@ def make_engine(model: Any, known: int) -> "Engine | None":
             engine = Engine(model, known)
             engine.read(ids[:-2])  # several at once, and one by one
             engine.read(ids[:-1])
-            if alike(engine.read(ids), plain) and has_kept(model):
+            if alike(engine.read(ids), plain, model.dtype) and has_kept(model):
                 return engine
         except Exception:  # any architecture may stand here, and any can be read the plain way
             pass

@@ -220,21 +220,26 @@ def add_products(  # type: ignore[no-untyped-def]
     if STARTS_EARLY:
         gdc_launch_dependents()
         gdc_wait()
-    sums = _products(at, ahead, input, is_row, column, COLUMNS, COLUMNS_AT_ONCE)
+    sums = tl.zeros((ROWS_AT_ONCE, COLUMNS_AT_ONCE), dtype=tl.float32)
+    sums = _add_up(sums, at, ahead, input, is_row, column, COLUMNS, COLUMNS_AT_ONCE)
     if OTHER_COLUMNS > 0:
-        sums += _products(other_at, other_ahead, other_input, is_row, column, OTHER_COLUMNS, COLUMNS_AT_ONCE)
+        sums = _add_up(sums, other_at, other_ahead, other_input, is_row, column, OTHER_COLUMNS, COLUMNS_AT_ONCE)
     result = tl.sum(sums, 1) + tl.load(bias + row, mask=row < rows, other=0.0).to(tl.float32)
     result += tl.load(hidden + row, mask=row < rows, other=0.0).to(tl.float32)
     tl.store(output + row, result.to(output.dtype.element_ty), mask=row < rows)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _products(at, ahead, input, is_row, column, COLUMNS: tl.constexpr, COLUMNS_AT_ONCE: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Sums (rows, COLUMNS_AT_ONCE) of the products of weights and input; the first weights were read `ahead`."""
-    sums = ahead.to(tl.float32) * tl.load(input + column, mask=column < COLUMNS, other=0.0).to(tl.float32)[None, :]
-    for begin in tl.static_range(COLUMNS_AT_ONCE, COLUMNS, COLUMNS_AT_ONCE):
+def _add_up(  # type: ignore[no-untyped-def]
+    sums, at, ahead, input, is_row, column, COLUMNS: tl.constexpr, COLUMNS_AT_ONCE: tl.constexpr
+):
+    """Sums (rows, COLUMNS_AT_ONCE) and the products of weights and input; the first weights were read `ahead`."""
+    for begin in tl.static_range(0, COLUMNS, COLUMNS_AT_ONCE):
         is_column = begin + column < COLUMNS
         value = tl.load(input + begin + column, mask=is_column, other=0.0).to(tl.float32)
-        factor = tl.load(at + begin, mask=is_row & is_column[None, :], other=0.0)
-        sums += factor.to(tl.float32) * value[None, :]
+        if begin == 0:
+            weight = ahead
+        else:
+            weight = tl.load(at + begin, mask=is_row & is_column[None, :], other=0.0)
+        sums += weight.to(tl.float32) * value[None, :]
     return sums

@@ -58,7 +58,8 @@ class Steps:
             for future in self._compiling:
                 future.result()
             self._fused.capture()
-            return alike(self._fused.step(position, token)[: self._known], wanted[: self._known])
+            found = self._fused.step(position, token)
+            return alike(found[: self._known], wanted[: self._known], wanted.dtype)
         except Exception:  # Triton, a C compiler or the GPU may lack something, and each says so in its own way
             return False
 
@@ -68,10 +69,10 @@ def steps_of(model: Any, known: int, length: int) -> Steps:
     return Steps(StepGraphs(model, 1, length), fused_step_of(model, length), known)
 
 
-def alike(logits: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether two readings (vocab,) of the same tokens differ by no more than by rounding."""
+def alike(logits: torch.Tensor, wanted: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Whether two readings (vocab,) of the same tokens differ by no more than a model in `dtype` rounds."""
     difference = log_softmax(logits.float(), -1) - log_softmax(wanted.float(), -1)
-    return float(difference.abs().mean()) < _TOLERANCES[wanted.dtype]
+    return float(difference.abs().mean()) < _TOLERANCES[dtype]
 
 
 def fused_step_of(model: Any, length: int) -> Fused | None:

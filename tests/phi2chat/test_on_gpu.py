@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,16 @@ def test_every_token_is_that_of_generate_before_and_after_the_kernels_are_compil
     assert changed_over(engine)
     assert write(engine, PROMPT, 120) == wanted
     assert write(engine, [*PROMPT[:7], 9], 20) == generate(model, [*PROMPT[:7], 9], 20)
+
+
+def test_nothing_is_left_to_compile_when_the_threads_are_done() -> None:
+    triton = pytest.importorskip("triton")
+    compiled_in: list[str] = []
+    with triton.knobs.runtime.scope():
+        triton.knobs.runtime.jit_post_compile_hook = lambda **_: compiled_in.append(threading.current_thread().name)
+        engine = engine_of(on_gpu(lambda: LlamaForCausalLM(LlamaConfig(**{**GROUPED, "intermediate_size": 736}))))
+        assert changed_over(engine)
+    assert compiled_in and all(name.startswith("kernels") for name in compiled_in)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
