@@ -143,7 +143,7 @@ def measure_graphs(loaded: LoadedModel) -> dict[str, Any]:
     model, known = loaded.model, len(loaded.tokenizer)
     loaded.reader.read(PROMPT)  # makes the buffers
     start = time.perf_counter()
-    steps, speeds, first_step = Steps(StepGraphs(model, 1, FIRST_LENGTH), None, known), {}, 0.0
+    steps, speeds, first_step = Steps(StepGraphs(model, 1, FIRST_LENGTH, FIRST_LENGTH), None, known), {}, 0.0
     with torch.inference_mode():
         token = torch.tensor(PROMPT[-1], device=model.device)
         for position in POSITIONS:

@@ -7,17 +7,17 @@ import torch
 
 from phi2chat.kept_attention import read_over_kept
 
-_SHORTEST_REACH = 256
+SHORTEST_REACH = 256
 
 
 class StepGraphs:
-    """Steps of a model whose keys and values are kept for `length` tokens; there is a graph for each power of two.
+    """Steps of a model whose keys and values are kept for `length` tokens.
 
-    It takes any model that attends over kept keys and values, compiles nothing, and is ready at once.
+    There is a graph for `shortest` positions and for each doubling, made when it is needed. It takes any model that attends over kept keys and values, compiles nothing, and is ready at once.
     """
 
-    def __init__(self, model: Any, rows: int, length: int) -> None:
-        self._model, self._length = model, length
+    def __init__(self, model: Any, rows: int, length: int, shortest: int = SHORTEST_REACH) -> None:
+        self._model, self._length, self._shortest = model, length, shortest
         self._token = torch.zeros(rows, 1, dtype=torch.int64, device=model.device)
         self._at = torch.full_like(self._token, length)  # a place that no conversation comes to
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
@@ -37,7 +37,7 @@ class StepGraphs:
         return logits
 
     def _reaches(self) -> Iterator[int]:
-        reach = _SHORTEST_REACH
+        reach = self._shortest
         while reach < self._length:
             yield reach
             reach *= 2

@@ -66,7 +66,9 @@ class Steps:
 
 def steps_of(model: Any, known: int, length: int) -> Steps:
     """The steps of a model whose keys and values are kept for `length` tokens, of which it knows `known`."""
-    return Steps(StepGraphs(model, 1, length), fused_step_of(model, length), known)
+    # One graph for all positions: to look at places without a token costs one row little, and to capture another graph,
+    # while kernels are compiled, holds up the reply for a second.
+    return Steps(StepGraphs(model, 1, length, shortest=length), fused_step_of(model, length), known)
 
 
 def alike(logits: torch.Tensor, wanted: torch.Tensor, dtype: torch.dtype) -> bool:

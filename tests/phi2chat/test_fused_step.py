@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
+from packaging.version import Version
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="there is no Triton in a CPU build of torch")
+@pytest.mark.skipif(Version(numpy.__version__) >= Version("2.5"), reason="Triton 3.6 cannot interpret with NumPy 2.5")
 def test_its_arithmetic_is_that_of_the_model(clean_environment: dict[str, str]) -> None:
     program = Path(__file__).parents[1] / "made" / "interpreted_step.py"
     done = subprocess.run([sys.executable, program], env=clean_environment, capture_output=True, text=True, check=True)
