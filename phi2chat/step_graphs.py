@@ -13,7 +13,8 @@ SHORTEST_REACH = 256
 class StepGraphs:
     """Steps of a model whose keys and values are kept for `length` tokens.
 
-    There is a graph for `shortest` positions and for each doubling, made when it is needed. It takes any model that attends over kept keys and values, compiles nothing, and is ready at once.
+    There is a graph for `shortest` positions and for each doubling, made when it is needed. It takes any model that
+    attends over kept keys and values, compiles nothing, and is ready at once.
     """
 
     def __init__(self, model: Any, rows: int, length: int, shortest: int = SHORTEST_REACH) -> None:
