@@ -87,6 +87,13 @@ def has_kept(model: torch.nn.Module) -> bool:
     return any(hasattr(module, "kept_keys") for module in model.modules())
 
 
+def keep_rows(model: Any, rows: list[int]) -> None:
+    """Give the memory of all other rows of the buffers back."""
+    for module in model.modules():
+        if hasattr(module, "kept_keys"):
+            module.kept_keys, module.kept_values = module.kept_keys[rows], module.kept_values[rows]
+
+
 def forget_kept(model: torch.nn.Module) -> None:
     """Give the memory of the buffers back."""
     for module in model.modules():

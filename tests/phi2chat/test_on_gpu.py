@@ -227,6 +227,19 @@ def test_questions_side_by_side_are_answered_as_one_by_one(tiny_phi: Path, tiny_
     assert one_by_one() == before
 
 
+def test_among_many_questions_those_that_are_answered_are_not_read_on(tiny_phi: Path, tiny_tokenizer: Any) -> None:
+    model = on_gpu(FUSED["phi"])
+    loaded = LoadedModel("tiny", model, tiny_tokenizer, PromptStyle(), LoadedBase(Base("", "", tiny_phi), model))
+    config = ChatConfig(recipe="b", temperature=0.0)
+    questions = ["首都" * (1 + 37 * number % 50) for number in range(80)]  # of many lengths, and so their replies
+    alone = ["".join(loaded.stream([], question, config)) for question in questions]
+    read: list[int] = []
+    count = model.get_input_embeddings().register_forward_hook(lambda module, given, _: read.append(len(given[0])))
+    with count:
+        assert ["".join(stream) for stream in loaded.stream_all(questions, config)] == alone
+    assert read[0] == 80 and read[-1] <= 40
+
+
 def test_a_full_memory_is_told_and_a_short_conversation_goes_on() -> None:
     model = on_gpu(FUSED["phi"])
     engine = engine_of(model)
