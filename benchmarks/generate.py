@@ -30,12 +30,12 @@ import torch
 from train import DATA, make_phi2, make_tokenizer
 
 from phi2chat.config import ChatConfig, ModelConfig
-from phi2chat.engine import FIRST_LENGTH
-from phi2chat.generate import Chooser
-from phi2chat.models import LoadedModel, load
-from phi2chat.prompt import PromptStyle
-from phi2chat.step_graphs import StepGraphs
-from phi2chat.steps import Steps
+from phi2chat.inference.engine import FIRST_LENGTH
+from phi2chat.inference.generate import Chooser
+from phi2chat.inference.prompt import PromptStyle
+from phi2chat.inference.step_graphs import StepGraphs
+from phi2chat.inference.steps import Steps
+from phi2chat.weights.models import LoadedModel, load
 
 ON_GPU = torch.cuda.is_available()
 NEW_TOKENS = 200 if ON_GPU else 60

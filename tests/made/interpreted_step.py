@@ -22,8 +22,8 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from phi2chat.fused_step import FusedStep, Tuning
-from phi2chat.kept_attention import OVER_KEPT, read_over_kept
+from phi2chat.inference.fused_step import FusedStep, Tuning
+from phi2chat.inference.kept_attention import OVER_KEPT, read_over_kept
 
 SHAPE = {
     "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 80,
