@@ -9,10 +9,11 @@ import torch
 from curation.errors import UserError
 from phi2chat.inference.engine import Engine
 from phi2chat.inference.generate import Chooser, TokenStream, is_loop
-from phi2chat.inference.kept_attention import forget_kept, read_over_kept
+from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
 
 _MEMORY_SHARE = 0.6  # of what is free, for keys and values
+_FEW_ROWS = 64  # so many take a GPU about as long as half of them, and another graph would have to be captured
 _LOOK_EVERY = 8  # steps, for to look whether replies have come to an end is to wait for the GPU
 
 
@@ -59,14 +60,21 @@ def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose:
     # What stands behind a shorter prompt is seen by none: its places are written anew before they are looked at.
     places, place_of = torch.unique(lengths - 1, return_inverse=True)
     logits = read_over_kept(model, ids, at, ids.shape[1], length, last=places)[range(len(streams)), place_of]
-    graphs = StepGraphs(model, len(streams), length, compiles=False) if device.type == "cuda" else None
+    graphs = StepGraphs(model, len(streams), length) if device.type == "cuda" else None
     replies: list[list[int]] = [[] for _ in streams]
-    going, new = set(range(len(streams))), list[torch.Tensor]()
+    rows, new = list(range(len(streams))), list[torch.Tensor]()  # the streams that are read
+    going = set(rows)  # those of them that have not come to their end
     for number in range(max(stream.budget for stream in streams)):
         tokens = choose(logits[:, :known])  # (rows,)
         new.append(tokens)
         if len(new) == _LOOK_EVERY:
-            _take(new, streams, replies, going)
+            _take(new, rows, streams, replies, going)
+            if 0 < 2 * len(going) <= len(rows) and (graphs is None or len(rows) > _FEW_ROWS):
+                stay = [place for place, row in enumerate(rows) if row in going]
+                rows = [rows[place] for place in stay]
+                tokens, lengths = tokens[stay], lengths[stay]
+                keep_rows(model, stay)
+                graphs = StepGraphs(model, len(rows), length) if graphs else None
         if not going:
             break
         positions, highest = (lengths + number).clamp(max=length - 1), min(ids.shape[1] + number, length - 1)
@@ -74,18 +82,24 @@ def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose:
             logits = graphs.step(positions, tokens, highest)
         else:
             logits = read_over_kept(model, tokens[:, None], positions[:, None], highest + 1, length)[:, -1]
-    _take(new, streams, replies, going)
+    _take(new, rows, streams, replies, going)
     seconds = (time.perf_counter() - start) / len(streams)
     for stream, reply in zip(streams, replies, strict=True):
         stream.take_written(reply, seconds)
 
 
-def _take(new: list[torch.Tensor], streams: Sequence[TokenStream], replies: list[list[int]], going: set[int]) -> None:
+def _take(
+    new: list[torch.Tensor],
+    rows: Sequence[int],
+    streams: Sequence[TokenStream],
+    replies: list[list[int]],
+    going: set[int],
+) -> None:
     """Give the replies that still go on what was written since the last time."""
     columns = torch.stack(new, 1).tolist() if new else []  # (rows, new)
     new.clear()
-    for row in sorted(going) if columns else ():
-        for token in columns[row]:
+    for row, column in zip(rows, columns, strict=False):
+        for token in column if row in going else ():
             replies[row].append(token)
             if token in streams[row].ends or len(replies[row]) == streams[row].budget or is_loop(replies[row]):
                 going.discard(row)

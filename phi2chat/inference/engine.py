@@ -5,25 +5,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import log_softmax
 
 from curation.errors import UserError
 from phi2chat.inference.generate import Chooser, common_beginning, context_tokens, full_memory
-from phi2chat.inference.kept_attention import OVER_KEPT, forget_kept, has_kept, read_over_kept
-from phi2chat.inference.step_graphs import StepGraphs, drop_row_kernels, use_row_kernels
+from phi2chat.inference.kept_attention import OVER_KEPT, forget_kept, has_kept, read_over_kept, take_kept
+from phi2chat.inference.steps import Steps, alike, steps_of
 from phi2chat.quiet import quiet_transformers
 
 FIRST_LENGTH = 2048  # tokens that there is room for at first
-# Mean difference of log probabilities to those of the plain model; bf16 rounds, float32 hardly does.
-_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-2}
 _ANY_TOKENS = (11, 7, 5, 3, 2, 13, 17, 19, 23, 6, 4, 9)
 
 
-def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | None":
-    """An engine for a model that knows `known` tokens; None where it would not read as the model itself does.
-
-    `compiles` lets a thread compile the model on a GPU, for many replies to come.
-    """
+def make_engine(model: Any, known: int) -> "Engine | None":
+    """An engine for a model that knows `known` tokens; None where it would not read as the model itself does."""
     before = model.config._attn_implementation
     if before == OVER_KEPT:  # of a copy of a model that has an engine
         before = "sdpa"
@@ -32,17 +26,15 @@ def make_engine(model: Any, known: int, compiles: bool = False) -> "Engine | Non
         try:
             plain = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits[0, -1, :known]
             model.set_attn_implementation(OVER_KEPT)
-            engine = Engine(model, known, compiles)
+            engine = Engine(model, known)
             engine.read(ids[:-2])  # several at once, and one by one
             engine.read(ids[:-1])
-            difference = log_softmax(engine.read(ids).float(), -1) - log_softmax(plain.float(), -1)
-            if has_kept(model) and float(difference.abs().mean()) < _TOLERANCES[model.dtype]:
+            if alike(engine.read(ids), plain, model.dtype) and has_kept(model):
                 return engine
         except Exception:  # any architecture may stand here, and any can be read the plain way
             pass
         if model.config._attn_implementation != before:
             model.set_attn_implementation(before)
-        drop_row_kernels(model)
         forget_kept(model)
     return None
 
@@ -57,29 +49,30 @@ def giving_back(model: Any) -> Iterator[None]:
         if model.config._attn_implementation != before:
             with quiet_transformers():
                 model.set_attn_implementation(before)
-        drop_row_kernels(model)
         forget_kept(model)
 
 
 class Engine:
     """Reads tokens and says what follows them; a beginning that it has read before it does not read again."""
 
-    def __init__(self, model: Any, known: int, compiles: bool = False) -> None:
-        self.model, self.known, self._compiles = model, known, compiles
+    def __init__(self, model: Any, known: int) -> None:
+        self.model, self.known = model, known
         self._context = context_tokens(model)
         self._length = min(FIRST_LENGTH, self._context)
         self._ids: list[int] = []  # whose keys and values are kept
+        self._mark = object()  # on the model while its buffers are this engine's; a copy of the model has a copy of it
         self._on_gpu = model.device.type == "cuda"
-        self._graphs: StepGraphs | None = None
-        if self._on_gpu:
-            use_row_kernels(model)
+        self._steps: Steps | None = None
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether tokens come from kernels made for such a model, and not from the model as it is written."""
+        return self._steps is not None and self._steps.is_fused
 
     def forget(self) -> None:
         """Take nothing for read any more; the buffers may be given back, or made anew, when this has returned."""
         self._ids = []
-        if self._graphs is not None:
-            self._graphs.close()
-            self._graphs = None
+        self._steps = None
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
@@ -88,6 +81,8 @@ class Engine:
         They are good until the next call. Raises UserError where the GPU's memory is full.
         """
         self._make_room(len(ids))
+        if not take_kept(self.model, self._mark):  # another engine has read with this model meanwhile
+            self.forget()
         start = min(common_beginning(self._ids, ids), len(ids) - 1)
         self._ids = self._ids[:start]  # what stands behind is written over, also by a reading that is interrupted
         if self._on_gpu and start == len(ids) - 1 and start:
@@ -125,9 +120,9 @@ class Engine:
 
     def _step(self, position: int, token: torch.Tensor | int) -> torch.Tensor:
         with self._readable_failures(position + 1):
-            if self._graphs is None:
-                self._graphs = StepGraphs(self.model, 1, self._length, self._compiles)
-            return self._graphs.step(position, token, position)[0]
+            if self._steps is None:
+                self._steps = steps_of(self.model, self.known, self._length)
+            return self._steps.step(position, token)
 
     @contextlib.contextmanager
     def _readable_failures(self, tokens: int) -> Iterator[None]:

@@ -28,8 +28,8 @@ def attend_over_kept(
     """Write new keys and values at the positions `write_at` and attend to those that are `visible`.
 
     `query` is (rows, heads, new, head size), `write_at` (rows, new), `visible` (rows, 1, new, reach) of bools; gives
-    (rows, new, heads, head size). The buffers, `kept_size` (rows, length), are attributes of the attention module, made
-    at its first call: a compiled layer takes them as it takes its weights, so that one code serves all layers.
+    (rows, new, heads, head size). The buffers `kept_keys` and `kept_values`, of `kept_size` (rows, length), are
+    attributes of the attention module, made at its first call.
     Without `visible` it is transformers' own sdpa. Raises NotImplementedError for an architecture that asks for more
     than causal attention.
     """
@@ -37,18 +37,15 @@ def attend_over_kept(
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)  # type: ignore[no-any-return]
     if asked := [name for name in _NOT_CAUSAL_ALONE if kwargs.get(name) is not None]:
         raise NotImplementedError(f"attention with {', '.join(asked)}")
-    if not torch.compiler.is_compiling():
-        # Of what a conversation can come to, not of what there is room for now: in the middle of one it is too late.
-        if (window := kwargs.get("sliding_window")) is not None and window < context_tokens(module):
-            raise NotImplementedError("attention with a sliding window")
-        _make_kept(module, key, value, kept_size)
+    # Of what a conversation can come to, not of what there is room for now: in the middle of one it is too late.
+    if (window := kwargs.get("sliding_window")) is not None and window < context_tokens(module):
+        raise NotImplementedError("attention with a sliding window")
+    _make_kept(module, key, value, kept_size)
     row = torch.arange(len(write_at), device=write_at.device)[:, None]
-    module.kept_keys[row, :, write_at] = key.transpose(1, 2)  # as `scatter_` the compiler would copy all that is kept
+    module.kept_keys[row, :, write_at] = key.transpose(1, 2)
     module.kept_values[row, :, write_at] = value.transpose(1, 2)
     keys, values = (kept[:, :, : visible.shape[-1]] for kept in (module.kept_keys, module.kept_values))
     groups = query.shape[1] // key.shape[1]
-    if torch.compiler.is_compiling():
-        return _attend_in_one_row(query, keys, values, visible, scaling, groups), None
     output = scaled_dot_product_attention(query, keys, values, attn_mask=visible, scale=scaling, enable_gqa=groups > 1)
     return output.transpose(1, 2).contiguous(), None
 
@@ -78,9 +75,23 @@ def read_over_kept(
     return logits
 
 
+def take_kept(model: torch.nn.Module, reader: object) -> bool:
+    """Let the buffers be those of a reader; says whether what they hold is already its own."""
+    was_taken = model.__dict__.get("kept_for") is reader
+    model.__dict__["kept_for"] = reader
+    return was_taken
+
+
 def has_kept(model: torch.nn.Module) -> bool:
     """Whether the model's attention has come here with keys and values."""
     return any(hasattr(module, "kept_keys") for module in model.modules())
+
+
+def keep_rows(model: Any, rows: list[int]) -> None:
+    """Give the memory of all other rows of the buffers back."""
+    for module in model.modules():
+        if hasattr(module, "kept_keys"):
+            module.kept_keys, module.kept_values = module.kept_keys[rows], module.kept_values[rows]
 
 
 def forget_kept(model: torch.nn.Module) -> None:
@@ -88,24 +99,7 @@ def forget_kept(model: torch.nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "kept_keys"):
             del module.kept_keys, module.kept_values
-
-
-def _attend_in_one_row(
-    query: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    visible: torch.Tensor,
-    scaling: float | None,
-    groups: int,
-) -> torch.Tensor:
-    """Attention of one new token, as sums of products, for the compiler makes kernels of them that read fast."""
-    rows, heads, _, head_size = keys.shape
-    scale = head_size**-0.5 if scaling is None else scaling
-    asked = query.reshape(rows, heads, groups, 1, head_size).float() * scale
-    scores = (asked * keys[:, :, None].float()).sum(-1)  # (rows, heads, groups, reach)
-    weights = scores.masked_fill(~visible, -torch.inf).softmax(-1)
-    output = (weights[..., None] * values[:, :, None].float()).sum(3)  # (rows, heads, groups, head size)
-    return output.to(query.dtype).reshape(rows, 1, heads * groups, head_size)
+    model.__dict__.pop("kept_for", None)
 
 
 # No mask function stands under this name, so transformers makes no mask: `visible` is made once for all layers.

@@ -1,7 +1,6 @@
 """Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
 
 import contextlib
-import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,6 @@ from phi2chat.inference.batch import write_together
 from phi2chat.inference.engine import Engine, make_engine
 from phi2chat.inference.generate import CachedReader, Chooser, Reader, TokenStream, context_tokens
 from phi2chat.inference.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
-from phi2chat.inference.step_graphs import import_compiler
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.adapters import base_of, merged, recorded_base_of, with_adapter
 from phi2chat.weights.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
@@ -33,7 +31,7 @@ HUB_FILES = [*HUB_SMALL_FILES, "*.safetensors"]
 WAYS_OUT = f"give a local folder with --base DIR, or try the embedded model with --base {EMBEDDED_NAME}"
 
 Progress = Callable[[str], None]
-Reading = Literal["plain", "engine", "compiled"]
+Reading = Literal["plain", "engine"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ class LoadedModel:
     """A model that replies, with the format it was trained in.
 
     `base` is what it was made from, and `adapter` what was put on that; with `base` it has variants. `reading`
-    is how it is run: the `plain` way leaves it as it is, the `engine` changes its attention, and where it is `compiled`
-    as well, many replies are to come. `adapter_sha256` is of the adapter's weights as they were when they were read.
+    is how it is run: the `plain` way leaves it as it is, the `engine` changes its attention. `adapter_sha256` is of the
+    adapter's weights as they were when they were read.
     """
 
     name: str
@@ -85,7 +83,7 @@ class LoadedModel:
     def reader(self) -> Reader:
         """What reads the conversations with this model; it remembers the last one."""
         known = len(self.tokenizer)
-        engine = None if self.reading == "plain" else make_engine(self.model, known, self.reading == "compiled")
+        engine = None if self.reading == "plain" else make_engine(self.model, known)
         return engine or CachedReader(self.model, known)
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
@@ -197,8 +195,6 @@ def load(config: ModelConfig, progress: Progress, stays: bool = False) -> Loaded
     if adapter:
         load_style(adapter)  # before the weights are read, which takes a while
     device, dtype = place(config)
-    if stays and device.type == "cuda":
-        import_compiler()
     progress(f"loading {base.name} ({spell_dtype(dtype)}, {device})")
     model, tokenizer = load_base(base, device, dtype, config.quantize)
     in_memory = LoadedBase(base, model.eval())
@@ -209,8 +205,7 @@ def load(config: ModelConfig, progress: Progress, stays: bool = False) -> Loaded
         loaded = LoadedModel(base.name, model, tokenizer, style, in_memory)
     if stays and device.type == "cuda":
         progress("preparing to reply")
-        loaded = dataclasses.replace(loaded, reading="compiled")
-        loaded.reader  # noqa: B018  # its compiler works while the user types
+        loaded.reader  # noqa: B018  # its kernels are compiled while the user types
     return loaded
 
 

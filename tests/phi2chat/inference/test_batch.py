@@ -42,6 +42,17 @@ def test_replies_are_the_same_as_one_by_one(tiny: LoadedModel, settings: dict[st
     assert len({len(ids) for _, _, ids in alone}) > 1 or settings == {"max_new_tokens": 3}
 
 
+def test_replies_that_have_come_to_their_end_are_not_read_on(tiny: LoadedModel) -> None:
+    config = ChatConfig(temperature=0.0, recipe="b")
+    questions = ["首都" * number for number in (2, 45, 35, 50, 40)]  # the shortest one has the longest reply
+    alone = replies(tiny.stream([], question, config) for question in questions)
+    read: list[int] = []
+    count = tiny.model.get_input_embeddings().register_forward_hook(lambda module, given, _: read.append(len(given[0])))
+    with count:
+        assert replies(tiny.stream_all(questions, config)) == alone
+    assert read[0] == 5 and read[-1] == 1 and read == sorted(read, reverse=True)
+
+
 def test_samples_have_their_budget_and_the_seed_gives_them_again(tiny: LoadedModel) -> None:
     config = ChatConfig(temperature=1.0, seed=3, max_new_tokens=12)
     first, second = (replies(tiny.stream_all(QUESTIONS, config)) for _ in range(2))

@@ -28,7 +28,7 @@ from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.inference.engine import FIRST_LENGTH, Engine, make_engine
 from phi2chat.inference.generate import CachedReader, Chooser
-from phi2chat.inference.kept_attention import has_kept, read_over_kept
+from phi2chat.inference.kept_attention import forget_kept, has_kept, read_over_kept
 
 VOCABULARY = 320
 SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -142,6 +142,17 @@ def test_a_long_conversation_is_given_room() -> None:
         plain = model(input_ids=torch.tensor([ids])).logits[0, -1]
     torch.testing.assert_close(engine.read(ids), plain, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(engine.read(PROMPT), short, atol=1e-4, rtol=1e-4)
+
+
+def test_engines_of_one_model_do_not_mix_up_what_they_have_read() -> None:
+    model = phi().eval()
+    wanted, other_wanted = generate(model, PROMPT, 10), generate(model, PROMPT[3:], 10)
+    one, other = engine_of(model), engine_of(model)
+    for _ in range(2):
+        assert list(one.write(PROMPT, greedy(), 10)) == wanted
+        assert list(other.write(PROMPT[3:], greedy(), 10)) == other_wanted
+    forget_kept(model)
+    assert list(one.write(PROMPT, greedy(), 10)) == wanted
 
 
 def interrupt(*given: Any) -> NoReturn:
