@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
 
 LOCK_SECONDS = 10.0
+SPOOLED_BYTES = 1 << 20  # that are held in memory
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -94,6 +96,18 @@ def replacing(
     finally:
         if staged is not None:
             _remove(staged)
+
+
+def spool(folder: Path) -> IO[bytes]:
+    """A file without a name, in memory while it is small, then on the disk of a folder; it goes when it is closed."""
+    place = str(folder) if os.access(folder, os.W_OK) else None
+    return tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=place)
+
+
+def close(file: IO[bytes]) -> None:
+    """Close a file that was read, or one without a name: nothing is lost where the disk complains."""
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _remove(temporary: Path) -> None:

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from curation.atomic import replacing
+from curation.atomic import locked, replacing
 from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
+from curation.hunks import Piece
+from curation.journal_file import Journal
 from curation.likeness import answers_differ, likeness
-from curation.lines import split_lines
 from curation.near import find_near
-from curation.records import Record
+from curation.records import Record, reading
 from curation.scan import scan_file
 from curation.split import family_of
-from curation.store import Note, change_file, changed_meanwhile
+from curation.store import Note, changed_meanwhile, sha256_of, write_pieces
 
 Keep = Literal["first", "longest"]
 
@@ -110,19 +111,26 @@ def write_without(path: Path, doublets: Sequence[Doublet], output: Path) -> None
         new.writelines(_others(old, doublets, path))
 
 
-def remove(path: Path, doublets: Sequence[Doublet]) -> list[bytes]:
-    """Take the lines out of the file, and return them. Raises UserError where it has changed meanwhile."""
-    removed: list[bytes] = []
-    numbers = {one.line for one in doublets}
+def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
+    """Take the lines out of the file, and return them as its journal has them, one at a time.
 
-    def without(content: bytes) -> bytes:
-        lines = split_lines(content)
-        others = b"".join(_others(lines, doublets, path))
-        removed[:] = [line for number, line in enumerate(lines, start=1) if number in numbers]
-        return others
+    Raises UserError where the file has changed meanwhile.
+    """
 
-    change_file(path, without, Note("dedup"))
-    return removed
+    def pieces() -> Iterator[Piece]:
+        digests = {one.line: one.digest for one in doublets}
+        with reading(path) as file:
+            for number, raw in enumerate(file, start=1):
+                digest = digests.pop(number, None)
+                if digest is not None and hashlib.sha256(raw).digest() != digest:
+                    raise changed_meanwhile(path)
+                yield raw, raw if digest is None else b""
+        if digests:
+            raise changed_meanwhile(path)
+
+    with locked(path):
+        entry = write_pieces(path, pieces(), Note("dedup"), sha256_of(path))
+    return (hunk.old for hunk in Journal(path).hunks(entry)) if entry else iter(())
 
 
 def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[bytes]:

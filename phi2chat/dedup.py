@@ -48,7 +48,7 @@ def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: st
     screen = Screen()
     found = find_doublets(file, threshold, "longest" if keep == "longest" else "first", choose_engine(engine, jobs))
     if yes:
-        removed = remove(file, found.found) if found.found else []
+        removed = remove(file, found.found)
         for line in removed:
             screen.say(pasteable(line.decode("utf-8").rstrip("\r\n")), wrap=False)
     else:

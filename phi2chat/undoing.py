@@ -1,5 +1,7 @@
 """`curate log`, `curate undo` and `curate restore`: what the journal of a data file is for."""
 
+import itertools
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,7 +162,7 @@ def _summary(history: "History", entry: "Entry") -> "Text":
     return safe_text(", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number))
 
 
-def _one_change(hunks: "list[Hunk]") -> "Text | None":
+def _one_change(found: "Iterator[Hunk]") -> "Text | None":
     from rich.text import Text
 
     from curation.diff import changed_fields
@@ -168,6 +170,7 @@ def _one_change(hunks: "list[Hunk]") -> "Text | None":
     from phi2chat.change_text import change_text, spell
     from phi2chat.screen import safe_text
 
+    hunks = list(itertools.islice(found, 2))
     if len(hunks) != 1 or hunks[0].new is None:
         return None
     try:

@@ -192,7 +192,7 @@ def test_an_import_that_changes_and_adds_is_undone_to_the_byte(path: Path) -> No
     before = b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"1"}'
     path.write_bytes(before)
     with appending(path) as file:
-        file.changes["b"] = {"id": "b", "answer": "2"}
+        file.change("b", {"id": "b", "answer": "2"})
         file.add({"id": "c"})
     after = path.read_bytes()
     (entry,) = entries(path)
@@ -299,7 +299,7 @@ def test_a_program_without_our_lock_is_noticed_while_records_are_added(path: Pat
             path.write_bytes(b'{"id": "a"}\n{"id": "theirs"}\n')
     assert path.read_bytes() == b'{"id": "a"}\n{"id": "theirs"}\n'
     assert told(path) == []
-    assert sorted(one.name for one in path.parent.iterdir()) == [".x.jsonl.journal", ".x.jsonl.lock", "x.jsonl"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [".x.jsonl.lock", "x.jsonl"]
 
 
 # -- what is cut off -------------------------------------------------------------------------------------------------
