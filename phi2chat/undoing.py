@@ -144,7 +144,7 @@ def _row(history: "History", entry: "Entry") -> "list[str | Text]":
 def _spell_ids(entry: "Entry") -> str:
     total = entry.added + entry.changed + entry.removed
     more = total - min(len(entry.ids), SHOWN_IDS)
-    return ", ".join(entry.ids[:SHOWN_IDS]) + (f" and {more:,} more" if more > 0 and total > 1 else "")
+    return ", ".join(map(one_line, entry.ids[:SHOWN_IDS])) + (f" and {more:,} more" if more > 0 and total > 1 else "")
 
 
 def _summary(history: "History", entry: "Entry") -> "Text":

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,12 +19,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from curation.bulk import retag
+from curation.choosing import choose_by_conditions
 from curation.errors import UserError
 from curation.hunks import KEPT_BYTES
 from curation.journal import OUTSIDE, entries, redo, restore, undo, undo_to, version
 from curation.journal_file import Journal, journal_path
 from curation.records import read_dataset
-from curation.store import Note, append_record, appending, change_file, remove_record, replace_record
+from curation.store import Note, append_record, appending, change_file, remove_record, replace_record, sha256_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -503,3 +506,21 @@ class AnyHistory(RuleBasedStateMachine):
 
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)  # it waits for the disk
+
+
+def test_a_large_change_is_undone_without_its_journal_or_its_file_in_memory(path: Path) -> None:
+    numbers = range(60_000)
+    path.write_bytes(b"".join(b'{"id": "r%d", "x": "%s"}\n' % (n, b"%064x" % (n * 7919**8)) for n in numbers))
+    before = sha256_of(path)
+    tracemalloc.start()
+    retag(choose_by_conditions(path, []), ["t"])
+    (entry,) = entries(path)
+    size = journal_path(path).stat().st_size
+    append_record(path, {"id": "new"})  # the end of the journal is found behind the large line
+    assert [one.number for one in entries(path)] == [1, 2]
+    undo(path, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (entry.changed, len(entry.ids), sha256_of(path)) == (60_000, 20, before)
+    assert size > 2_000_000
+    assert peak < path.stat().st_size
