@@ -63,8 +63,6 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
 
 
 def _require_replaceable(path: Path, target: Path) -> None:
-    if target.is_symlink():  # it leads to itself
-        raise UserError(f"{path}: is a link that leads nowhere; give another")
     if target.exists() and not target.is_file():  # a rename would take a pipe or a device away
         raise UserError(f"{path}: is not a regular file; give another")
     if target.exists() and not os.access(target, os.W_OK):
