@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
+from curation.leftovers import make_temporary
 
 LOCK_SECONDS = 10.0
+SPOOLED_BYTES = 1 << 20  # that are held in memory
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -28,18 +31,19 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
     staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
     path = Path()
+    handles: list[int] = []
     replaced: list[str] = []
     try:
         for path, content in contents.items():
             target = target_of(path)
             _require_replaceable(path, target)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-            staged[path] = (Path(name), target)
-            with os.fdopen(handle, "wb") as file:
-                Path(name).chmod(mode_of(target))
+            handle, temporary = make_temporary(target)
+            handles.append(handle)
+            staged[path] = (temporary, target)
+            temporary.chmod(mode_of(target))
+            with open(handle, "wb", closefd=False) as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            os.fsync(handle)
         for path in staged:
             os.replace(*staged[path])
             replaced.append(str(path))
@@ -54,6 +58,8 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     finally:
         for temporary, _ in staged.values():
             _remove(temporary)
+        for handle in handles:
+            _close(handle)
 
 
 def _require_replaceable(path: Path, target: Path) -> None:
@@ -65,22 +71,23 @@ def _require_replaceable(path: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(
-    path: Path, around: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext
+    path: Path,
+    around: Callable[[Path], AbstractContextManager[object]] = contextlib.nullcontext,
+    ending: str = "",
 ) -> Iterator[Path]:
     """A temporary file to write, which takes the name of `path` when the block ends and is removed where it raises.
 
     For what is too large to be handed to `write_atomically` as bytes; else it does the same. A block that removes the
     temporary file leaves `path` as it is. `around`, called with the temporary file when that is on the disk, stands
-    around the rename alone, and what it raises prevents it.
+    around the rename alone, and what it raises prevents it. Its name has an `ending`, for writers that go by that.
     """
     target = target_of(path)
     staged: Path | None = None
+    handle = -1
     is_replaced = False
     try:
         _require_replaceable(path, target)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
-        staged = Path(name)
-        os.close(handle)
+        handle, staged = make_temporary(target, ending)
         staged.chmod(mode_of(target))
         yield staged
         if staged.exists():
@@ -94,6 +101,24 @@ def replacing(
     finally:
         if staged is not None:
             _remove(staged)
+            _close(handle)
+
+
+def spool(folder: Path) -> IO[bytes]:
+    """A file without a name, in memory while it is small, then on the disk of a folder; it goes when it is closed."""
+    place = str(folder) if os.access(folder, os.W_OK) else None
+    return tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=place)
+
+
+def close(file: IO[bytes]) -> None:
+    """Close a file that was read, or one without a name: nothing is lost where the disk complains."""
+    with contextlib.suppress(OSError):
+        file.close()
+
+
+def _close(handle: int) -> None:
+    with contextlib.suppress(OSError):  # what was written through it has been brought to the disk
+        os.close(handle)
 
 
 def _remove(temporary: Path) -> None:

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from curation.atomic import replacing
+from curation.atomic import locked, replacing
 from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
+from curation.hunks import Piece
+from curation.journal_file import Journal
 from curation.likeness import answers_differ, likeness
-from curation.lines import split_lines
 from curation.near import find_near
-from curation.records import Record
+from curation.records import Record, reading
 from curation.scan import scan_file
 from curation.split import family_of
-from curation.store import Note, change_file, changed_meanwhile
+from curation.store import Note, changed_meanwhile, content_digest, sha256_of, write_pieces
 
 Keep = Literal["first", "longest"]
 
@@ -48,14 +49,16 @@ class Doublets:
 def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: Engine | None = None) -> Doublets:
     """The records that can go, each at least `threshold` like one that stays (see `likeness`).
 
-    They are of one language and of different families: a family has rephrasings by design. Where the two answers
-    exclude each other, both stay. Raises UserError where the file cannot be read.
+    They are of one language and of different families, for a family has rephrasings by design; one that is the same in
+    all but the id goes in any case. Where two answers exclude each other, both stay. Raises UserError where the file
+    cannot be read.
     """
     scan = scan_file(path, frozenset({"leak"}), engine=engine)  # a rule that looks at no line alone
     source = scan.source
-    places = [place for place, asked in enumerate(source.facts.digests["wording"]) if asked]
     contradictions = crowded = 0
-    gone: dict[int, tuple[int, float]] = {}  # place -> the place of what stays, likeness
+    copies = dict(_find_copies(source))
+    gone = {place: (first, 1.0) for place, first in copies.items()}  # place -> the place of what stays, likeness
+    places = [place for place, asked in enumerate(source.facts.digests["wording"]) if asked and place not in copies]
     while True:
         pairs = find_near(Questions(source, places), threshold, engine=source.engine)
         crowded = max(crowded, pairs.crowded)
@@ -67,11 +70,27 @@ def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: En
         places = [place for place in places if place not in gone]
     found = []
     for place, (kept, alike) in sorted(gone.items()):
+        if place in copies:  # as what it is a copy of, if that goes
+            kept, alike = gone.get(kept, (kept, alike))
         entry = source.entry(place)
         digest = hashlib.sha256(entry.raw).digest()
         line, kept_line = source.facts.lines[place], source.facts.lines[kept]
         found.append(Doublet(line, kept_line, alike, entry.record.instruction, digest))
     return Doublets(found, scan.lines, contradictions, crowded)
+
+
+def _find_copies(source: Source) -> Iterator[tuple[int, int]]:
+    """Each place of a record that is another's, in all but the id, and the first place of such a one."""
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for first, place in source.facts.repeated("question"):
+        groups[first].append(place)
+    for head, others in groups.items():
+        seen: dict[bytes, int] = {}
+        for place in (head, *others):
+            data = {name: value for name, value in source.entry(place).record.data.items() if name != "id"}
+            first = seen.setdefault(content_digest(data), place)
+            if first != place:
+                yield place, first
 
 
 def _choose(
@@ -110,19 +129,26 @@ def write_without(path: Path, doublets: Sequence[Doublet], output: Path) -> None
         new.writelines(_others(old, doublets, path))
 
 
-def remove(path: Path, doublets: Sequence[Doublet]) -> list[bytes]:
-    """Take the lines out of the file, and return them. Raises UserError where it has changed meanwhile."""
-    removed: list[bytes] = []
-    numbers = {one.line for one in doublets}
+def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
+    """Take the lines out of the file, and return them as its journal has them, one at a time.
 
-    def without(content: bytes) -> bytes:
-        lines = split_lines(content)
-        others = b"".join(_others(lines, doublets, path))
-        removed[:] = [line for number, line in enumerate(lines, start=1) if number in numbers]
-        return others
+    Raises UserError where the file has changed meanwhile.
+    """
 
-    change_file(path, without, Note("dedup"))
-    return removed
+    def pieces() -> Iterator[Piece]:
+        digests = {one.line: one.digest for one in doublets}
+        with reading(path) as file:
+            for number, raw in enumerate(file, start=1):
+                digest = digests.pop(number, None)
+                if digest is not None and hashlib.sha256(raw).digest() != digest:
+                    raise changed_meanwhile(path)
+                yield raw, raw if digest is None else b""
+        if digests:
+            raise changed_meanwhile(path)
+
+    with locked(path):
+        entry = write_pieces(path, pieces(), Note("dedup"), sha256_of(path))
+    return (hunk.old for hunk in Journal(path).hunks(entry)) if entry else iter(())
 
 
 def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[bytes]:

@@ -4,22 +4,24 @@
 is the file as it was. Without a journal (it may be removed at any time) there is nothing to take back.
 """
 
+import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
-from curation.atomic import locked
+from curation.atomic import close, locked, spool, target_of, write_error
 from curation.errors import UserError
-from curation.hunks import Hunk, put_in, take_back
+from curation.hunks import Hunk, NotKept, compare, put_in, take_back
 from curation.journal_file import Entry, Journal
 from curation.lines import split_lines
-from curation.records import read_bytes
-from curation.store import Note, commit, sha256_of
+from curation.records import reading
+from curation.store import Note, sha256_of, write_pieces
 
 OUTSIDE = "another program"  # the command of an entry that stands for its change
 
@@ -80,11 +82,8 @@ def _undo(path: Path, choose: Callable[["History"], list[Entry]]) -> Change:
             left = len(history.done)
             only = f"only {left} of its changes can be undone" if left else "there is nothing to undo"
             raise UserError(f"{path}: {only}; `phi2chat curate log` shows what was done")
-        content = before = read_bytes(path)
-        for entry in chosen:
-            content = history.without(content, entry)
         note = Note("undo", undoes=tuple(entry.number for entry in chosen))
-        return Change(commit(path, before, content, note), chosen)
+        return Change(_become(history, lambda state: history.without(state, chosen), note), chosen)
 
 
 def redo(path: Path) -> Change:
@@ -94,9 +93,8 @@ def redo(path: Path) -> Change:
         if not history.undone:
             raise UserError(f"{path}: there is nothing to redo; `phi2chat curate log` shows what was done")
         entry = history.undone[-1]
-        before = read_bytes(path)
         note = Note("redo", redoes=entry.number)
-        return Change(commit(path, before, history.without(before, entry), note), (entry,))
+        return Change(_become(history, lambda state: history.without(state, [entry]), note), (entry,))
 
 
 def restore(path: Path, at: int | datetime) -> Change:
@@ -104,9 +102,8 @@ def restore(path: Path, at: int | datetime) -> Change:
     with locked(path):
         history = History(path)
         entry = history.at(at)
-        before = read_bytes(path)
         note = Note("restore", about=f"as after entry {entry.number}" if entry else "as before the first entry")
-        return Change(commit(path, before, history.version(before, entry), note), (entry,) if entry else ())
+        return Change(_become(history, lambda state: history.version(state, entry), note), (entry,) if entry else ())
 
 
 def version(path: Path, at: int | datetime) -> bytes:
@@ -115,7 +112,26 @@ def version(path: Path, at: int | datetime) -> bytes:
     Raises UserError where that is not known, for another program has changed the file since.
     """
     history = History(path)
-    return history.version(read_bytes(path), history.at(at))
+    with history.current() as state:
+        return history.version(state, history.at(at)).file.read()
+
+
+@dataclass(frozen=True)
+class State:
+    """The content of a file at some time, and its SHA-256."""
+
+    file: IO[bytes]
+    sha256: str
+
+
+def _become(history: "History", make: Callable[[State], State], note: Note) -> Entry | None:
+    """Make another state of a file, which is read, made and written without being held in memory."""
+    with history.current() as before:
+        after = make(before)
+        if after is before:
+            return None
+        before.file.seek(0)
+        return write_pieces(history.path, compare(before.file, after.file), note, before.sha256)
 
 
 class History:
@@ -162,23 +178,48 @@ class History:
             self.done.append(entry)
             self.undone = []
 
-    def without(self, content: bytes, entry: Entry) -> bytes:
-        """The content before an entry changed it. Raises UserError where what it wrote is there no more."""
+    @contextlib.contextmanager
+    def current(self) -> Iterator[State]:
+        """The file as it is, to make others of. They are files without a name, and gone after the block."""
+        with contextlib.ExitStack() as self._files:
+            yield State(self._files.enter_context(reading(self.path)), self.sha256)
+
+    def without(self, state: State, entries: Sequence[Entry]) -> State:
+        """The state before entries, newest first, changed it. Raises UserError where what one wrote is gone."""
+        for entry in entries:
+            state = self._without(state, entry)
+        return state
+
+    def _without(self, state: State, entry: Entry) -> State:
         hunks = self.journal.hunks(entry)
-        if _digest(content) == entry.after:
-            return self._checked(take_back(content, hunks), entry.before, entry)
-        found = _take_back_by_lines(content, hunks)
+        if state.sha256 == entry.after:
+            return self._checked(self._made(take_back(state.file, hunks)), entry.before, entry)
+        state.file.seek(0)
+        found = _take_back_by_lines(state.file.read(), list(hunks))
         if found is None:
             raise UserError(
                 f"{self.path}: another program has changed it since entry {entry.number} ({entry.command}), and its"
                 " lines are not where they were; nothing was undone, `phi2chat curate log --json` has their bytes"
             )
-        return found
+        return self._made([found])
 
-    def _checked(self, content: bytes, sha256: str, entry: Entry) -> bytes:
-        if _digest(content) != sha256:
+    def _made(self, blocks: Iterable[bytes]) -> State:
+        digest = hashlib.sha256()
+        try:
+            file = spool(target_of(self.path).parent)
+            self._files.callback(close, file)
+            for block in blocks:
+                digest.update(block)
+                file.write(block)
+            file.seek(0)
+        except OSError as error:
+            raise write_error(self.path, error) from None
+        return State(file, digest.hexdigest())
+
+    def _checked(self, state: State, sha256: str, entry: Entry) -> State:
+        if state.sha256 != sha256:
             raise UserError(f"{self.path}: entry {entry.number} of its journal does not fit it; nothing was changed")
-        return content
+        return state
 
     def at(self, at: int | datetime) -> Entry | None:
         """The entry after which the file was as it was then; None is before the first."""
@@ -193,10 +234,10 @@ class History:
             raise UserError(f"{self.path}: its journal has no entry {at}; `phi2chat curate log` shows the entries")
         return found
 
-    def version(self, content: bytes, entry: Entry | None) -> bytes:
-        """The content as it was after an entry, by way of the entries between then and now."""
+    def version(self, state: State, entry: Entry | None) -> State:
+        """The state as it was after an entry, by way of the entries between then and now."""
         wanted = entry.after if entry else self.journal.entries[0].before
-        way = self._way(_digest(content), wanted, forward=False) or self._way(_digest(content), wanted, forward=True)
+        way = self._way(state.sha256, wanted, forward=False) or self._way(state.sha256, wanted, forward=True)
         if way is None:
             raise UserError(
                 f"{self.path}: another program has changed it since, and what it was before that is not known;"
@@ -204,11 +245,13 @@ class History:
             )
         for one, is_back in way:
             hunks = self.journal.hunks(one)
-            new = take_back(content, hunks) if is_back else put_in(content, hunks)
-            if new is None:
-                raise UserError(f"{self.path}: entry {one.number} was never made, and its lines were too many to keep")
-            content = new
-        return self._checked(content, wanted, way[-1][0]) if way else content
+            try:
+                state = self._made(take_back(state.file, hunks) if is_back else put_in(state.file, hunks))
+            except NotKept:
+                raise UserError(
+                    f"{self.path}: entry {one.number} was never made, and its lines were too many to keep"
+                ) from None
+        return self._checked(state, wanted, way[-1][0]) if way else state
 
     def _way(self, start: str, wanted: str, forward: bool) -> list[tuple[Entry, bool]] | None:
         """The entries to take back, or also to do again, in order: the shortest way from one state to another."""
@@ -237,10 +280,6 @@ class History:
 
 def _by_others(entry: Entry, after: str) -> Entry:
     return Entry(number=0, time=entry.time, command=OUTSIDE, before=entry.after, after=after)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _take_back_by_lines(content: bytes, hunks: list[Hunk]) -> bytes | None:

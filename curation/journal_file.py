@@ -4,26 +4,32 @@ A line is the SHA-256 of what follows it, a blank, and the JSON of an entry. So 
 known by itself; the others keep what they say.
 """
 
+import binascii
 import contextlib
 import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from curation.atomic import fsync, mode_of, target_of
 from curation.errors import UserError
-from curation.hunks import Hunk, pack, unpack
+from curation.hunks import Hunk
+from curation.packing import unpack
 
 State = Literal["done", "undone", "not in the file"]
 
 _DIGEST = 64  # characters
 _BLOCK = 1 << 16
+_HUNKS = b',"hunks":"'  # before the last member of an entry; within a text its quotation marks would be escaped
+_END = b'"}'
+_MOST_HEAD = 1 << 20  # bytes before the hunks; what has more is no entry of ours
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,12 +55,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State = "done"
 
 
-class _Packed(msgspec.Struct):
-    hunks: bytes
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry in its file; `start` and `end` are where its packed hunks stand, equal where it has none."""
 
-
-class _Written(Entry, frozen=True, kw_only=True, omit_defaults=True):
-    hunks: bytes
+    entry: Entry
+    start: int
+    end: int
 
 
 class Journal:
@@ -64,30 +71,26 @@ class Journal:
         self.entries: list[Entry] = []
         self.damaged = 0
         self._path = journal_path(data)
-        self._lines: dict[tuple[int, str, str], tuple[int, int]] = {}  # where a line begins, and how long it is
+        self._places: dict[tuple[int, str, str], tuple[int, int]] = {}  # of the hunks
         if not self._path.exists():
             return
         _require_file(self._path)
-        offset = 0
         with self._path.open("rb") as file:
-            for line in file:
-                entry = _read_entry(line)
-                if entry is None:
+            for start, end in _lines(file):
+                found = _read_entry(file, start, end)
+                if found is None:
                     self.damaged += 1
                 else:
-                    self.entries.append(entry)
-                    self._lines[_key(entry)] = offset, len(line)
-                offset += len(line)
+                    self.entries.append(found.entry)
+                    self._places[_key(found.entry)] = found.start, found.end
 
-    def hunks(self, entry: Entry) -> list[Hunk]:
+    def hunks(self, entry: Entry) -> Iterator[Hunk]:
         """What an entry of this journal has put in place of what. Raises UserError where that cannot be read."""
-        offset, size = self._lines[_key(entry)]
-        with self._path.open("rb") as file:
-            file.seek(offset)
-            line = file.read(size)
+        start, end = self._places[_key(entry)]
         try:
-            return list(unpack(msgspec.json.decode(_content(line), type=_Packed).hunks))
-        except (zlib.error, ValueError):  # msgspec's own errors are ValueErrors
+            with self._path.open("rb") as file:
+                yield from unpack(_decode(_blocks(file, start, end)))
+        except (zlib.error, ValueError):  # msgspec's own errors and those of base64 are ValueErrors
             raise UserError(
                 f"{self._path}: what entry {entry.number} changed cannot be read; nothing was done"
             ) from None
@@ -100,8 +103,8 @@ def journal_path(data: Path) -> Path:
 
 
 @contextlib.contextmanager
-def recorded(data: Path, entry: Entry, hunks: Sequence[Hunk]) -> Iterator[Entry]:
-    """Have an entry on the disk, with its number and time, before the block; it is taken out if the block fails.
+def recorded(data: Path, entry: Entry, packed: Iterable[bytes]) -> Iterator[Entry]:
+    """Have an entry on the disk, with its number, time and hunks, before the block; it is taken out if that fails.
 
     A block that is killed leaves the entry, and the file that is as it says `before` tells that nothing came of it.
     """
@@ -115,15 +118,10 @@ def recorded(data: Path, entry: Entry, hunks: Sequence[Hunk]) -> Iterator[Entry]
             os.fchmod(handle, mode)
         number, end = _read_end(handle)
         entry = msgspec.structs.replace(entry, number=number + 1, time=datetime.now(UTC).isoformat(timespec="seconds"))
-        written = _Written(**msgspec.structs.asdict(entry), hunks=pack(hunks))
-        content = msgspec.json.encode(written)
         try:
             os.ftruncate(handle, end)  # a line that was cut off belongs to a change that was never made
             with open(handle, "r+b", closefd=False) as file:
-                file.seek(end)
-                file.write(hashlib.sha256(content).hexdigest().encode() + b" ")
-                file.write(content)
-                file.write(b"\n")
+                _write_entry(file, end, entry, packed)
             os.fsync(handle)
             if is_new:
                 fsync(path.parent)
@@ -141,41 +139,115 @@ def _require_file(path: Path) -> None:
         raise UserError(f"{path}: is not a regular file, so no change can be written down; move it away")
 
 
+def _write_entry(file: BinaryIO, place: int, entry: Entry, packed: Iterable[bytes]) -> None:
+    """Write a line: its end last, for without it nothing before counts."""
+    digest = hashlib.sha256()
+
+    def write(content: bytes) -> None:
+        digest.update(content)
+        file.write(content)
+
+    file.seek(place)
+    file.write(b"0" * _DIGEST + b" ")
+    write(msgspec.json.encode(entry).removesuffix(b"}") + _HUNKS)
+    rest = b""
+    for block in packed:
+        block = rest + block
+        whole = len(block) - len(block) % 3  # base64 writes three bytes as four, and others with a sign for the end
+        rest = block[whole:]
+        write(binascii.b2a_base64(block[:whole], newline=False))
+    write(binascii.b2a_base64(rest, newline=False) + _END)
+    end = file.tell()
+    file.seek(place)
+    file.write(digest.hexdigest().encode())
+    file.seek(end)
+    file.write(b"\n")
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Where each line begins and where it ends, with its newline if it has one; a line may be larger than memory."""
+    start = place = 0
+    while True:
+        file.seek(place)
+        block = file.read(_BLOCK)
+        if not block:
+            break
+        at = -1
+        while (at := block.find(b"\n", at + 1)) >= 0:
+            yield start, place + at + 1
+            start = place + at + 1
+        place += len(block)
+    if start < place:
+        yield start, place
+
+
 def _read_end(handle: int) -> tuple[int, int]:
     """The number of the last whole entry, 0 where there is none, and where the last whole line ends."""
-    size = os.fstat(handle).st_size
-    tail, start, end = b"", size, None
-    while True:
-        step = min(max(_BLOCK, len(tail)), start)
-        start -= step
-        tail = os.pread(handle, step, start) + tail
-        if end is None and b"\n" in tail:
-            end = start + tail.rindex(b"\n") + 1
-        lines = tail[: None if end is None else end - start].split(b"\n")[:-1]
-        for line in reversed(lines[1:] if start else lines):
-            entry = _read_entry(line + b"\n")
-            if entry is not None:
-                return entry.number, end or 0
-        if not start:
-            return 0, end or 0
+    with open(handle, "rb", closefd=False) as file:
+        last = end = _last_newline(file, os.fstat(handle).st_size) + 1
+        while end:
+            start = _last_newline(file, end - 1) + 1
+            found = _read_entry(file, start, end)
+            if found is not None:
+                return found.entry.number, last
+            end = start
+        return 0, last
+
+
+def _last_newline(file: BinaryIO, end: int) -> int:
+    """Where the last newline before a place stands, -1 where there is none."""
+    while end:
+        start = max(end - _BLOCK, 0)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found
+        end = start
+    return -1
 
 
 def _key(entry: Entry) -> tuple[int, str, str]:
     return entry.number, entry.before, entry.after  # two journals that were put together have a number twice
 
 
-def _read_entry(line: bytes) -> Entry | None:
-    content = _content(line)
-    if not line.endswith(b"\n") or hashlib.sha256(content).hexdigest().encode() != line[:_DIGEST]:
+def _read_entry(file: BinaryIO, start: int, end: int) -> _Found | None:
+    """The entry of a line, None where that is none. Its hunks are looked at, and not held."""
+    first, last = start + _DIGEST + 1, end - 1
+    file.seek(start)
+    said, digest = file.read(_DIGEST), hashlib.sha256()
+    file.seek(last)
+    if last < first or file.read(1) != b"\n":
+        return None
+    head, place = b"", -1
+    for block in _blocks(file, first, last):
+        digest.update(block)
+        if place < 0:
+            head += block
+            place = head.find(_HUNKS)
+            if place < 0 and len(head) > _MOST_HEAD:
+                return None
+    if digest.hexdigest().encode() != said:
         return None
     try:
-        entry = msgspec.json.decode(content, type=Entry)
+        entry = msgspec.json.decode(head if place < 0 else head[:place] + b"}", type=Entry)
         time = datetime.fromisoformat(entry.time)
         time.astimezone()  # as it will be shown
     except (ValueError, OverflowError):  # msgspec's own errors are ValueErrors
         return None
-    return entry if time.tzinfo and entry.number > 0 else None
+    if not time.tzinfo or entry.number < 1:
+        return None
+    return _Found(entry, *((0, 0) if place < 0 else (first + place + len(_HUNKS), last - len(_END))))
 
 
-def _content(line: bytes) -> bytes:
-    return line[_DIGEST + 1 :].removesuffix(b"\n")
+def _decode(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    return (binascii.a2b_base64(block, strict_mode=True) for block in blocks)  # a block is a whole number of fours
+
+
+def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        file.seek(start)
+        block = file.read(min(_BLOCK, end - start))
+        if not block:
+            return
+        start += len(block)
+        yield block

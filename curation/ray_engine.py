@@ -38,7 +38,7 @@ class RayEngine:
         if not packed:
             return
         data = ray.data.from_items(packed, override_num_blocks=len(packed))
-        done = data.map_batches(_call, fn_args=(pickle.dumps(function),), batch_size=1, zero_copy_batch=True)
+        done = data.map_batches(call_on_worker, fn_args=(pickle.dumps(function),), batch_size=1, zero_copy_batch=True)
         for row in done.iter_rows():
             result, error = pickle.loads(row["result"])
             if error is not None:
@@ -46,7 +46,8 @@ class RayEngine:
             yield result
 
 
-def _call(batch: dict[str, Any], function: bytes) -> dict[str, Any]:
+def call_on_worker(batch: dict[str, Any], function: bytes) -> dict[str, Any]:
+    """What a worker of Ray does: one task, whose result or error it packs."""
     result: tuple[Any, Exception | None]
     try:
         result = (pickle.loads(function)(pickle.loads(batch["task"][0])), None)

@@ -1,5 +1,6 @@
 """Records and their JSONL bytes: every fault is read with its place, and no byte changes that was not edited."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -10,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
+from curation.atomic import close
 from curation.errors import UserError
 from curation.lines import BadLine, dumps, parse_line, split_lines
 
@@ -159,6 +161,20 @@ def read_bytes(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, to be read in passing. Raises UserError where there is none or it cannot be read."""
+    try:
+        require_file(path)
+        file = path.open("rb")
+        try:
+            yield file
+        finally:
+            close(file)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
 def read_dataset(path: Path) -> Dataset:
     """Read a JSONL file; broken lines become findings, and an unreadable file a UserError."""
     return parse_dataset(path, read_bytes(path))
@@ -264,4 +280,6 @@ def edit_line(raw: bytes, data: Mapping[str, Any]) -> bytes:
 
 
 def _identical(old: object, new: object) -> bool:
+    if isinstance(old, str):
+        return old == new
     return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)

@@ -128,7 +128,7 @@ def write_split(
             raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
         if path.exists() and not (output_dir / MANIFEST).exists():
             raise UserError(f"{path}: was written by somebody else; give another --output-dir")
-    _refuse_to_lose_added(dataset, output_dir)
+    _refuse_to_lose(dataset, output_dir)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -202,15 +202,18 @@ def _known_sides(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Side]:
     return known
 
 
-def _refuse_to_lose_added(dataset: Dataset, folder: Path) -> None:
-    if (folder / MANIFEST).exists() and (added := read_manifest(folder / MANIFEST).get("added")):
+def _refuse_to_lose(dataset: Dataset, folder: Path) -> None:
+    """Raise UserError where the folder has records of another file, added or split there, that this one has not."""
+    manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
+    added, source = manifest.get("added"), manifest.get("input") or dataset.path.name
+    if added or source != dataset.path.name:
         here = {line.raw.rstrip(b"\n") for line in dataset.lines}
         # As they are, whatever the manifest says: to split again is how sides that do not fit it are mended.
         sides = [read_dataset(path) for side in SIDES if (path := folder / f"{side}.jsonl").exists()]
         if any(line.raw.rstrip(b"\n") not in here for side in sides for line in side.lines):
+            name, more = (added[-1]["input"], "add more with --add-to") if added else (source, "remove that folder")
             raise UserError(
-                f"{folder}: has records from {added[-1]['input']} that {dataset.path} has not;"
-                " add more with --add-to, or give another --output-dir"
+                f"{folder}: has records from {name} that {dataset.path} has not; {more}, or give another --output-dir"
             )
 
 

@@ -12,7 +12,7 @@ import difflib
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from curation.errors import UserError
@@ -84,18 +84,22 @@ def choose_records(dataset: Dataset, conditions: Sequence[Condition]) -> list[tu
     Raises UserError for a field that no record has: with a misspelt one, `!=` would mean every record.
     """
     records = list(dataset.records())
-    for condition in conditions:
-        name = condition.field.split(".")[0]
-        if name not in ("", *KNOWN_FIELDS, _LINE) and not any(name in record.data for _, record in records):
-            raise _fault(condition.text, condition.text.index(name), _unknown(name, records))
+    require_known(conditions, dict.fromkeys(name for _, record in records for name in record.data))
     return [
         (line, record) for line, record in records if all(condition.holds(line, record) for condition in conditions)
     ]
 
 
-def _unknown(name: str, records: Iterable[tuple[Line, Record]]) -> str:
-    names = list(dict.fromkeys([*KNOWN_FIELDS, *(field for _, record in records for field in record.data)]))
-    near = difflib.get_close_matches(name, names, n=1)
+def require_known(conditions: Iterable[Condition], fields: Collection[str]) -> None:
+    """Raise UserError for a condition about none of the fields that records have."""
+    for condition in conditions:
+        name = condition.field.split(".")[0]
+        if name not in ("", *KNOWN_FIELDS, _LINE) and name not in fields:
+            raise _fault(condition.text, condition.text.index(name), _unknown(name, fields))
+
+
+def _unknown(name: str, fields: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(dict.fromkeys([*KNOWN_FIELDS, *fields])), n=1)
     return f'no record has a field "{name}"' + (f'; did you mean "{near[0]}"?' if near else "")
 
 

@@ -94,13 +94,8 @@ def export_file(source: Path, target: Path, form: Format) -> Exported:
         {**_empty(plan.columns, form.as_cells), **write_row(form.shape, data, form.as_cells)}
         for _, data in read_records(source)
     )
-    with replacing(target) as staged:
-        named = staged.with_name(staged.name + target.suffix)  # the writers go by the ending
-        try:
-            note = form.write(named, rows, plan.columns)
-            named.replace(staged)
-        finally:
-            named.unlink(missing_ok=True)
+    with replacing(target, ending=target.suffix) as staged:  # the writers go by the ending
+        note = form.write(staged, rows, plan.columns)
     return Exported(plan.records, plan.carried, note, plan.licenses, plan.languages)
 
 

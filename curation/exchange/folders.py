@@ -30,8 +30,8 @@ def export_llama_factory(sides: Mapping[str, Path], folder: Path, name: str) -> 
         dataset = name if len(sides) == 1 else f"{name}_{side}"
         done.append(export_file(path, folder / f"{dataset}.json", FORMATS["alpaca"]))
         info[dataset] = {"file_name": f"{dataset}.json", "formatting": "alpaca", "columns": columns}
-    text = json.dumps(info, ensure_ascii=False, indent=2)
-    (folder / "dataset_info.json").write_text(text + "\n", encoding="utf-8")
+    # In escapes, for LLaMA-Factory reads this file in the encoding of the system that it runs on.
+    (folder / "dataset_info.json").write_text(json.dumps(info, indent=2) + "\n", encoding="ascii")
     return _add_up(done)
 
 

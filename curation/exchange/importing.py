@@ -126,8 +126,8 @@ def _add(file: Appended, data: Mapping[str, Any], is_made: bool, update: bool) -
     line, digest = there
     if is_made or digest == content_digest(data):
         return "there"
-    if update and record_id not in file.changes:
-        file.changes[record_id] = data
+    if update and record_id not in file.changed:
+        file.change(record_id, data)
         return "changed"
     way = "" if update else "; --update changes it there"
     raise NoRecord(f'id: "{record_id}" is on line {line} of the dataset with other content{way} [taken-id]')

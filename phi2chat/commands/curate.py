@@ -104,8 +104,8 @@ def edit(
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
-    _, chosen = choose(file, record_ids, conditions)
-    for name in dict.fromkeys(record_ids) or [name_of(line, record) for line, record in chosen]:
+    chosen = choose(file, record_ids, conditions)
+    for name in dict.fromkeys(record_ids) or [name_of(line, record) for line, record in chosen.lines()]:
         _edit(file, name, use_form, any_script, screen)
 
 

@@ -10,9 +10,7 @@ from phi2chat.records.entry import pasteable
 from phi2chat.records.listing import FILE, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from curation.records import Line, Record
+    from curation.choosing import Chosen
 
 
 @click.command("rm")
@@ -22,17 +20,17 @@ if TYPE_CHECKING:
 @YES
 def rm(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...], yes: bool) -> None:
     """Remove records; they are printed, so that `curate add` can bring them back, as `curate undo` can."""
-    from curation.store import Note, replace_lines
+    from curation.bulk import remove
     from phi2chat.terminal.screen import Screen
 
-    dataset, chosen = choose(file, record_ids, conditions)
+    chosen = choose(file, record_ids, conditions)
     require_agreement(file, f"remove {_describe(chosen)}?", yes, "nothing was removed")
     screen = Screen()
     # First, for it may be all that is left of them.
-    for line, _ in chosen:
+    for line, _ in chosen.lines():
         screen.say(pasteable(line.raw.decode("utf-8").rstrip("\r\n")), wrap=False)
     screen.out.file.flush()
-    replace_lines(dataset, {line.number: b"" for line, _ in chosen}, Note("rm"))
+    remove(chosen)
 
 
 @click.command("mv")
@@ -49,9 +47,9 @@ def mv(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...], oth
     from curation.bulk import move_records
     from phi2chat.terminal.screen import Screen
 
-    dataset, chosen = choose(file, record_ids, conditions)
+    chosen = choose(file, record_ids, conditions)
     require_agreement(file, f"move {_describe(chosen)} to {other}?", yes or bool(record_ids), "nothing was moved")
-    moved = move_records(dataset, [line for line, _ in chosen], other)
+    moved = move_records(chosen, other)
     there = f"; {moved.there:,} were there already" if moved.there else ""
     Screen().say(f"moved {count(moved.records)} from {file} to {other}{there}", "good")
 
@@ -83,14 +81,14 @@ def retag(
         raise click.UsageError("Say what to change: --add, --remove, --category, --family, --source or --license.")
     if both := sorted(set(add) & set(remove)):
         raise click.UsageError(f"Give {both[0]} to --add or to --remove, not to both.")
-    dataset, chosen = choose(file, record_ids, conditions)
-    changed = retag_records(dataset, chosen, add, remove, given)
+    chosen = choose(file, record_ids, conditions)
+    changed = retag_records(chosen, add, remove, given)
     same = f"; {len(chosen) - changed:,} were so already" if changed < len(chosen) else ""
     Screen().say(f"retagged {count(changed)} of {file}{same}", "good")
 
 
-def _describe(chosen: "Sequence[tuple[Line, Record]]") -> str:
+def _describe(chosen: "Chosen") -> str:
     if len(chosen) != 1:
         return count(len(chosen))
-    ((line, record),) = chosen
+    line, record = next(chosen.lines())
     return f'{name_of(line, record)}, "{one_line(str(record.data.get("instruction", "")))}"'

@@ -12,7 +12,8 @@ from phi2chat.records.entry import has_terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from curation.records import Dataset, Line, Record
+    from curation.choosing import Chosen
+    from curation.records import Line, Record
     from curation.where import Condition
 
 RECORD_IDS = click.argument("record_ids", metavar="[ID]...", nargs=-1)
@@ -42,24 +43,18 @@ def parse_conditions(grep: str | None, conditions: Sequence[str]) -> "list[Condi
     return [*([] if grep is None else [parse_grep(grep)]), *map(parse_condition, conditions)]
 
 
-def choose(
-    file: "Path", record_ids: Sequence[str], conditions: Sequence[str]
-) -> "tuple[Dataset, list[tuple[Line, Record]]]":
-    """A file, and its records with these ids, each once, or for which all conditions hold; UserError for none."""
-    from curation.records import read_dataset
-    from curation.where import choose_records
+def choose(file: "Path", record_ids: Sequence[str], conditions: Sequence[str]) -> "Chosen":
+    """The records of a file with these ids, each once, or for which all conditions hold; UserError for none."""
+    from curation.choosing import choose_by_conditions, choose_by_ids
 
     if bool(record_ids) == bool(conditions):
         raise click.UsageError("Give either ids or --where.")
-    parsed = parse_conditions(None, conditions)
-    dataset = read_dataset(file)
     if record_ids:
-        found = {line.number: (line, record) for line, record in map(dataset.find, record_ids)}
-        return dataset, list(found.values())
-    chosen = choose_records(dataset, parsed)
+        return choose_by_ids(file, record_ids)
+    chosen = choose_by_conditions(file, parse_conditions(None, conditions))
     if not chosen:
         raise UserError(f"{file}: no record is like that; `phi2chat curate list --where` tries it")
-    return dataset, chosen
+    return chosen
 
 
 def name_of(line: "Line", record: "Record") -> str:

@@ -34,7 +34,8 @@ PATH = click.Path(path_type=Path)
 def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: str, engine: str, jobs: int) -> None:
     """Name the records of FILE that ask nearly the same as another that stays; without more, nothing is written.
 
-    Compared are questions of one language; those of one family all stay, and so do two that are answered differently.
+    Compared are questions of one language. Those of one family stay, but for copies that differ at most in the id, and
+    so do two that are answered differently.
     """
     if output is not None and yes:
         raise click.UsageError("--output and --yes: give one of them")
@@ -48,7 +49,7 @@ def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: st
     screen = Screen()
     found = find_doublets(file, threshold, "longest" if keep == "longest" else "first", choose_engine(engine, jobs))
     if yes:
-        removed = remove(file, found.found) if found.found else []
+        removed = remove(file, found.found)
         for line in removed:
             screen.say(pasteable(line.decode("utf-8").rstrip("\r\n")), wrap=False)
     else:

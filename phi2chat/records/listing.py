@@ -53,15 +53,16 @@ def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
 @where_option
 def show(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...]) -> None:
     """Show records whole, with what is wrong with them; line:N as ID is the record on line N."""
+    from curation.records import read_dataset
     from curation.rules import check_dataset
     from curation.rules import choose as choose_rules
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
-    dataset, chosen = choose(file, record_ids, conditions)
+    chosen = choose(file, record_ids, conditions)
     rules = choose_rules(ignore=["no-final-newline", "mixed-line-ends"])  # which are about the file
-    findings = list(check_dataset(dataset, rules))
-    for place, (line, record) in enumerate(chosen):
+    findings = list(check_dataset(read_dataset(file), rules))
+    for place, (line, record) in enumerate(chosen.lines()):
         if place:
             screen.out.print()
         _show(record, screen)

@@ -1,5 +1,7 @@
 """`curate log`, `curate undo` and `curate restore`: what the journal of a data file is for."""
 
+import itertools
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +144,7 @@ def _row(history: "History", entry: "Entry") -> "list[str | Text]":
 def _spell_ids(entry: "Entry") -> str:
     total = entry.added + entry.changed + entry.removed
     more = total - min(len(entry.ids), SHOWN_IDS)
-    return ", ".join(entry.ids[:SHOWN_IDS]) + (f" and {more:,} more" if more > 0 and total > 1 else "")
+    return ", ".join(map(one_line, entry.ids[:SHOWN_IDS])) + (f" and {more:,} more" if more > 0 and total > 1 else "")
 
 
 def _summary(history: "History", entry: "Entry") -> "Text":
@@ -160,7 +162,7 @@ def _summary(history: "History", entry: "Entry") -> "Text":
     return safe_text(", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number))
 
 
-def _one_change(hunks: "list[Hunk]") -> "Text | None":
+def _one_change(found: "Iterator[Hunk]") -> "Text | None":
     from rich.text import Text
 
     from curation.diff import changed_fields
@@ -168,6 +170,7 @@ def _one_change(hunks: "list[Hunk]") -> "Text | None":
     from phi2chat.terminal.change_text import change_text, spell
     from phi2chat.terminal.screen import safe_text
 
+    hunks = list(itertools.islice(found, 2))
     if len(hunks) != 1 or hunks[0].new is None:
         return None
     try:

@@ -1,13 +1,13 @@
 """The file under review: written a line at a time, taken back, and looked at for what other programs do to it."""
 
+import hashlib
 from pathlib import Path
 
-from curation.atomic import locked
 from curation.errors import UserError
 from curation.journal import undo
 from curation.lines import split_lines
 from curation.records import read_bytes
-from curation.store import Note, commit
+from curation.store import Note, change_lines, sha256_of
 
 NOTE = Note("browse")
 
@@ -17,17 +17,16 @@ class ReviewedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._content = b""
-        self._lines: list[bytes] = []
+        self._sha256 = ""
         self._seen: tuple[int, int, int] | None = None
         self._changes: list[int] = []  # those made here and not taken back, by their numbers in the journal
 
     def read(self) -> list[bytes]:
         """The lines as they are now. Raises UserError where the file cannot be read."""
         self._seen = _state(self.path)  # before it is read: what is written meanwhile is then noticed
-        self._content = read_bytes(self.path)
-        self._lines = split_lines(self._content)
-        return [*self._lines]
+        content = read_bytes(self.path)
+        self._sha256 = hashlib.sha256(content).hexdigest()
+        return split_lines(content)
 
     def has_changed(self) -> bool:
         """Whether the file is another one than was read or written here last."""
@@ -35,15 +34,12 @@ class ReviewedFile:
 
     def replace(self, number: int, raw: bytes) -> None:
         """Put other bytes in the place of a line, counted from 1. Raises UserError where the file has changed."""
-        start = sum(map(len, self._lines[: number - 1]))
-        end = start + len(self._lines[number - 1])
-        content = self._content[:start] + raw + self._content[end:]
-        with locked(self.path):
-            entry = commit(self.path, self._content, content, NOTE)
-            self._seen = _state(self.path)
-        self._content = content
-        self._lines[number - 1 : number] = [raw] if raw else []
+        entry = change_lines(self.path, self._sha256, lambda line, old: raw if line == number else old, NOTE)
+        self._seen = _state(self.path)
         if entry is not None:
+            if sha256_of(self.path) != entry.after:  # by another program, between the two
+                self._seen = None
+            self._sha256 = entry.after
             self._changes.append(entry.number)
 
     def undo(self) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from curation.bulk import Moved, move_records, retag
+from curation.choosing import Chosen, choose_by_conditions, choose_by_ids
 from curation.errors import UserError
 from curation.journal import entries, undo
-from curation.records import read_dataset
 
 CONTENT = (
     b'{"id":"a",  "x":1.10, "tags": ["old", "geo"]}\r\n{broken\n'
@@ -26,14 +26,16 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
+def everything(path: Path) -> Chosen:
+    return choose_by_conditions(path, [])
+
+
 def move(path: Path, other: Path, *ids: str) -> Moved:
-    dataset = read_dataset(path)
-    return move_records(dataset, [dataset.find(record_id)[0] for record_id in ids], other)
+    return move_records(choose_by_ids(path, ids), other)
 
 
 def test_tags_and_labels_change_and_all_other_bytes_stay(path: Path) -> None:
-    dataset = read_dataset(path)
-    assert retag(dataset, dataset.records(), ["geo", "new"], ["old"], {"category": "", "source": "私"}) == 3
+    assert retag(everything(path), ["geo", "new"], ["old"], {"category": "", "source": "私"}) == 3
     assert (
         path.read_bytes()
         == (
@@ -48,30 +50,25 @@ def test_tags_and_labels_change_and_all_other_bytes_stay(path: Path) -> None:
 
 
 def test_a_record_that_is_so_already_is_not_written(path: Path) -> None:
-    dataset = read_dataset(path)
-    assert retag(dataset, dataset.records(), remove=["none"]) == 0
+    assert retag(everything(path), remove=["none"]) == 0
     assert (path.read_bytes(), entries(path)) == (CONTENT, [])
-    assert retag(dataset, dataset.records(), add=["geo"], labels={"category": "math"}) == 3
+    assert retag(everything(path), add=["geo"], labels={"category": "math"}) == 3
     assert b'{"id": "b", "category": "math", "tags": ["geo"]}\n' in path.read_bytes()
 
 
 def test_the_last_tag_takes_the_member_with_it_and_an_empty_one_of_the_user_stays(path: Path) -> None:
     path.write_bytes(b'{"id": "a", "tags": ["x"]}\n{"id": "b", "tags": []}\n')
-    dataset = read_dataset(path)
-    retag(dataset, [dataset.find("a")], remove=["x"])
-    dataset = read_dataset(path)
-    retag(dataset, [dataset.find("b")], labels={"category": "c"})
+    retag(choose_by_ids(path, ["a"]), remove=["x"])
+    retag(choose_by_ids(path, ["b"]), labels={"category": "c"})
     assert path.read_bytes() == b'{"id": "a"}\n{"id": "b", "tags": [], "category": "c"}\n'
 
 
 def test_a_label_that_breaks_the_contract_changes_nothing(path: Path) -> None:
-    dataset = read_dataset(path)
     with pytest.raises(UserError, match=r"x\.jsonl: family: .*; nothing was changed"):
-        retag(dataset, dataset.records(), labels={"family": "  "})
+        retag(everything(path), labels={"family": "  "})
     path.write_bytes(b'{"id": "a"}\n{"id": "b", "tags": "geo"}\n')
-    dataset = read_dataset(path)
     with pytest.raises(UserError, match=r"x\.jsonl:2: tags is not a list; mend it first"):
-        retag(dataset, dataset.records(), add=["x"])
+        retag(everything(path), add=["x"])
     assert path.read_bytes() == b'{"id": "a"}\n{"id": "b", "tags": "geo"}\n'
 
 
@@ -79,7 +76,7 @@ def test_moved_records_keep_their_bytes_and_both_journals_say_so(path: Path, tmp
     other = tmp_path / "other.jsonl"
     other.write_bytes(b'{"id": "z"}')
     assert move(path, other, "c", "a") == Moved(2, 0)
-    assert other.read_bytes() == b'{"id": "z"}\n{"id": "c"}\n{"id":"a",  "x":1.10, "tags": ["old", "geo"]}\r\n'
+    assert other.read_bytes() == b'{"id": "z"}\n{"id":"a",  "x":1.10, "tags": ["old", "geo"]}\r\n{"id": "c"}\n'
     assert path.read_bytes() == b'{broken\n{"id": "b", "category": "math"}\n'
     ((entry,), (there,)) = entries(path), entries(other)
     assert (entry.command, entry.about, entry.removed) == ("mv", f"to {other}", 2)
@@ -124,14 +121,13 @@ def test_a_move_that_is_killed_has_lost_nothing_and_the_next_one_ends_it(
 ) -> None:
     code = (
         "import os, sys; from pathlib import Path; from curation.bulk import move_records\n"
-        "from curation.records import read_dataset\n"
+        "from curation.choosing import choose_by_ids\n"
         "seen = []\n"
         "def watch(event, arguments):\n"
         "    if event == 'os.rename': seen.append(1)\n"
         f"    if len(seen) == {renames}: os._exit(9)\n"
         "sys.addaudithook(watch)\n"
-        "dataset = read_dataset(Path(sys.argv[1]))\n"
-        "move_records(dataset, [dataset.find('a')[0], dataset.find('c')[0]], Path(sys.argv[2]))"
+        "move_records(choose_by_ids(Path(sys.argv[1]), ['a', 'c']), Path(sys.argv[2]))"
     )
     other = tmp_path / "other.jsonl"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -148,11 +144,10 @@ def test_two_moves_against_each_other_do_not_wait_for_ever(path: Path, tmp_path:
     other.write_bytes(b'{"id": "z"}\n')
     code = (
         "import sys; from pathlib import Path; from curation.bulk import move_records\n"
-        "from curation.records import read_dataset\n"
+        "from curation.choosing import choose_by_ids\n"
         "for _ in range(5):\n"
         "    for one, two in ((sys.argv[1], sys.argv[2]), (sys.argv[2], sys.argv[1])):\n"
-        "        dataset = read_dataset(Path(one))\n"
-        "        try: move_records(dataset, [dataset.find(sys.argv[3])[0]], Path(two))\n"
+        "        try: move_records(choose_by_ids(Path(one), [sys.argv[3]]), Path(two))\n"
         "        except Exception as error: assert 'meanwhile' in str(error) or 'no record has' in str(error), error\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -56,6 +56,24 @@ def test_the_longest_stays_where_it_is_asked_for(file: Path) -> None:
     assert [(one.line, one.kept_line) for one in found.found] == [(1, 2), (8, 5)]
 
 
+def test_a_copy_goes_whatever_its_id_and_its_family(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    plain = line(1, CAPITAL)
+    nameless = json.dumps({name: value for name, value in json.loads(plain).items() if name != "id"}) + "\n"
+    of_family = [
+        line(number, "首都は？", family="f", answer=answer) for number, answer in ((4, "東京"), (5, "東京"), (6, "京"))
+    ]
+    lines = [plain, plain, nameless, nameless, *of_family, line(7, "日本の首都は、どこですか?", reasoning="長い" * 20)]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert [(one.line, one.kept_line) for one in find_doublets(path, NEAR).found] == [
+        (2, 1), (3, 1), (4, 1), (6, 5), (8, 1),
+    ]  # fmt: skip
+    longest = find_doublets(path, NEAR, "longest").found
+    assert [(one.line, one.kept_line) for one in longest] == [(1, 8), (2, 8), (3, 8), (4, 8), (6, 5)]
+    assert len(list(remove(path, longest))) == 5
+    assert path.read_text(encoding="utf-8") == "".join([lines[4], lines[6], lines[7]])
+
+
 def test_a_threshold_of_1_finds_what_differs_in_punctuation_alone(file: Path) -> None:
     assert [(one.line, one.kept_line) for one in find_doublets(file, 1.0).found] == [(2, 1), (8, 5)]
 

@@ -1,14 +1,28 @@
 """A change is written down as lines in place of lines, and goes both ways to the byte."""
 
 import zlib
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curation.hunks import KEPT_BYTES, Hunk, find_hunks, pack, put_in, take_back, unpack
+from curation.hunks import KEPT_BYTES, Hunk, NotKept, compare, put_in, take_back
+from curation.packing import PackedHunks, unpack
 
 LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\r\n", b"\xff\n", b"\n", b"a"]), max_size=30).map(b"".join)
+
+
+def hunks_of(before: bytes, after: bytes) -> list[Hunk]:
+    with PackedHunks(Path()) as packed:
+        for old, new in compare(BytesIO(before), BytesIO(after)):
+            packed.add(old, new)
+        return list(unpack(list(packed)))
+
+
+def taken_back(after: bytes, hunks: list[Hunk]) -> bytes:
+    return b"".join(take_back(BytesIO(after), hunks))
 
 
 @given(LINES, LINES)
@@ -16,10 +30,15 @@ LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\r\n", b"\xff\n", b"\n", b"
 @example(b"a", b"a\nb\n")
 @example(b"", b"a\n")
 def test_every_change_can_be_made_and_taken_back(before: bytes, after: bytes) -> None:
-    hunks = find_hunks(before, after)
-    assert put_in(before, hunks) == after
-    assert take_back(after, hunks) == before
-    assert list(unpack(pack(hunks))) == hunks
+    hunks = hunks_of(before, after)
+    assert b"".join(put_in(BytesIO(before), hunks)) == after
+    assert taken_back(after, hunks) == before
+
+
+@given(LINES, LINES)
+def test_the_pieces_of_two_files_are_both_of_them(before: bytes, after: bytes) -> None:
+    pieces = list(compare(BytesIO(before), BytesIO(after)))
+    assert (b"".join(old for old, _ in pieces), b"".join(new for _, new in pieces)) == (before, after)
 
 
 @given(LINES, st.integers(0, 30), st.sampled_from([b"x\n", b""]))
@@ -27,7 +46,7 @@ def test_a_change_of_one_line_holds_no_other(content: bytes, place: int, new: by
     lines = content.splitlines(keepends=True)
     place %= max(len(lines), 1)
     changed = b"".join([*lines[:place], new, *lines[place + 1 :]])
-    hunks = find_hunks(content, changed)
+    hunks = hunks_of(content, changed)
     assert sum(len(hunk.old) for hunk in hunks) <= max(map(len, lines), default=0)
     assert sum(hunk.new_size for hunk in hunks) <= 2
 
@@ -35,22 +54,35 @@ def test_a_change_of_one_line_holds_no_other(content: bytes, place: int, new: by
 def test_lines_that_were_removed_here_and_there_are_alone_in_their_hunks() -> None:
     before = b"".join(b"%d\n" % number for number in range(500))
     after = b"".join(b"%d\n" % number for number in range(500) if number % 97 > 50)
-    assert sum(len(hunk.old) for hunk in find_hunks(before, after)) == len(before) - len(after)
-    assert sum(hunk.new_size for hunk in find_hunks(before, after)) == 0
+    hunks = hunks_of(before, after)
+    assert sum(len(hunk.old) for hunk in hunks) == len(before) - len(after)
+    assert sum(hunk.new_size for hunk in hunks) == 0
 
 
-def test_many_added_lines_are_not_written_down_for_they_stand_in_the_file() -> None:
-    many = b"x" * KEPT_BYTES + b"\n"
-    (hunk,) = unpack(pack(find_hunks(b"a\n", b"a\n" + many)))
+@pytest.mark.parametrize("lines", [[b"x" * KEPT_BYTES + b"\n"], [b"%d\n" % number for number in range(20_000)]])
+def test_many_added_lines_are_not_written_down_for_they_stand_in_the_file(lines: list[bytes]) -> None:
+    many = b"".join(lines)
+    (hunk,) = hunks_of(b"a\n", b"a\n" + many)
     assert hunk == Hunk(2, 2, b"", None, len(many))
-    assert take_back(b"a\n" + many, [hunk]) == b"a\n"
-    assert put_in(b"a\n", [hunk]) is None
+    assert taken_back(b"a\n" + many, [hunk]) == b"a\n"
+    with pytest.raises(NotKept):
+        list(put_in(BytesIO(b"a\n"), [hunk]))
 
 
 def test_many_removed_lines_are_written_down() -> None:
     many = b"x" * KEPT_BYTES + b"\n"
-    (hunk,) = unpack(pack(find_hunks(b"a\n" + many, b"a\n")))
-    assert take_back(b"a\n", [hunk]) == b"a\n" + many
+    (hunk,) = hunks_of(b"a\n" + many, b"a\n")
+    assert taken_back(b"a\n", [hunk]) == b"a\n" + many
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, -1])
+def test_hunks_that_were_cut_off_are_none(keep: int) -> None:
+    with PackedHunks(Path()) as packed:
+        for number in range(5000):
+            packed.add(b"%d\n" % number, b"%d\n" % -number)
+        whole = b"".join(packed)
+    with pytest.raises(ValueError):
+        list(unpack([whole[:keep]]))
 
 
 @pytest.mark.parametrize(
@@ -58,4 +90,4 @@ def test_many_removed_lines_are_written_down() -> None:
 )
 def test_what_was_not_packed_here_is_no_hunk(head: str) -> None:
     with pytest.raises(ValueError):
-        list(unpack(zlib.compress(head.encode() + b"\n")))
+        list(unpack([zlib.compress(head.encode() + b"\n")]))

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import os
+import random
 import stat
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,12 +20,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from curation.bulk import retag
+from curation.choosing import choose_by_conditions, choose_by_ids
 from curation.errors import UserError
 from curation.hunks import KEPT_BYTES
 from curation.journal import OUTSIDE, entries, redo, restore, undo, undo_to, version
 from curation.journal_file import Journal, journal_path
 from curation.records import read_dataset
-from curation.store import Note, append_record, appending, change_file, remove_record, replace_record
+from curation.store import Note, append_record, appending, change_file, remove_record, replace_record, sha256_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,7 +196,7 @@ def test_an_import_that_changes_and_adds_is_undone_to_the_byte(path: Path) -> No
     before = b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"1"}'
     path.write_bytes(before)
     with appending(path) as file:
-        file.changes["b"] = {"id": "b", "answer": "2"}
+        file.change("b", {"id": "b", "answer": "2"})
         file.add({"id": "c"})
     after = path.read_bytes()
     (entry,) = entries(path)
@@ -299,7 +303,7 @@ def test_a_program_without_our_lock_is_noticed_while_records_are_added(path: Pat
             path.write_bytes(b'{"id": "a"}\n{"id": "theirs"}\n')
     assert path.read_bytes() == b'{"id": "a"}\n{"id": "theirs"}\n'
     assert told(path) == []
-    assert sorted(one.name for one in path.parent.iterdir()) == [".x.jsonl.journal", ".x.jsonl.lock", "x.jsonl"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [".x.jsonl.lock", "x.jsonl"]
 
 
 # -- what is cut off -------------------------------------------------------------------------------------------------
@@ -503,3 +507,26 @@ class AnyHistory(RuleBasedStateMachine):
 
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)  # it waits for the disk
+
+
+def test_a_large_change_is_undone_without_its_journal_or_its_file_in_memory(path: Path) -> None:
+    text = random.Random(1)
+    path.write_bytes(
+        b"".join(b'{"id": "r%d", "x": "%s"}\n' % (n, text.randbytes(250).hex().encode()) for n in range(20_000))
+    )
+    before = sha256_of(path)
+    other = path.with_name("other.jsonl")
+    other.write_bytes(b"{}\n")
+    retag(choose_by_conditions(other, []), ["t"])  # what is loaded once is in memory then
+    tracemalloc.start()
+    retag(choose_by_conditions(path, []), ["t"])
+    (entry,) = entries(path)
+    size = journal_path(path).stat().st_size
+    retag(choose_by_ids(path, ["r7"]), ["u"])  # the end of the journal is found behind the large line
+    assert [one.number for one in entries(path)] == [1, 2]
+    undo(path, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (entry.changed, len(entry.ids), sha256_of(path)) == (20_000, 20, before)
+    assert size > 2_000_000
+    assert peak < path.stat().st_size

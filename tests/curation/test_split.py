@@ -282,3 +282,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     keys: list[Key] = [("a", None), ("b", None)]
     with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); give another --output-dir"):
         write_split(dataset_at(tmp_path / "x.jsonl", keys), tmp_path / "file", 10.0, 42)
+
+
+def test_a_split_of_another_file_is_not_written_over_and_that_of_a_renamed_one_is(tmp_path: Path) -> None:
+    def named(name: str, answer: str) -> Dataset:
+        lines = [format_record({"id": f"r{number}", "instruction": "?", "answer": answer}) for number in range(30)]
+        return parse_dataset(tmp_path / name, b"".join(lines))
+
+    folder = tmp_path / "split"
+    write_split(named("x.jsonl", "東京です。"), folder, 10.0, 42)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(
+        UserError, match=r"split: has records from x\.jsonl that .*y\.jsonl has not; remove that folder"
+    ):
+        write_split(named("y.jsonl", "京都です。"), folder, 10.0, 42)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert write_split(named("y.jsonl", "東京です。"), folder, 10.0, 42)["input"] == "y.jsonl"
+    write_split(named("y.jsonl", "京都です。"), folder, 10.0, 42)  # it was edited, and is still that file

@@ -363,7 +363,7 @@ def test_records_are_changed_and_added_together_and_other_lines_keep_their_bytes
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"1"}\n')
     with appending(path) as file:
-        file.changes["b"] = {"id": "b", "answer": "2"}
+        file.change("b", {"id": "b", "answer": "2"})
         file.add({"id": "c"})
     assert path.read_bytes() == b'{"id":"a",  "x":1.10}\r\n{broken\n{"id":"b", "y":1E5, "answer":"2"}\n{"id": "c"}\n'
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from curation.atomic import replacing, write_all
 from curation.bulk import move_records, retag
+from curation.choosing import choose_by_conditions, choose_by_ids
 from curation.journal import redo, restore, undo
 from curation.records import read_dataset
 from curation.store import (
@@ -59,7 +60,7 @@ def _append_many(folder: Path) -> None:
 
 def _append_and_change(folder: Path) -> None:
     with appending(folder / "x.jsonl") as file:
-        file.changes["b"] = {"answer": "京都です。"}
+        file.change("b", {"answer": "京都です。"})
         file.add({"id": "new", "answer": TEXT})
 
 
@@ -92,13 +93,11 @@ def _restore(folder: Path) -> None:
 
 
 def _retag(folder: Path) -> None:
-    dataset = read_dataset(folder / "x.jsonl")
-    retag(dataset, dataset.records(), add=["checked"])
+    retag(choose_by_conditions(folder / "x.jsonl", []), add=["checked"])
 
 
 def _move(folder: Path) -> None:
-    dataset = read_dataset(folder / "x.jsonl")
-    move_records(dataset, [dataset.find("b")[0]], folder / "y.jsonl")
+    move_records(choose_by_ids(folder / "x.jsonl", ["b"]), folder / "y.jsonl")
 
 
 OPERATIONS = {

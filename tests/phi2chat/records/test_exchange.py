@@ -472,6 +472,31 @@ def test_llama_factory_finds_its_file_by_dataset_info(phi2chat: Phi2Chat, data: 
     assert read(tmp_path / "back.jsonl") == RECORDS
 
 
+def test_the_rows_are_what_the_loaders_of_other_trainers_ask_for(
+    phi2chat: Phi2Chat, data: Path, tmp_path: Path
+) -> None:
+    """As read in the loaders of LLaMA-Factory 0.9.5, axolotl 0.19.0 and unsloth 2026.10."""
+    (tmp_path / "データ.jsonl").write_bytes(data.read_bytes())
+    for name, out in (("llama-factory", "lf"), ("sharegpt", "s.jsonl"), ("messages", "m.jsonl"), ("alpaca", "a.json")):
+        assert phi2chat("curate", "export", "データ.jsonl", out, "--format", name).returncode == 0
+    # LLaMA-Factory opens it in the encoding of its system, and takes the columns and the kind of file from it.
+    info = json.loads((tmp_path / "lf" / "dataset_info.json").read_bytes().decode("ascii"))
+    assert (tmp_path / "lf" / info["データ"]["file_name"]).suffix == ".json"
+    alpaca = json.loads((tmp_path / "lf" / info["データ"]["file_name"]).read_text(encoding="utf-8"))
+    assert alpaca == json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    for row, record in zip(alpaca, RECORDS, strict=True):
+        assert all(type(row[column]) is str for column in info["データ"]["columns"].values())  # null would be no text
+        # The marks, with their line ends, that LLaMA-Factory's templates and unsloth's take the reasoning by.
+        assert row["output"] == f"<think>\n{record['reasoning']}\n</think>\n\n{record['answer']}"
+    for row in read(tmp_path / "s.jsonl"):  # turn about, an even number, two members each, all of them texts
+        assert [turn["from"] for turn in row["conversations"]] == ["human", "gpt"]
+        assert all(turn.keys() == {"from", "value"} and type(turn["value"]) is str for turn in row["conversations"])
+    for row, record in zip(read(tmp_path / "m.jsonl"), RECORDS, strict=True):  # axolotl's defaults
+        assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+        assert row["messages"][1]["reasoning_content"] == record["reasoning"]
+        assert row["messages"][1]["content"] == record["answer"]
+
+
 def test_a_folder_of_save_to_disk_is_brought_in(phi2chat: Phi2Chat, tmp_path: Path) -> None:
     import datasets
 

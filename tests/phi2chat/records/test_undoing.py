@@ -236,3 +236,10 @@ def test_no_control_character_of_a_record_reaches_the_terminal(phi2chat: Phi2Cha
     assert done.returncode == 0
     shown = done.stdout + done.stderr
     assert [char for char in shown if unicodedata.category(char) in ("Cc", "Cf") and char not in "\n\t"] == []
+
+
+def test_an_id_with_a_line_end_makes_no_line_of_its_own(phi2chat: Phi2Chat, data: Path) -> None:
+    data.write_text(json.dumps({"id": "a\n9\tb", "instruction": "?"}) + "\n", encoding="utf-8")
+    assert phi2chat("curate", "retag", "data.jsonl", "line:1", "--add", "t").returncode == 0
+    assert phi2chat("curate", "log", "data.jsonl").stdout.splitlines()[0].split("\t")[2:4] == ["retag", "a 9 b"]
+    assert phi2chat("curate", "undo", "data.jsonl").stdout == "undid retag of a 9 b in data.jsonl (entry 1)\n"

@@ -1,0 +1,97 @@
+"""Which lines of a file are meant, by ids or conditions; the file is read in passing, and again for their records."""
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.errors import UserError
+from curation.lines import BadLine, parse_line
+from curation.records import Line, Record, reading
+from curation.where import Condition, require_known
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The numbers of lines, ascending, that hold records, in a file of that SHA-256."""
+
+    path: Path
+    sha256: str
+    numbers: "array[int]"
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def lines(self) -> Iterator[tuple[Line, Record]]:
+        """Each line with its record, as long as the file is what it was."""
+        is_chosen = self.contains()
+        with reading(self.path) as file:
+            for number, raw in enumerate(file, start=1):
+                if is_chosen(number) and (record := _record(raw)) is not None:
+                    yield Line(number, raw, record), record
+
+    def contains(self) -> Callable[[int], bool]:
+        """Whether a line is among them, for numbers that are asked for one after the other."""
+        waiting = iter(self.numbers)
+        wanted = next(waiting, 0)
+
+        def is_chosen(number: int) -> bool:
+            nonlocal wanted
+            if number != wanted:
+                return False
+            wanted = next(waiting, 0)
+            return True
+
+        return is_chosen
+
+
+def choose_by_ids(path: Path, ids: Sequence[str]) -> Chosen:
+    """The lines with these ids, or that `line:N` names, each once. Raises UserError where none or several fit one."""
+    found: dict[str, list[int]] = {record_id: [] for record_id in ids}
+
+    def holds(line: Line, record: Record) -> bool:
+        names = {name for name in (record.id, f"line:{line.number}") if isinstance(name, str) and name in found}
+        for name in names:
+            found[name].append(line.number)
+        return bool(names)
+
+    chosen = _choose(path, holds)
+    for record_id, numbers in found.items():
+        if not numbers:
+            raise UserError(f'{path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
+        if len(numbers) > 1:
+            places = ", ".join(map(str, numbers))
+            raise UserError(f'{path}: lines {places} share the id "{record_id}"; give them ids of their own first')
+    return chosen
+
+
+def choose_by_conditions(path: Path, conditions: Sequence[Condition]) -> Chosen:
+    """The lines for whose records all conditions hold. Raises UserError for a field that no record has."""
+    fields: dict[str, None] = {}
+
+    def holds(line: Line, record: Record) -> bool:
+        fields.update(dict.fromkeys(record.data))
+        return all(condition.holds(line, record) for condition in conditions)
+
+    chosen = _choose(path, holds)
+    require_known(conditions, fields)
+    return chosen
+
+
+def _choose(path: Path, holds: Callable[[Line, Record], bool]) -> Chosen:
+    digest, numbers = hashlib.sha256(), array("q")
+    with reading(path) as file:
+        for number, raw in enumerate(file, start=1):
+            digest.update(raw)
+            record = _record(raw)
+            if record is not None and holds(Line(number, raw, record), record):
+                numbers.append(number)
+    return Chosen(path, digest.hexdigest(), numbers)
+
+
+def _record(raw: bytes) -> Record | None:
+    try:
+        return Record(parse_line(raw))
+    except BadLine:
+        return None

@@ -1,0 +1,44 @@
+"""Temporary files beside those that they will replace; what a killed program has left goes when the next is made."""
+
+import contextlib
+import fcntl
+import os
+import re
+import tempfile
+from pathlib import Path
+
+TEMPORARY = ".phi2chat.tmp"
+
+_NAME_BYTES = 100  # of the file's own name in that of the temporary one
+
+
+def make_temporary(target: Path, ending: str = "") -> tuple[int, Path]:
+    """A new file beside `target`, and a handle of it: as long as that is open, nobody takes the file for a leftover."""
+    name = os.fsencode(target.name)[:_NAME_BYTES].decode("utf-8", "ignore")
+    _sweep(target.parent, re.compile(re.escape(f".{name}.") + r"[a-z0-9_]{8}" + re.escape(TEMPORARY) + r"(\.\w+)?"))
+    while True:
+        handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.", suffix=TEMPORARY + ending)
+        with contextlib.suppress(OSError):  # where the file system has no locks, nothing is swept either
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.exists(path):  # noqa: PTH110  # it was not swept before it was locked
+            return handle, Path(path)
+        os.close(handle)
+
+
+def _sweep(folder: Path, name: re.Pattern[str]) -> None:
+    """Remove files of that name that are ours and that no program holds."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        leftovers = [one.path for one in found if name.fullmatch(one.name) and one.is_file(follow_symlinks=False)]
+        for path in leftovers:
+            with contextlib.suppress(OSError):
+                _remove_if_left(path)
+
+
+def _remove_if_left(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if os.fstat(handle).st_uid == os.geteuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an OSError where its writer lives
+            os.unlink(path)
+    finally:
+        os.close(handle)
