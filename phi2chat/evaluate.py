@@ -59,6 +59,8 @@ def command(
     """Ask models the probes of JSONL files, judge the answers, and say which model is better, if that can be told.
 
     A probe is a question with what its answer has to say; records, and .txt with a question a line, will do.
+    Of a record without `expect`, the answer says what is right: its number, its word or name, yes or no, in any
+    sentence. A translation, a sentence or a paragraph is neither right nor wrong, and measured by its likeness.
     Every reply is kept in results.jsonl, and report.html shows all of them. Exit code 1 with --fail-under.
 
     \b

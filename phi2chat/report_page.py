@@ -17,8 +17,15 @@ from phi2chat.page import element, marked, source_of, to_html, visible
 from phi2chat.recipes import StopReason
 from phi2chat.results import REPORT_FILE, Cell, Evaluation
 from phi2chat.safe_text import safe
-from phi2chat.score_table import DIFFERENCE_COLUMNS, difference_row
-from phi2chat.scores import Rate, compare, summarize
+from phi2chat.score_table import (
+    DIFFERENCE_COLUMNS,
+    categories_of,
+    difference_row,
+    spell_category,
+    spell_mean,
+    spell_perplexity,
+)
+from phi2chat.scores import LIKENESSES, Rate, Summary, compare, summarize
 
 SHOWN_DIGITS = 12  # of a SHA-256
 LEGEND = (
@@ -87,12 +94,13 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
         return
     losses = {row.label: row.eval_loss for row in evaluation.models}
     rates = ("right", "script", "form")
-    numbers = {
+    numbers: dict[str, list[str]] = {
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
-        "chrF": [_spell(one.chrf, 1) for one in summaries],
+        **{name: [spell_mean(one.likeness.get(name)) for one in summaries] for name in LIKENESSES},
         "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
         "eval loss": [_spell(losses[one.model], 3) for one in summaries],
+        "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
     }
     numbers = {name: column for name, column in numbers.items() if any(column)}
     rows = []
@@ -112,11 +120,11 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
             figures = [element("td", text, classes="figure") for text in texts[-2:]]
             rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
         yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
-    categories = list(dict.fromkeys(name for one in summaries for name in one.by_category))
+    categories = categories_of(summaries)
     if len(categories) > 1:
-        yield element("h2", "Right, by category")
+        yield element("h2", "By category")
         rows = [
-            [element("th", *visible(name), scope="row"), *(_rate(one.by_category.get(name)) for one in summaries)]
+            [element("th", *visible(name), scope="row"), *(_category(one, name) for one in summaries)]
             for name in categories
         ]
         yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
@@ -143,6 +151,12 @@ def _rate(rate: Rate | None) -> Element:
     drawn = element("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
     bounds = f" [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.hits}/{rate.total}"
     return element("td", f"{100 * rate.share:.0f} %", element("small", bounds), drawn, classes="rate")
+
+
+def _category(one: Summary, category: str) -> Element:
+    if one.by_category.get(category) is None and category in one.likeness_by_category:
+        return element("td", spell_category(one, category))
+    return _rate(one.by_category.get(category))
 
 
 def _spell(number: float | None, digits: int) -> str:

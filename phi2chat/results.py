@@ -46,9 +46,9 @@ class Cell:
     "not_asked" where the prompt left no room for a reply. `form` holds where a reasoning came (unless the model
     was trained without), then an answer, then the end of the text by the model's own will. `unit` is what `tokens`
     counts: a server may count its events alone.
-    `seconds` is the reply's share of the time of its batch. `chrf` (0 to 100) is there where the probe has references
-    and sacrebleu is installed; so is `confusion`, what the Language Confusion Benchmark says of the answer, with its
-    packages.
+    `seconds` is the reply's share of the time of its batch. `char_f1`, `chrf` and `bleu` (0 to 100) are there where
+    the probe has references, or is a record whose answer is neither right nor wrong; the latter two with sacrebleu.
+    `confusion` is what the Language Confusion Benchmark says of the answer, with its packages.
     """
 
     probe: str
@@ -79,6 +79,8 @@ class Cell:
     unit: Literal["tokens", "pieces"] = "tokens"
     notes: tuple[str, ...] = ()
     chrf: float | None = None
+    bleu: float | None = None
+    char_f1: float | None = None
     confusion: Outcome | None = None
 
     @property

@@ -1,9 +1,10 @@
 """The figures of an evaluation: rates with their 95 % intervals, and what differs by more than chance.
 
-A rate of single replies has Wilson's interval (1927). Where probes were asked several times, the replies to one are
-alike, so that the interval is that of a bootstrap over probes. Two models are compared by the same probes: the mean of
-the differences, with a bootstrap interval over families of probes. It is a difference where that interval does not hold
-0 and the sign test agrees, for of a handful of probes that moved a bootstrap makes too much; else nothing can be told.
+A rate of replies that have nothing to do with each other has Wilson's interval (1927). Probes of one family, and
+several replies to one probe, are alike, so that the interval is then that of a bootstrap over families. Two models are
+compared by the same probes: the mean of the differences, with a bootstrap interval over families of probes. It is a
+difference where that interval does not hold 0 and the sign test agrees, for of a handful of probes that moved a
+bootstrap makes too much; else nothing can be told.
 """
 
 import math
@@ -11,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -19,7 +21,10 @@ from curation.script.confusion import ConfusionRates
 from phi2chat.results import Cell, Evaluation
 
 Measure = Literal["score", "script", "form"]
+Likeness = Literal["chrF", "BLEU", "char F1"]
 Opinion = Literal["better", "worse", "cannot tell"]
+
+Number = TypeVar("Number", bool, float)
 
 CHANCE = 0.05
 _Z = 1.959964  # of a normal distribution, 95 % lie within
@@ -31,6 +36,11 @@ MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
     # One that says nothing is in no script: else a model that ends at once would be the best.
     "script": lambda cell: cell.language_ok and bool(cell.reasoning or cell.answer),
     "form": lambda cell: cell.form,
+}
+LIKENESSES: Mapping[Likeness, Callable[[Cell], float | None]] = {
+    "chrF": lambda cell: cell.chrf,
+    "BLEU": lambda cell: cell.bleu,
+    "char F1": lambda cell: cell.char_f1,
 }
 
 
@@ -49,8 +59,18 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The mean of how alike replies are to good answers, from 0 to 100, and where the true one is by 95 %."""
+
+    value: float
+    replies: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What a model did by a recipe; a rate is None where no reply counts for it. `chrf` is a mean, from 0 to 100.
+    """What a model did by a recipe; a rate is None where no reply counts for it, and a mean is left out.
 
     `confusion` is LCPR of the Language Confusion Benchmark, from 0 to 1: how often answers keep to their language.
     """
@@ -64,7 +84,8 @@ class Summary:
     by_category: dict[str, Rate]
     tokens_per_second: float | None
     median_tokens: float
-    chrf: float | None
+    likeness: dict[Likeness, Mean]
+    likeness_by_category: dict[str, dict[Likeness, Mean]]
     confusion: float | None
 
 
@@ -107,7 +128,8 @@ def summarize(evaluation: Evaluation) -> list[Summary]:
     """A summary for each model and recipe that has replies, in the order asked."""
     groups = _groups(evaluation.cells)
     order = [(model.label, recipe) for model in evaluation.models for recipe in evaluation.recipes]
-    return [_summarize(model, recipe, groups[model, recipe]) for model, recipe in order if (model, recipe) in groups]
+    families = families_of(evaluation)
+    return [_summarize(*key, groups[key], families) for key in order if key in groups]
 
 
 def compare(evaluation: Evaluation) -> list[Difference]:
@@ -124,19 +146,31 @@ def compare(evaluation: Evaluation) -> list[Difference]:
     ]
 
 
-def rate(outcomes: Iterable[tuple[str, bool]]) -> Rate | None:
-    """The rate of outcomes, each with the probe that it is of; None where there are none."""
-    by_probe: defaultdict[str, list[bool]] = defaultdict(list)
-    for probe, outcome in outcomes:
-        by_probe[probe].append(outcome)
-    flat = [outcome for several in by_probe.values() for outcome in several]
+def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = MappingProxyType({})) -> Rate | None:
+    """The rate of outcomes, each with the probe that it is of; None where there are none.
+
+    Probes of one family, and the replies to one probe, are alike: where there are such, the bootstrap draws families.
+    """
+    by_family = _by_family(outcomes, families)
+    flat = [outcome for several in by_family for outcome in several]
     if not flat:
         return None
-    if all(len(several) == 1 for several in by_probe.values()):
+    if len(by_family) == len(flat):
         low, high = wilson(sum(flat), len(flat))
+    elif all(flat) or not any(flat):  # of which a bootstrap would be sure, however few they are
+        low, high = wilson(len(by_family) * all(flat), len(by_family))
     else:
-        low, high = bootstrap([[fmean(several)] for several in by_probe.values()])
+        low, high = bootstrap(by_family)
     return Rate(sum(flat), len(flat), low, high)
+
+
+def mean(values: Iterable[tuple[str, float]], families: Mapping[str, str] = MappingProxyType({})) -> Mean | None:
+    """The mean of values, each with the probe that it is of, and its interval; None where there are none."""
+    by_family = _by_family(values, families)
+    if not by_family:
+        return None
+    flat = [value for several in by_family for value in several]
+    return Mean(fmean(flat), len(flat), *bootstrap(by_family))
 
 
 def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Mapping[str, str]) -> Move | None:
@@ -203,6 +237,14 @@ def _groups(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
     return dict(groups)
 
 
+def _by_family(values: Iterable[tuple[str, Number]], families: Mapping[str, str]) -> list[list[Number]]:
+    groups: defaultdict[tuple[str, str], list[Number]] = defaultdict(list)
+    for probe, value in values:
+        # A family may have the name of a probe that is in none.
+        groups[("family", families[probe]) if probe in families else ("probe", probe)].append(value)
+    return list(groups.values())
+
+
 def _outcomes(measure: Measure, cells: Iterable[Cell]) -> Iterator[tuple[str, bool]]:
     for cell in cells:
         outcome = MEASURES[measure](cell)
@@ -210,31 +252,40 @@ def _outcomes(measure: Measure, cells: Iterable[Cell]) -> Iterator[tuple[str, bo
             yield cell.probe, outcome
 
 
-def _summarize(model: str, recipe: str, cells: Sequence[Cell]) -> Summary:
+def _summarize(model: str, recipe: str, cells: Sequence[Cell], families: Mapping[str, str]) -> Summary:
     by_category: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_category[cell.category].append(cell)
-    rates = {category: rate(_outcomes("score", group)) for category, group in by_category.items()}
+    rates = {category: rate(_outcomes("score", group), families) for category, group in by_category.items()}
     timed = [cell for cell in cells if cell.unit == "tokens" and cell.seconds > 0]
     seconds = sum(cell.seconds for cell in timed)
     confusion = ConfusionRates()
     for cell in cells:
         if cell.confusion is not None:
             confusion.count(cell.confusion, cell.language)
-    likenesses = [cell.chrf for cell in cells if cell.chrf is not None]
     return Summary(
         model,
         recipe,
         len(cells),
-        rate(_outcomes("score", cells)),
-        rate(_outcomes("script", cells)),
-        rate(_outcomes("form", cells)),
+        rate(_outcomes("score", cells), families),
+        rate(_outcomes("script", cells), families),
+        rate(_outcomes("form", cells), families),
         {category: found for category, found in rates.items() if found is not None},
         sum(cell.tokens for cell in timed) / seconds if seconds else None,
         median(cell.tokens for cell in cells),
-        fmean(likenesses) if likenesses else None,
+        _likeness(cells, families),
+        {category: found for category, group in by_category.items() if (found := _likeness(group, families))},
         confusion.pass_rate,
     )
+
+
+def _likeness(cells: Sequence[Cell], families: Mapping[str, str]) -> dict[Likeness, Mean]:
+    found: dict[Likeness, Mean] = {}
+    for name, of in LIKENESSES.items():
+        given = mean([(cell.probe, value) for cell in cells if (value := of(cell)) is not None], families)
+        if given is not None:
+            found[name] = given
+    return found
 
 
 def _compare(

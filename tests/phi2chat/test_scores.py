@@ -84,7 +84,7 @@ def test_what_is_not_judged_counts_for_no_score() -> None:
         for n, said in enumerate(("passed", "word error", "skipped"))
     ]
     assert summarize(evaluation(*told, models=("base",)))[0].confusion == pytest.approx(2 / 3)
-    assert (one.replies, one.tokens_per_second, one.median_tokens, one.chrf) == (3, 5.0, 10, 50.0)
+    assert (one.replies, one.tokens_per_second, one.median_tokens, one.likeness["chrF"].value) == (3, 5.0, 10, 50.0)
 
 
 def test_samples_of_one_probe_make_an_interval_no_narrower() -> None:
