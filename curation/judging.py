@@ -6,26 +6,24 @@ the word (東京ではない, not Tokyo). An answer that names every possible an
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
+from curation.choices import chooses_another
 from curation.excerpts import excerpt
 from curation.expectation import Expectation
 from curation.numerals import find_numbers, fold
 from curation.patterns import PatternError, compile_pattern
 from curation.reference import expect_answer
-from curation.stated_numbers import DENIED, stated_numbers
+from curation.said import SaidWords, is_same, normalize
+from curation.stated_numbers import stated_numbers
 
 Verdict = Literal["right", "wrong", "unjudged"]
 
 _SHOWN_CHARS = 40
-# Between digits these make another number of it; a comma there only makes it easier to read.
-_SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
-_DENIED_AFTER = re.compile(rf"的?(?:{DENIED})")
-_DENIED_BEFORE = re.compile(r"(?:不是|并非|並非|不在|(?:isnt|not)(?:in|to|the|an?|called)?)$")
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
         if same is None:
             return Judgement("wrong", f"is not {_either(expected.any_of)}")
         reasons.append(f"is {_quoted(same)}")
-    text = _Text(answer)
+    text = SaidWords(answer)
     hits = {word: spans for word in expected.contains if (spans := text.find(word))}
     groups = [[span for word in group for span in text.find(word)] for group in expected.all_of]
     said = [span for spans in (*hits.values(), *groups) for span in spans]
@@ -93,6 +91,8 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
     if expected.contains:
         if not hits:
             return Judgement("wrong", f"does not say {_either(expected.contains)}")
+        if chooses_another(fold(answer), fold(question), expected.contains):
+            return Judgement("wrong", f"does not choose {_either(list(hits))}")
         reasons.append(f"says {_quoted(next(iter(hits)))}")
     if expected.all_of:
         lacking = next((group for group, spans in zip(expected.all_of, groups, strict=True) if not spans), None)
@@ -131,69 +131,13 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
     return "; ".join(parts)
 
 
-def is_same(answer: str, expected: str) -> bool:
-    """Whether two answers are one, but for width, case, blanks and punctuation that is no part of a number."""
-    return normalize(answer) == normalize(expected)
-
-
-def normalize(text: str) -> str:
-    """What is equal where two answers are one, as `is_same` has it."""
-    return "".join(char for char, _ in _kept(fold(text)))
-
-
-def _kept(folded: str) -> Iterator[tuple[str, bool]]:
-    """The characters that count, each with whether the one before it stands right beside it."""
-    signs = {match.start() for match in _SIGNS.finditer(folded)}
-    beside = False
-    for place, char in enumerate(folded):
-        is_kept = place in signs or unicodedata.category(char)[0] not in "PZC"
-        if is_kept:
-            yield char, beside
-        # A comma in a number is in it.
-        beside = is_kept or (beside and char == "," and folded[place + 1 : place + 2].isdigit())
-
-
-class _Text:
-    """An answer in which words are looked for: blanks do not matter, but a word of letters is not part of another."""
-
-    def __init__(self, answer: str) -> None:
-        kept = list(_kept(fold(answer)))
-        self._key = "".join(char for char, _ in kept)
-        self._beside = [beside for _, beside in kept] + [False]
-
-    def find(self, word: str) -> list[tuple[int, int]]:
-        """Where a word is said and not denied."""
-        key, found, start = normalize(word), [], -1
-        while key and (start := self._key.find(key, start + 1)) >= 0:
-            end = start + len(key)
-            if not (self._goes_on(start) or self._goes_on(end) or self._is_denied(start, end)):
-                found.append((start, end))
-        return found
-
-    def _goes_on(self, place: int) -> bool:
-        """Whether a word of letters, or a number, stands on both sides of a place."""
-        before, after = self._key[place - 1 : place] if place else "", self._key[place : place + 1]
-        if not before or not after or not self._beside[place]:
-            return False
-        is_number = (before.isdigit() and after in ".:/-") or (before in ".:/-" and after.isdigit())
-        both = [(char.isdigit(), char.isalpha() and ord(char) < 0x2E80) for char in (before, after)]
-        return is_number or (both[0][0] and both[1][0]) or (both[0][1] and both[1][1])
-
-    def _is_denied(self, start: int, end: int) -> bool:
-        is_denied_before = _DENIED_BEFORE.search(self._key, max(0, start - 12), start)
-        return bool(is_denied_before or _DENIED_AFTER.match(self._key, end))
-
-
 def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
     wanted = expected.number
     assert wanted is not None
-    candidates = stated_numbers(answer, expected.units)
+    candidates = stated_numbers(answer, expected.units, {number.value for number in find_numbers(question)})
     if not candidates:
         return False, f"names no number, and {_spell(wanted)} is right"
-    asked = {number.value for number in find_numbers(question)}
-    # Where all are the question's, what is said last is the answer: 5-0=5.
-    new = [one.value for one in candidates if one.value not in asked] or [candidates[-1].value]
-    wrong = [value for value in new if abs(value - wanted) > expected.tolerance]
+    wrong = [one.value for one in candidates if abs(one.value - wanted) > expected.tolerance]
     if wrong:
         return False, f"names {_spell(wrong[0])}, and {_spell(wanted)} is right"
     return True, f"names {_spell(wanted)}"

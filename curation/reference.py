@@ -66,6 +66,7 @@ _WORD = re.compile(
 )
 _OF_WHICH = re.compile(r"(.+?)([の的].+)$")
 _LONGEST_CHINESE = 8  # characters of a name in Chinese; what is longer says something
+_ONE_KANJI = re.compile(r"[一-鿿]")
 _COMMAS = re.compile(r"[、，,]\s*|(?<=[一-鿿ァ-ヶー\d])と(?=[一-鿿ァ-ヶー\d])")
 _ORDERS = re.compile(r"順|並べ|order|sort|排")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
@@ -113,7 +114,7 @@ def expect_answer(record: Mapping[str, Any]) -> Expectation | None:
         units=found.units,
         regex=found.regex,
         forbid=found.forbid,
-        alone=(answer, *found.alone),
+        alone=(str(record["answer"]), *found.alone),
     )
 
 
@@ -139,6 +140,8 @@ def _expect(answer: str, folded_question: str, question: str) -> Expectation | N
     parts = _COMMAS.split(core)
     if len(parts) > 1 and not _ORDERS.search(question) and not _LATIN.search(core):
         return Expectation(all_of=tuple((part,) for part in parts), alone=(core,))
+    if _ONE_KANJI.fullmatch(core):  # which is part of many words: 手 of 手紙
+        return Expectation(regex=rf"(?<![一-鿿々]){core}(?![一-鿿々])", alone=(core,))
     return Expectation(contains=(core,), alone=(core,)) if core else None
 
 

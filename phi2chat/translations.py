@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curation.judging import expectation_of, normalize
+from curation.judging import expectation_of
+from curation.said import normalize
 
 INSTALL = "pip install '.[evaluate]' in phi2chat's sources"
 _WITHOUT_BLANKS = ("ja", "zh", "yue", "th")
