@@ -8,7 +8,8 @@ from curation.excerpts import excerpt
 from phi2chat.past_rounds import Asked, Round
 from phi2chat.record_changes import RecordChange
 from phi2chat.round_diff import Measure, NearRecord, Outcome, ProbeChange, RoundDiff
-from phi2chat.scores import Move
+from phi2chat.score_table import spell_perplexity
+from phi2chat.scores import Move, perplexity
 
 if TYPE_CHECKING:
     from phi2chat.screen import Screen
@@ -96,6 +97,7 @@ def describe(one: Round, before: Round | None) -> dict[str, Any]:
         "records": one.run.records,
         "sha256": one.run.sha256,
         "eval_loss": one.eval_loss,
+        "perplexity": None if one.eval_loss is None else perplexity(one.eval_loss),
         "settings_changed": one.settings_since(before) if before else {},
         "records_changed": None if changes is None else _counts(changes),
         "evaluations": [
@@ -153,7 +155,7 @@ def _row(one: Round, before: Round | None) -> dict[str, str]:
         "": str(one.number),
         "round": one.name + ("" if one.run.status == "finished" else f" ({one.run.status})"),
         "train + eval": data,
-        "eval loss": "" if loss is None else f"{loss:.3f}",
+        "eval loss (ppl)": "" if loss is None else f"{loss:.3f} ({spell_perplexity(loss)})",
         "right": _share_of(asked.scores, list(asked.scores)) if asked else "",
         "script": _share_of(asked.script, list(asked.script)) if asked else "",
         "changed": changed,

@@ -1,11 +1,10 @@
 """The scores of an evaluation on the screen: rates with their intervals, and what can be told of the differences."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phi2chat.results import Evaluation
-from phi2chat.scores import LIKENESSES, Difference, Mean, Rate, Summary, compare, summarize
+from phi2chat.scores import LIKENESSES, Difference, Mean, Rate, Summary, compare, perplexity, summarize
 
 if TYPE_CHECKING:
     from phi2chat.screen import Screen
@@ -15,7 +14,6 @@ LEGEND = (
     "script: something, and nothing in a wrong one; form: reasoning, then an answer, then the end; in"
     " brackets: where the true share is by 95 %; tokens: of a reply, in the median; ppl: perplexity"
 )
-_HIGHEST_LOSS = 20.0  # nats per token; above, its exponential is no number to read
 _WIDE = 72  # cells that the tables of many columns take at least
 DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
 
@@ -109,8 +107,9 @@ def spell_mean(mean: Mean | None) -> str:
 
 
 def spell_perplexity(loss: float) -> str:
-    """The perplexity of a loss in nats per token: of how many tokens alike the model had to choose each time."""
-    return f"{math.exp(loss):,.2f}" if loss < _HIGHEST_LOSS else "huge"
+    """The perplexity of a loss in nats per token, in figures."""
+    found = perplexity(loss)
+    return "huge" if found is None else f"{found:,.2f}"
 
 
 def spell_rate(rate: Rate | None, brief: bool = False) -> str:

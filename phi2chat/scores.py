@@ -15,9 +15,8 @@ from statistics import fmean, median
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-import numpy as np
-
 from curation.script.confusion import ConfusionRates
+from phi2chat.intervals import CHANCE, bootstrap, bootstrap_seeds, sign_test, wilson
 from phi2chat.results import Cell, Evaluation
 
 Measure = Literal["score", "script", "form"]
@@ -26,10 +25,7 @@ Opinion = Literal["better", "worse", "cannot tell"]
 
 Number = TypeVar("Number", bool, float)
 
-CHANCE = 0.05
-_Z = 1.959964  # of a normal distribution, 95 % lie within
-_RESAMPLES = 10_000
-_AT_ONCE = 2_000_000  # numbers that a bootstrap draws at a time
+_HIGHEST_LOSS = 20.0  # nats per token; the exponential of more is no number to read
 
 MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
     "score": lambda cell: None if cell.verdict == "unjudged" else cell.verdict == "right",
@@ -179,55 +175,48 @@ def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Map
     Probes of one family (`families_of`) ask for one fact and move together, so that they count as one: the bootstrap
     draws families, and so the sign test counts.
     """
-    moves = {probe: after[probe] - before[probe] for probe in before if probe in after}
-    if not moves:
+    return weigh_seeds([before], [after], families)
+
+
+def weigh_seeds(
+    before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]], families: Mapping[str, str]
+) -> Move | None:
+    """The same of several trainings that differ in their seed; those at one place share it, and one goes with all.
+
+    The bootstrap draws seeds as well as families, for another seed moves the probes, too. Of two or three seeds it
+    still knows little: the interval is then rather too narrow than too wide.
+    """
+    count = max(len(before), len(after))
+    pairs = [(before[place % len(before)], after[place % len(after)]) for place in range(count)]
+    shared = [probe for probe in pairs[0][0] if all(probe in old and probe in new for old, new in pairs)]
+    if not shared:
         return None
-    together: defaultdict[str, list[float]] = defaultdict(list)
-    for probe, move in moves.items():
-        together[families.get(probe, probe)].append(move)
-    low, high = bootstrap(list(together.values()))
-    sums = [sum(of_family) for of_family in together.values()]
+    together: defaultdict[str, list[str]] = defaultdict(list)
+    for probe in shared:
+        together[families.get(probe, probe)].append(probe)
+    by_seed = [
+        [[new[probe] - old[probe] for probe in of_family] for of_family in together.values()] for old, new in pairs
+    ]
+    moves = [fmean(new[probe] - old[probe] for old, new in pairs) for probe in shared]
+    low, high = bootstrap_seeds(by_seed)
+    sums = [sum(map(sum, of_all)) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"
     if sign_test(rises, falls) < CHANCE and ((low > 0 and rises > falls) or (high < 0 and falls > rises)):
         opinion = "better" if low > 0 else "worse"
-    up, down = sum(move > 0 for move in moves.values()), sum(move < 0 for move in moves.values())
-    return Move(len(moves), fmean(moves.values()), low, high, up, down, opinion)
+    return Move(
+        len(moves), fmean(moves), low, high, sum(move > 0 for move in moves), sum(move < 0 for move in moves), opinion
+    )
+
+
+def perplexity(loss: float) -> float | None:
+    """Of how many tokens alike a model had to choose each time, by its loss in nats per token; None above e^20."""
+    return math.exp(loss) if loss < _HIGHEST_LOSS else None
 
 
 def families_of(evaluation: Evaluation) -> dict[str, str]:
     """The family of each probe that names one: the fact that it asks for, as others do."""
     return {name: str(probe["family"]) for name, probe in evaluation.probes.items() if probe.get("family")}
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The interval of a share. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927."""
-    share, weight = hits / total, _Z * _Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = _Z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, min(middle - half, share)), min(
-        1.0, max(middle + half, share)
-    )  # rounding aside, it holds the share
-
-
-def bootstrap(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The interval of the mean of values, from means of samples of their groups; the same values give the same one."""
-    random = np.random.default_rng(0)
-    sums, sizes = (np.asarray(list(map(of, groups)), dtype=np.float64) for of in (sum, len))
-    means: list[float] = []
-    while len(means) < _RESAMPLES:
-        rows = min(_RESAMPLES - len(means), max(1, _AT_ONCE // len(groups)))
-        drawn = random.integers(0, len(groups), (rows, len(groups)))
-        means += (sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)).tolist()
-    low, high = np.quantile(means, [CHANCE / 2, 1 - CHANCE / 2])
-    return float(low), float(high)
-
-
-def sign_test(up: int, down: int) -> float:
-    """How likely so uneven a split of ups and downs is, or a more uneven one, where both are as likely."""
-    total, fewer = up + down, min(up, down)
-    even: float = 2 * sum(math.comb(total, count) for count in range(fewer + 1)) / 2**total
-    return min(1.0, even)
 
 
 def _groups(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
