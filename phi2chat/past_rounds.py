@@ -137,9 +137,7 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
     places = [*evaluations.glob(f"*/{EVALUATION_FILE}"), *runs.glob(f"*/*/{EVALUATION_FILE}")]
     asked = _by_adapter([place.parent for place in places], recipe, damaged)
     return [
-        Round(
-            number, folder, run, made, _once_each(folder, run, asked.get(_sha256(folder / ADAPTER_FILE), [])), damaged
-        )
+        Round(number, folder, run, made, _once_each(folder, run, asked.get(_digest(folder), [])), damaged)
         for number, (made, folder, run) in enumerate(sorted(dated, key=lambda one: one[:2]), start=1)
         if run is not None
     ]
