@@ -21,16 +21,20 @@ from phi2chat.score_table import (
     DIFFERENCE_COLUMNS,
     categories_of,
     difference_row,
+    likeness_table,
     spell_category,
-    spell_mean,
     spell_perplexity,
 )
-from phi2chat.scores import LIKENESSES, Rate, Summary, compare, summarize
+from phi2chat.scores import Rate, Summary, compare, summarize
 
 SHOWN_DIGITS = 12  # of a SHA-256
 LEGEND = (
     "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then"
     " the end. The bar is the share, and the line in it where the true one is by 95 %."
+)
+LIKENESS_LEGEND = (
+    "From 0 to 100, of translations and of answers that are neither right nor wrong; in brackets where the true mean is"
+    " by 95 %. BLEU is of single answers, by characters in Japanese and Chinese."
 )
 
 
@@ -97,7 +101,6 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
     numbers: dict[str, list[str]] = {
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
-        **{name: [spell_mean(one.likeness.get(name)) for one in summaries] for name in LIKENESSES},
         "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
         "eval loss": [_spell(losses[one.model], 3) for one in summaries],
         "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
@@ -111,6 +114,16 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
     yield element("h2", "Scores")
     yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
     yield element("p", LEGEND, classes="soft")
+    columns, likeness = likeness_table(summaries)
+    if likeness:
+        yield element("h2", "Likeness to good answers")
+        cells = [
+            [element("th", *visible(name), scope="row"), element("td", recipe)]
+            + [element("td", figure, classes="number") for figure in figures]
+            for name, recipe, *figures in likeness
+        ]
+        yield _table(["model", *columns[1:]], cells, first_number=2)
+        yield element("p", LIKENESS_LEGEND, classes="soft")
     if differences := compare(evaluation):
         yield element("h2", "What can be told")
         rows = []
