@@ -91,7 +91,7 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
                 moved = ", ".join(f"{probe.outcome} {probe.probe}" for probe in near[:SHOWN])
                 screen.say(f"  nearest to {moved}{' ...' if len(near) > SHOWN else ''}", "note")
         _say_rest(len(diff.records), show_all, screen)
-        screen.note(_moved_sentence(diff))
+        screen.say(_moved_sentence(diff), "note")
 
 
 def describe(one: Round, before: Round | None) -> dict[str, Any]:
