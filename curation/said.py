@@ -12,6 +12,8 @@ _SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
 # With one of these beside it, a word in kanji or katakana is another one: 北京語, 南スーダン, 不可能.
 _MAKES_ANOTHER = re.compile(r"[語语人史湾線]|料理|大学|時代|事件")
 _PREFIXES = "不未非無反副準新旧南北東西"
+_SIDES, _CONTINENTS = "東西南北", {"アジア", "ヨーロッパ"}
+_NUMERALS = re.compile(r"[〇一二三四五六七八九十百千万億兆]+")
 _KATAKANA = re.compile(r"[ァ-ヺー]")
 _KANJI_OR_KATAKANA = re.compile(r"[一-鿿々ァ-ヺー]")
 
@@ -67,18 +69,16 @@ class SaidWords:
 
     def _makes_another(self, start: int, end: int) -> bool:
         """Whether what stands beside a word in kanji or katakana makes another word of it."""
-        before, after = self._key[start - 1 : start] if start else "", self._key[end : end + 1]
-        first, last = self._key[start], self._key[end - 1]
-        if (
-            end - start > 1
-            and _KANJI_OR_KATAKANA.match(last)
-            and self._beside[end]
-            and _MAKES_ANOTHER.match(self._key, end)
-        ):
+        word = self._key[start:end]
+        before = self._key[start - 1] if start and self._beside[start] else ""
+        after = self._key[end] if self._beside[end] else ""
+        if _KATAKANA.match(word[0]) and _KATAKANA.match(before):
             return True
-        if not self._beside[start]:
-            before = ""
-        if end - start > 1 and _KANJI_OR_KATAKANA.match(first) and before and before in _PREFIXES:
+        if _KATAKANA.match(word[-1]) and _KATAKANA.match(after):
             return True
-        goes_on = self._beside[end] and _KATAKANA.match(last) and _KATAKANA.match(after)
-        return bool(goes_on or (_KATAKANA.match(first) and _KATAKANA.match(before)))
+        if len(word) == 1 or _NUMERALS.fullmatch(word):
+            return False
+        if after and _KANJI_OR_KATAKANA.match(word[-1]) and _MAKES_ANOTHER.match(self._key, end):
+            return True
+        is_part_of_it = word in _CONTINENTS and before in _SIDES  # 東南アジア is in アジア
+        return bool(before and before in _PREFIXES and _KANJI_OR_KATAKANA.match(word[0]) and not is_part_of_it)
