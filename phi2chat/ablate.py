@@ -145,7 +145,7 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
                 else ""
             )
             low, high = effect.spread.get(measure, (0.0, 0.0))  # type: ignore[call-overload]
-            spread = f" ({100 * low:.1f}-{100 * high:.1f})" if effect.seeds > 1 else ""
+            spread = f"\n({100 * low:.1f}-{100 * high:.1f})" if effect.seeds > 1 else ""
             cells.append("" if share is None else f"{100 * share:.1f} %{spread}{said}")
         loss = "" if effect.eval_loss is None else f"{effect.eval_loss:.3f}\nppl {spell_perplexity(effect.eval_loss)}"
         rows.append([effect.variant, str(effect.seeds or ""), *cells, loss])
