@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from phi2chat.results import Cell, Evaluation, ModelRow
+from phi2chat.evaluation.results import Cell, Evaluation, ModelRow
 
 CELL = Cell(
     probe="p", probe_digest="", category="c", model="base", base=None, adapter=None, adapter_sha256=None, run=None,

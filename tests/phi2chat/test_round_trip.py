@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from curation.records import read_dataset
-from phi2chat.chat import Conversation
+from phi2chat.chatting.chat import Conversation
+from phi2chat.chatting.corrections import Corrections, draft
 from phi2chat.config import ChatConfig, ModelConfig, TrainConfig
-from phi2chat.corrections import Corrections, draft
-from phi2chat.past_rounds import read_rounds
-from phi2chat.round_diff import compare_rounds
+from phi2chat.training_rounds.past_rounds import read_rounds
+from phi2chat.training_rounds.round_diff import compare_rounds
 
 KNOWN = 6  # records that are there before
 CAPITALS = {
@@ -28,8 +28,8 @@ CAPITALS = {
 def test_twenty_corrections_are_trained_and_named_for_the_probes_that_they_fixed(
     tiny_phi: Path, ja_basics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phi2chat: Callable[..., Any]
 ) -> None:
-    from phi2chat.models import load
-    from phi2chat.trainer import train
+    from phi2chat.training.trainer import train
+    from phi2chat.weights.models import load
 
     monkeypatch.chdir(tmp_path)
     data, probes, held_out = Path("data.jsonl"), Path("probes.jsonl"), Path("eval.jsonl")
