@@ -6,48 +6,24 @@ the word (東京ではない, not Tokyo). An answer that names every possible an
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
+from curation.choices import chooses_another
 from curation.excerpts import excerpt
-from curation.numerals import Number, find_numbers, fold
+from curation.expectation import Expectation
+from curation.numerals import find_numbers, fold
 from curation.patterns import PatternError, compile_pattern
+from curation.reference import expect_answer
+from curation.said import SaidWords, is_same, normalize
+from curation.stated_numbers import stated_numbers
 
 Verdict = Literal["right", "wrong", "unjudged"]
 
 _SHOWN_CHARS = 40
-# Between digits these make another number of it; a comma there only makes it easier to read.
-_SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
-# Not where it is asked, as in 東京ではないですか, which says it; but 東京ではないから denies it.
-_DENIED = r"(?:では|じゃ|で)(?:ない|なく|なかっ|ありませ|ございませ)(?!ん?(?:です|でしょう|だろう)?か(?!ら))|以外"
-_DENIED_AFTER = re.compile(rf"的?(?:{_DENIED})")
-_DENIED_BEFORE = re.compile(r"(?:不是|并非|並非|不在|(?:isnt|not)(?:in|to|the|an?|called)?)$")
-_NUMBER_DENIED_AFTER = re.compile(rf"[^\s\d。、,.]{{0,3}}?(?:{_DENIED})")  # behind what it counts
-_LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}=")  # 18÷2=
-_OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What an answer has to be; all that is given has to hold.
-
-    `any_of` are whole answers, `contains` words of which one has to be said, `all_of` groups of words of which one of
-    each has to be, `number` the only one that may be named,
-    within `tolerance` and counting one of `units` where it counts anything, `regex` a pattern of Python's `re` that is
-    searched for in the answer after NFKC, and `forbid` words that must not be said.
-    """
-
-    any_of: tuple[str, ...] = ()
-    contains: tuple[str, ...] = ()
-    all_of: tuple[tuple[str, ...], ...] = ()
-    number: Fraction | None = None
-    tolerance: Fraction = Fraction(0)
-    units: tuple[str, ...] = ()
-    regex: str = ""
-    forbid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,8 +35,10 @@ class Judgement:
 
 
 def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
-    """What a probe expects, or of a record that its answer is given; None where its answer is there to be read only.
+    """What a probe expects, or what a record's own answer makes of one; None where answers are there to be read only.
 
+    Of a record without `expect`, `curation.reference.expect_answer` says what its answer has to be, and its `forbid`
+    holds as well.
     A member that is not of the schema's type counts as left out: the check of the file names it.
     """
     expect, forbid = data.get("expect"), _texts(data.get("forbid"))
@@ -81,7 +59,8 @@ def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
     elif isinstance(expect, str) and expect.strip():
         found = Expectation(any_of=(expect,), forbid=forbid)
     elif isinstance(data.get("answer"), str) and "expect" not in data:
-        found = Expectation(any_of=(data["answer"],), forbid=forbid)
+        own = expect_answer(data)
+        return None if own is None else replace(own, forbid=own.forbid + forbid)
     else:
         found = Expectation(forbid=forbid)
     return None if found == Expectation() else found
@@ -93,13 +72,15 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
         return Judgement("unjudged", "nothing is expected of it")
     if not normalize(answer):
         return Judgement("wrong", "there is no answer")
+    if whole := next((text for text in expected.alone if is_same(answer, text)), None):
+        return Judgement("right", f"is {_quoted(whole)}")
     reasons = []
     if expected.any_of:
         same = next((text for text in expected.any_of if is_same(answer, text)), None)
         if same is None:
             return Judgement("wrong", f"is not {_either(expected.any_of)}")
         reasons.append(f"is {_quoted(same)}")
-    text = _Text(answer)
+    text = SaidWords(answer)
     hits = {word: spans for word in expected.contains if (spans := text.find(word))}
     groups = [[span for word in group for span in text.find(word)] for group in expected.all_of]
     said = [span for spans in (*hits.values(), *groups) for span in spans]
@@ -110,6 +91,8 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
     if expected.contains:
         if not hits:
             return Judgement("wrong", f"does not say {_either(expected.contains)}")
+        if chooses_another(fold(answer), fold(question), expected.contains):
+            return Judgement("wrong", f"does not choose {_either(list(hits))}")
         reasons.append(f"says {_quoted(next(iter(hits)))}")
     if expected.all_of:
         lacking = next((group for group, spans in zip(expected.all_of, groups, strict=True) if not spans), None)
@@ -133,6 +116,8 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
     expected = expectation_of(data)
     if expected is None:
         return None
+    if expected.alone:
+        return expected.alone[0]  # a record's own answer; what follows from it is seen in the verdict
     if expected == Expectation(any_of=expected.any_of):
         return " / ".join(expected.any_of)
     parts = ["is " + " / ".join(expected.any_of)] if expected.any_of else []
@@ -146,98 +131,16 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
     return "; ".join(parts)
 
 
-def is_same(answer: str, expected: str) -> bool:
-    """Whether two answers are one, but for width, case, blanks and punctuation that is no part of a number."""
-    return normalize(answer) == normalize(expected)
-
-
-def normalize(text: str) -> str:
-    """What is equal where two answers are one, as `is_same` has it."""
-    return "".join(char for char, _ in _kept(fold(text)))
-
-
-def _kept(folded: str) -> Iterator[tuple[str, bool]]:
-    """The characters that count, each with whether the one before it stands right beside it."""
-    signs = {match.start() for match in _SIGNS.finditer(folded)}
-    beside = False
-    for place, char in enumerate(folded):
-        is_kept = place in signs or unicodedata.category(char)[0] not in "PZC"
-        if is_kept:
-            yield char, beside
-        # A comma in a number is in it.
-        beside = is_kept or (beside and char == "," and folded[place + 1 : place + 2].isdigit())
-
-
-class _Text:
-    """An answer in which words are looked for: blanks do not matter, but a word of letters is not part of another."""
-
-    def __init__(self, answer: str) -> None:
-        kept = list(_kept(fold(answer)))
-        self._key = "".join(char for char, _ in kept)
-        self._beside = [beside for _, beside in kept] + [False]
-
-    def find(self, word: str) -> list[tuple[int, int]]:
-        """Where a word is said and not denied."""
-        key, found, start = normalize(word), [], -1
-        while key and (start := self._key.find(key, start + 1)) >= 0:
-            end = start + len(key)
-            if not (self._goes_on(start) or self._goes_on(end) or self._is_denied(start, end)):
-                found.append((start, end))
-        return found
-
-    def _goes_on(self, place: int) -> bool:
-        """Whether a word of letters, or a number, stands on both sides of a place."""
-        before, after = self._key[place - 1 : place] if place else "", self._key[place : place + 1]
-        if not before or not after or not self._beside[place]:
-            return False
-        is_number = (before.isdigit() and after in ".:/-") or (before in ".:/-" and after.isdigit())
-        both = [(char.isdigit(), char.isalpha() and ord(char) < 0x2E80) for char in (before, after)]
-        return is_number or (both[0][0] and both[1][0]) or (both[0][1] and both[1][1])
-
-    def _is_denied(self, start: int, end: int) -> bool:
-        is_denied_before = _DENIED_BEFORE.search(self._key, max(0, start - 12), start)
-        return bool(is_denied_before or _DENIED_AFTER.match(self._key, end))
-
-
 def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
     wanted = expected.number
     assert wanted is not None
-    candidates = _that_count(answer, _named(answer), expected.units)
+    candidates = stated_numbers(answer, expected.units, {number.value for number in find_numbers(question)})
     if not candidates:
         return False, f"names no number, and {_spell(wanted)} is right"
-    asked = {number.value for number in find_numbers(question)}
-    # Where all are the question's, what is said last is the answer: 5-0=5.
-    new = [one.value for one in candidates if one.value not in asked] or [candidates[-1].value]
-    wrong = [value for value in new if abs(value - wanted) > expected.tolerance]
+    wrong = [one.value for one in candidates if abs(one.value - wanted) > expected.tolerance]
     if wrong:
         return False, f"names {_spell(wrong[0])}, and {_spell(wanted)} is right"
     return True, f"names {_spell(wanted)}"
-
-
-def _named(answer: str) -> list[Number]:
-    """The numbers that an answer gives for one: not those it denies, nor those that it calculates with."""
-    sums = [match.span() for match in _LEFT_OF_EQUALS.finditer(answer)]
-    return [
-        number
-        for number in find_numbers(answer)
-        if not _NUMBER_DENIED_AFTER.match(answer, number.end)
-        and not any(start <= number.start and number.end <= end for start, end in sums)
-    ]
-
-
-def _that_count(answer: str, numbers: Sequence[Number], units: Sequence[str]) -> list[Number]:
-    """The numbers that may be the answer: those of a wanted unit, or else those that count nothing; digits first."""
-    chosen = [number for number in numbers if number.digits] or list(numbers)
-    if not units:
-        return chosen
-    folded = [fold(unit).strip() for unit in units]
-    counted = [
-        number
-        for number in numbers
-        if any(answer[number.end :].lstrip().startswith(unit) for unit in folded)
-        or any(answer[: number.start].rstrip().endswith(unit) for unit in folded)
-    ]
-    return counted or [number for number in chosen if not _OTHER_UNIT.match(answer, number.end)]
 
 
 def _is_part(span: tuple[int, int], other: tuple[int, int]) -> bool:

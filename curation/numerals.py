@@ -20,6 +20,7 @@ _KANJI = re.compile(r"[一-鿿々]")
 _BEFORE_KANJI = (
     "約第計"  # what may stand before a numeral in kanji: others make a word of it, as in 第十三 and 九十九里
 )
+_ERAS = ("明治", "大正", "昭和", "平成", "令和")
 _COUNTERS = frozenset("円本個人枚匹歳才年月日時分秒度点回倍冊台杯羽頭着足階位歩通割")
 _LONGEST = 30  # digits; what is longer is no answer to anything, and takes long to read
 _HUGE = Fraction(10**_LONGEST)
@@ -85,5 +86,5 @@ def _read(run: str) -> Fraction | None:
 
 def _is_in_a_word(folded: str, start: int, end: int) -> bool:
     before, after = folded[start - 1 : start], folded[end : end + 1]
-    joins_before = bool(_KANJI.match(before)) and before not in _BEFORE_KANJI
+    joins_before = bool(_KANJI.match(before)) and before not in _BEFORE_KANJI and not folded.endswith(_ERAS, 0, start)
     return joins_before or (bool(_KANJI.match(after)) and after not in _COUNTERS)

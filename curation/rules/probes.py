@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from curation.judging import Expectation, expectation_of, judge
+from curation.expectation import Expectation
+from curation.judging import expectation_of, judge
 from curation.lines import json_type
 from curation.patterns import PatternError, compile_pattern
 from curation.records import Entry

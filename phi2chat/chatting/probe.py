@@ -43,11 +43,6 @@ class Probe:
         return describe_expectation(self.record.data)
 
     @property
-    def is_record(self) -> bool:
-        """Whether the answer is to be the one of a record, and not what a probe says of it."""
-        return isinstance(self.record.data.get("answer"), str)
-
-    @property
     def judgement(self) -> Judgement:
         """Whether the answer is right, as `curation.judging` has it."""
         if self.turn is None:
@@ -134,7 +129,7 @@ def _summary(done: Sequence[Probe], total: int) -> str:
     turns = [asked.turn for asked in done if asked.turn is not None]
     judged = [asked for asked in done if asked.expected is not None]
     right = sum(asked.judgement.verdict == "right" for asked in judged)
-    parts = [f"{right} of {len(judged)} answers {'the same' if all(one.is_record for one in judged) else 'right'}"]
+    parts = [f"{right} of {len(judged)} answers right"]
     parts.append(f"{sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script")
     stopped = [turn.stop for turn in turns if turn.stop not in (StopReason.END_OF_TEXT, StopReason.NEXT_QUESTION)]
     parts += [f"{stopped.count(stop)} stopped by {stop.value}" for stop in StopReason if stop in stopped]

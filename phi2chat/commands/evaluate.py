@@ -59,14 +59,14 @@ def command(
     """Ask models the probes of JSONL files, judge the answers, and say which model is better, if that can be told.
 
     A probe is a question with what its answer has to say; records, and .txt with a question a line, will do.
+    Of a record without `expect`, the answer says what is right: its number, its word or name, yes or no, in any
+    sentence. A translation, a sentence or a paragraph is neither right nor wrong, and measured by its likeness.
     Every reply is kept in results.jsonl, and report.html shows all of them. Exit code 1 with --fail-under.
 
     \b
     phi2chat evaluate datasets/probes/ja-basics.jsonl --adapter runs/demo --with-base
     """
-    from phi2chat.evaluation.report_page import write_report
-    from phi2chat.evaluation.results import read_evaluation
-    from phi2chat.terminal.interrupts import ending_as_interrupt
+    from phi2chat.evaluation.results import read_evaluation, writing_alone
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
@@ -86,6 +86,24 @@ def command(
     else:
         _require_no_other_options(ctx)
         folder, evaluation = resume, read_evaluation(resume)
+    with writing_alone(folder):
+        _carry_out(folder, read_evaluation(folder), flags, as_json, screen)
+    if lm_eval:
+        _run_harness(folder, lm_eval, flags, as_json, screen)
+    evaluation = read_evaluation(folder)
+    fail_under = config.fail_under if resume is None else evaluation.settings.get("fail_under")
+    if fail_under is not None:
+        _require_score(evaluation, float(fail_under))
+
+
+def _carry_out(
+    folder: Path, evaluation: "Evaluation", flags: Mapping[str, Any], as_json: bool, screen: "Screen"
+) -> None:
+    """Ask what is missing, and show what there is; raises UserError where replies broke off."""
+    from phi2chat.evaluation.report_page import write_report
+    from phi2chat.evaluation.results import read_evaluation
+    from phi2chat.terminal.interrupts import ending_as_interrupt
+
     try:
         with ending_as_interrupt():
             broken_off = run(folder, evaluation, build(DeviceConfig, flags), screen.status)
@@ -102,11 +120,6 @@ def command(
     _show(evaluation, page, as_json, screen)
     if broken_off:
         raise UserError(f"{broken_off} replies broke off; ask for them with: phi2chat evaluate --resume {folder}")
-    if lm_eval:
-        _run_harness(folder, lm_eval, flags, as_json, screen)
-    fail_under = config.fail_under if resume is None else evaluation.settings.get("fail_under")
-    if fail_under is not None:
-        _require_score(evaluation, float(fail_under))
 
 
 def run(folder: Path, evaluation: "Evaluation", device: DeviceConfig, progress: "Progress") -> int:

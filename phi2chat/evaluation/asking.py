@@ -22,7 +22,7 @@ from phi2chat.chatting.probe import question_of
 from phi2chat.commands.ask import Written
 from phi2chat.config import ChatConfig, change
 from phi2chat.evaluation.results import Cell, Key, ModelRow, ProbeFile
-from phi2chat.evaluation.translations import chrf, is_installed, references_of
+from phi2chat.evaluation.translations import bleu, char_f1, chrf, is_installed, references_of
 from phi2chat.inference.prompt import PromptStyle, render_prompt
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.server import ServerError
@@ -138,6 +138,8 @@ def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle
         unit=turn.unit,
         notes=turn.notes,
         chrf=chrf(turn.answer, references) if references and is_installed() else None,
+        bleu=bleu(turn.answer, references, turn.lang) if references and is_installed() else None,
+        char_f1=char_f1(turn.answer, references) if references else None,
         confusion=judge_reply(turn.answer, turn.lang, load_instruments()) if turn.answer and can_judge() else None,
     )
 

@@ -15,8 +15,15 @@ from curation.records import Record
 from phi2chat.evaluation.asking import NO_CATEGORY, NOT_ASKED
 from phi2chat.evaluation.page import element, marked, source_of, to_html, visible
 from phi2chat.evaluation.results import REPORT_FILE, Cell, Evaluation
-from phi2chat.evaluation.score_table import DIFFERENCE_COLUMNS, difference_row
-from phi2chat.evaluation.scores import Rate, compare, summarize
+from phi2chat.evaluation.score_table import (
+    DIFFERENCE_COLUMNS,
+    categories_of,
+    difference_row,
+    likeness_table,
+    spell_category,
+    spell_perplexity,
+)
+from phi2chat.evaluation.scores import Rate, Summary, compare, summarize
 from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.safe_text import safe
 
@@ -24,6 +31,10 @@ SHOWN_DIGITS = 12  # of a SHA-256
 LEGEND = (
     "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then"
     " the end. The bar is the share, and the line in it where the true one is by 95 %."
+)
+LIKENESS_LEGEND = (
+    "From 0 to 100, of translations and of answers that are neither right nor wrong; in brackets where the true mean is"
+    " by 95 %. BLEU is of single answers, by characters in Japanese and Chinese."
 )
 
 
@@ -87,12 +98,12 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
         return
     losses = {row.label: row.eval_loss for row in evaluation.models}
     rates = ("right", "script", "form")
-    numbers = {
+    numbers: dict[str, list[str]] = {
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
-        "chrF": [_spell(one.chrf, 1) for one in summaries],
         "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
         "eval loss": [_spell(losses[one.model], 3) for one in summaries],
+        "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
     }
     numbers = {name: column for name, column in numbers.items() if any(column)}
     rows = []
@@ -103,6 +114,16 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
     yield element("h2", "Scores")
     yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
     yield element("p", LEGEND, classes="soft")
+    columns, likeness = likeness_table(summaries)
+    if likeness:
+        yield element("h2", "Likeness to good answers")
+        cells = [
+            [element("th", *visible(name), scope="row"), element("td", recipe)]
+            + [element("td", figure, classes="number") for figure in figures]
+            for name, recipe, *figures in likeness
+        ]
+        yield _table(["model", *columns[1:]], cells, first_number=2)
+        yield element("p", LIKENESS_LEGEND, classes="soft")
     if differences := compare(evaluation):
         yield element("h2", "What can be told")
         rows = []
@@ -112,11 +133,11 @@ def _figures(evaluation: Evaluation) -> Iterator[Element]:
             figures = [element("td", text, classes="figure") for text in texts[-2:]]
             rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
         yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
-    categories = list(dict.fromkeys(name for one in summaries for name in one.by_category))
+    categories = categories_of(summaries)
     if len(categories) > 1:
-        yield element("h2", "Right, by category")
+        yield element("h2", "By category")
         rows = [
-            [element("th", *visible(name), scope="row"), *(_rate(one.by_category.get(name)) for one in summaries)]
+            [element("th", *visible(name), scope="row"), *(_category(one, name) for one in summaries)]
             for name in categories
         ]
         yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
@@ -143,6 +164,12 @@ def _rate(rate: Rate | None) -> Element:
     drawn = element("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
     bounds = f" [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.hits}/{rate.total}"
     return element("td", f"{100 * rate.share:.0f} %", element("small", bounds), drawn, classes="rate")
+
+
+def _category(one: Summary, category: str) -> Element:
+    if one.by_category.get(category) is None and category in one.likeness_by_category:
+        return element("td", spell_category(one, category))
+    return _rate(one.by_category.get(category))
 
 
 def _spell(number: float | None, digits: int) -> str:

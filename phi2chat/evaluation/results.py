@@ -7,15 +7,17 @@ evaluation that is cut short has all but the last; `read_evaluation` reads what 
 >>> [cell.answer for cell in evaluation.cells if cell.verdict == "wrong"]  # doctest: +SKIP
 """
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from curation.atomic import write_atomically
 from curation.errors import UserError, first_line
@@ -25,6 +27,7 @@ from curation.script.confusion import Outcome
 
 RESULTS_FILE = "results.jsonl"
 EVALUATION_FILE = "evaluation.json"
+LOCK_FILE = ".evaluate.lock"
 REPORT_FILE = "report.html"
 FORMAT = 1
 
@@ -46,9 +49,9 @@ class Cell:
     "not_asked" where the prompt left no room for a reply. `form` holds where a reasoning came (unless the model
     was trained without), then an answer, then the end of the text by the model's own will. `unit` is what `tokens`
     counts: a server may count its events alone.
-    `seconds` is the reply's share of the time of its batch. `chrf` (0 to 100) is there where the probe has references
-    and sacrebleu is installed; so is `confusion`, what the Language Confusion Benchmark says of the answer, with its
-    packages.
+    `seconds` is the reply's share of the time of its batch. `char_f1`, `chrf` and `bleu` (0 to 100) are there where
+    the probe has references, or is a record whose answer is neither right nor wrong; the latter two with sacrebleu.
+    `confusion` is what the Language Confusion Benchmark says of the answer, with its packages.
     """
 
     probe: str
@@ -79,6 +82,8 @@ class Cell:
     unit: Literal["tokens", "pieces"] = "tokens"
     notes: tuple[str, ...] = ()
     chrf: float | None = None
+    bleu: float | None = None
+    char_f1: float | None = None
     confusion: Outcome | None = None
 
     @property
@@ -177,6 +182,16 @@ def read_evaluation(folder: Path) -> Evaluation:
             cell = _decode(line, Cell, f"{results}:{number}")
             cells.setdefault(cell.key, cell)
     return dataclasses.replace(evaluation, cells=tuple(cells.values()))
+
+
+@contextlib.contextmanager
+def writing_alone(folder: Path) -> Iterator[None]:
+    """Let no other evaluation write into a folder meanwhile. Raises UserError where one does."""
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0):
+            yield
+    except Timeout:
+        raise UserError(f"{folder}: another evaluation is writing there; wait for it, or stop it") from None
 
 
 def append_cells(folder: Path, cells: Iterable[Cell]) -> None:

@@ -1,9 +1,10 @@
 """The figures of an evaluation: rates with their 95 % intervals, and what differs by more than chance.
 
-A rate of single replies has Wilson's interval (1927). Where probes were asked several times, the replies to one are
-alike, so that the interval is that of a bootstrap over probes. Two models are compared by the same probes: the mean of
-the differences, with a bootstrap interval over families of probes. It is a difference where that interval does not hold
-0 and the sign test agrees, for of a handful of probes that moved a bootstrap makes too much; else nothing can be told.
+A rate of replies that have nothing to do with each other has Wilson's interval (1927). Probes of one family, and
+several replies to one probe, are alike, so that the interval is then that of a bootstrap over families. Two models are
+compared by the same probes: the mean of the differences, with a bootstrap interval over families of probes. It is a
+difference where that interval does not hold 0 and the sign test agrees, for of a handful of probes that moved a
+bootstrap makes too much; else nothing can be told.
 """
 
 import math
@@ -11,26 +12,31 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Literal
-
-import numpy as np
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
 from curation.script.confusion import ConfusionRates
+from phi2chat.evaluation.intervals import CHANCE, bootstrap, bootstrap_seeds, sign_test, wilson
 from phi2chat.evaluation.results import Cell, Evaluation
 
 Measure = Literal["score", "script", "form"]
+Likeness = Literal["chrF", "BLEU", "char F1"]
 Opinion = Literal["better", "worse", "cannot tell"]
 
-CHANCE = 0.05
-_Z = 1.959964  # of a normal distribution, 95 % lie within
-_RESAMPLES = 10_000
-_AT_ONCE = 2_000_000  # numbers that a bootstrap draws at a time
+Number = TypeVar("Number", bool, float)
+
+_HIGHEST_LOSS = 20.0  # nats per token; the exponential of more is no number to read
 
 MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
     "score": lambda cell: None if cell.verdict == "unjudged" else cell.verdict == "right",
     # One that says nothing is in no script: else a model that ends at once would be the best.
     "script": lambda cell: cell.language_ok and bool(cell.reasoning or cell.answer),
     "form": lambda cell: cell.form,
+}
+LIKENESSES: Mapping[Likeness, Callable[[Cell], float | None]] = {
+    "chrF": lambda cell: cell.chrf,
+    "BLEU": lambda cell: cell.bleu,
+    "char F1": lambda cell: cell.char_f1,
 }
 
 
@@ -49,8 +55,18 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """The mean of how alike replies are to good answers, from 0 to 100, and where the true one is by 95 %."""
+
+    value: float
+    replies: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What a model did by a recipe; a rate is None where no reply counts for it. `chrf` is a mean, from 0 to 100.
+    """What a model did by a recipe; a rate is None where no reply counts for it, and a mean is left out.
 
     `confusion` is LCPR of the Language Confusion Benchmark, from 0 to 1: how often answers keep to their language.
     """
@@ -64,7 +80,8 @@ class Summary:
     by_category: dict[str, Rate]
     tokens_per_second: float | None
     median_tokens: float
-    chrf: float | None
+    likeness: dict[Likeness, Mean]
+    likeness_by_category: dict[str, dict[Likeness, Mean]]
     confusion: float | None
 
 
@@ -107,7 +124,8 @@ def summarize(evaluation: Evaluation) -> list[Summary]:
     """A summary for each model and recipe that has replies, in the order asked."""
     groups = _groups(evaluation.cells)
     order = [(model.label, recipe) for model in evaluation.models for recipe in evaluation.recipes]
-    return [_summarize(model, recipe, groups[model, recipe]) for model, recipe in order if (model, recipe) in groups]
+    families = families_of(evaluation)
+    return [_summarize(*key, groups[key], families) for key in order if key in groups]
 
 
 def compare(evaluation: Evaluation) -> list[Difference]:
@@ -124,19 +142,31 @@ def compare(evaluation: Evaluation) -> list[Difference]:
     ]
 
 
-def rate(outcomes: Iterable[tuple[str, bool]]) -> Rate | None:
-    """The rate of outcomes, each with the probe that it is of; None where there are none."""
-    by_probe: defaultdict[str, list[bool]] = defaultdict(list)
-    for probe, outcome in outcomes:
-        by_probe[probe].append(outcome)
-    flat = [outcome for several in by_probe.values() for outcome in several]
+def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = MappingProxyType({})) -> Rate | None:
+    """The rate of outcomes, each with the probe that it is of; None where there are none.
+
+    Probes of one family, and the replies to one probe, are alike: where there are such, the bootstrap draws families.
+    """
+    by_family = _by_family(outcomes, families)
+    flat = [outcome for several in by_family for outcome in several]
     if not flat:
         return None
-    if all(len(several) == 1 for several in by_probe.values()):
+    if len(by_family) == len(flat):
         low, high = wilson(sum(flat), len(flat))
+    elif all(flat) or not any(flat):  # of which a bootstrap would be sure, however few they are
+        low, high = wilson(len(by_family) * all(flat), len(by_family))
     else:
-        low, high = bootstrap([[fmean(several)] for several in by_probe.values()])
+        low, high = bootstrap(by_family)
     return Rate(sum(flat), len(flat), low, high)
+
+
+def mean(values: Iterable[tuple[str, float]], families: Mapping[str, str] = MappingProxyType({})) -> Mean | None:
+    """The mean of values, each with the probe that it is of, and its interval; None where there are none."""
+    by_family = _by_family(values, families)
+    if not by_family:
+        return None
+    flat = [value for several in by_family for value in several]
+    return Mean(fmean(flat), len(flat), *bootstrap(by_family))
 
 
 def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Mapping[str, str]) -> Move | None:
@@ -145,55 +175,48 @@ def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Map
     Probes of one family (`families_of`) ask for one fact and move together, so that they count as one: the bootstrap
     draws families, and so the sign test counts.
     """
-    moves = {probe: after[probe] - before[probe] for probe in before if probe in after}
-    if not moves:
+    return weigh_seeds([before], [after], families)
+
+
+def weigh_seeds(
+    before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]], families: Mapping[str, str]
+) -> Move | None:
+    """The same of several trainings that differ in their seed; those at one place share it, and one goes with all.
+
+    The bootstrap draws seeds as well as families, for another seed moves the probes, too. Of two or three seeds it
+    still knows little: the interval is then rather too narrow than too wide.
+    """
+    count = max(len(before), len(after))
+    pairs = [(before[place % len(before)], after[place % len(after)]) for place in range(count)]
+    shared = [probe for probe in pairs[0][0] if all(probe in old and probe in new for old, new in pairs)]
+    if not shared:
         return None
-    together: defaultdict[str, list[float]] = defaultdict(list)
-    for probe, move in moves.items():
-        together[families.get(probe, probe)].append(move)
-    low, high = bootstrap(list(together.values()))
-    sums = [sum(of_family) for of_family in together.values()]
+    together: defaultdict[str, list[str]] = defaultdict(list)
+    for probe in shared:
+        together[families.get(probe, probe)].append(probe)
+    by_seed = [
+        [[new[probe] - old[probe] for probe in of_family] for of_family in together.values()] for old, new in pairs
+    ]
+    moves = [fmean(new[probe] - old[probe] for old, new in pairs) for probe in shared]
+    low, high = bootstrap_seeds(by_seed)
+    sums = [sum(map(sum, of_all)) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"
     if sign_test(rises, falls) < CHANCE and ((low > 0 and rises > falls) or (high < 0 and falls > rises)):
         opinion = "better" if low > 0 else "worse"
-    up, down = sum(move > 0 for move in moves.values()), sum(move < 0 for move in moves.values())
-    return Move(len(moves), fmean(moves.values()), low, high, up, down, opinion)
+    return Move(
+        len(moves), fmean(moves), low, high, sum(move > 0 for move in moves), sum(move < 0 for move in moves), opinion
+    )
+
+
+def perplexity(loss: float) -> float | None:
+    """Of how many tokens alike a model had to choose each time, by its loss in nats per token; None above e^20."""
+    return math.exp(loss) if loss < _HIGHEST_LOSS else None
 
 
 def families_of(evaluation: Evaluation) -> dict[str, str]:
     """The family of each probe that names one: the fact that it asks for, as others do."""
     return {name: str(probe["family"]) for name, probe in evaluation.probes.items() if probe.get("family")}
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The interval of a share. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927."""
-    share, weight = hits / total, _Z * _Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = _Z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, min(middle - half, share)), min(
-        1.0, max(middle + half, share)
-    )  # rounding aside, it holds the share
-
-
-def bootstrap(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The interval of the mean of values, from means of samples of their groups; the same values give the same one."""
-    random = np.random.default_rng(0)
-    sums, sizes = (np.asarray(list(map(of, groups)), dtype=np.float64) for of in (sum, len))
-    means: list[float] = []
-    while len(means) < _RESAMPLES:
-        rows = min(_RESAMPLES - len(means), max(1, _AT_ONCE // len(groups)))
-        drawn = random.integers(0, len(groups), (rows, len(groups)))
-        means += (sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)).tolist()
-    low, high = np.quantile(means, [CHANCE / 2, 1 - CHANCE / 2])
-    return float(low), float(high)
-
-
-def sign_test(up: int, down: int) -> float:
-    """How likely so uneven a split of ups and downs is, or a more uneven one, where both are as likely."""
-    total, fewer = up + down, min(up, down)
-    even: float = 2 * sum(math.comb(total, count) for count in range(fewer + 1)) / 2**total
-    return min(1.0, even)
 
 
 def _groups(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
@@ -203,6 +226,14 @@ def _groups(cells: Iterable[Cell]) -> dict[tuple[str, str], list[Cell]]:
     return dict(groups)
 
 
+def _by_family(values: Iterable[tuple[str, Number]], families: Mapping[str, str]) -> list[list[Number]]:
+    groups: defaultdict[tuple[str, str], list[Number]] = defaultdict(list)
+    for probe, value in values:
+        # A family may have the name of a probe that is in none.
+        groups[("family", families[probe]) if probe in families else ("probe", probe)].append(value)
+    return list(groups.values())
+
+
 def _outcomes(measure: Measure, cells: Iterable[Cell]) -> Iterator[tuple[str, bool]]:
     for cell in cells:
         outcome = MEASURES[measure](cell)
@@ -210,31 +241,40 @@ def _outcomes(measure: Measure, cells: Iterable[Cell]) -> Iterator[tuple[str, bo
             yield cell.probe, outcome
 
 
-def _summarize(model: str, recipe: str, cells: Sequence[Cell]) -> Summary:
+def _summarize(model: str, recipe: str, cells: Sequence[Cell], families: Mapping[str, str]) -> Summary:
     by_category: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_category[cell.category].append(cell)
-    rates = {category: rate(_outcomes("score", group)) for category, group in by_category.items()}
+    rates = {category: rate(_outcomes("score", group), families) for category, group in by_category.items()}
     timed = [cell for cell in cells if cell.unit == "tokens" and cell.seconds > 0]
     seconds = sum(cell.seconds for cell in timed)
     confusion = ConfusionRates()
     for cell in cells:
         if cell.confusion is not None:
             confusion.count(cell.confusion, cell.language)
-    likenesses = [cell.chrf for cell in cells if cell.chrf is not None]
     return Summary(
         model,
         recipe,
         len(cells),
-        rate(_outcomes("score", cells)),
-        rate(_outcomes("script", cells)),
-        rate(_outcomes("form", cells)),
+        rate(_outcomes("score", cells), families),
+        rate(_outcomes("script", cells), families),
+        rate(_outcomes("form", cells), families),
         {category: found for category, found in rates.items() if found is not None},
         sum(cell.tokens for cell in timed) / seconds if seconds else None,
         median(cell.tokens for cell in cells),
-        fmean(likenesses) if likenesses else None,
+        _likeness(cells, families),
+        {category: found for category, group in by_category.items() if (found := _likeness(group, families))},
         confusion.pass_rate,
     )
+
+
+def _likeness(cells: Sequence[Cell], families: Mapping[str, str]) -> dict[Likeness, Mean]:
+    found: dict[Likeness, Mean] = {}
+    for name, of in LIKENESSES.items():
+        given = mean([(cell.probe, value) for cell in cells if (value := of(cell)) is not None], families)
+        if given is not None:
+            found[name] = given
+    return found
 
 
 def _compare(

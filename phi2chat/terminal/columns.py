@@ -81,9 +81,7 @@ def _probe_row(probe: "Probe") -> list[Text]:
 
 def _verdict(probe: "Probe") -> Text:
     judged = probe.judgement
-    if judged.verdict == "right":
-        return Text("same" if probe.is_record else "right", "good")
-    return Text("not the same", "warning") if probe.is_record else safe_text(judged.why, "warning")
+    return Text("right", "good") if judged.verdict == "right" else safe_text(judged.why, "warning")
 
 
 def _parts(left: "Turn", right: "Turn") -> tuple[list[Text], list[Text]]:

@@ -126,6 +126,7 @@ def _run(*arguments: str) -> None:
 def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
     import dataclasses
 
+    from phi2chat.evaluation.score_table import spell_perplexity
     from phi2chat.terminal.safe_text import json_line
 
     if as_json:
@@ -143,10 +144,14 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
                 if move
                 else ""
             )
-            cells.append("" if share is None else f"{100 * share:.1f} %{said}")
-        loss = "" if effect.eval_loss is None else f"{effect.eval_loss:.3f}"
+            low, high = effect.spread.get(measure, (0.0, 0.0))  # type: ignore[call-overload]
+            spread = f"\n({100 * low:.1f}-{100 * high:.1f})" if effect.seeds > 1 else ""
+            cells.append("" if share is None else f"{100 * share:.1f} %{spread}{said}")
+        loss = "" if effect.eval_loss is None else f"{effect.eval_loss:.3f}\nppl {spell_perplexity(effect.eval_loss)}"
         rows.append([effect.variant, str(effect.seeds or ""), *cells, loss])
     screen.table(["variant", "seeds", *columns.values(), "eval loss"], rows)
     screen.note("differences are to as-given, probe by probe; the eval loss of answer-only is of other tokens")
+    if any(effect.seeds > 1 for effect in effects):
+        screen.note("means over seeds, in brackets the lowest and the highest; intervals take in probes and seeds")
     if any(effect.seeds == 1 for effect in effects):
         screen.note("one training of each: another seed could move them as far; --seeds 3 shows how far")

@@ -11,7 +11,7 @@ from curation.atomic import write_atomically
 from curation.errors import UserError
 from phi2chat.config import TrainConfig, to_json
 from phi2chat.evaluation.results import Cell, Evaluation
-from phi2chat.evaluation.scores import MEASURES, Measure, Move, families_of, weigh
+from phi2chat.evaluation.scores import MEASURES, Measure, Move, families_of, weigh_seeds
 from phi2chat.files import sha256_of
 from phi2chat.weights.run import RUN_FILE, read_run
 
@@ -80,14 +80,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a variant or the base reached, and how it differs from the reference; `eval_loss` is a mean over seeds.
+    """What a variant or the base reached, and how it differs from the reference.
 
+    `shares` and `eval_loss` are means over seeds, `spread` the lowest and the highest share of a seed. `moves` are
+    probe by probe and seed by seed, with intervals that take both to be drawn (`scores.weigh_seeds`).
     The eval loss of `answer-only` is of other tokens, and compares with no other.
     """
 
     variant: str
     seeds: int
     shares: dict[Measure, float]
+    spread: dict[Measure, tuple[float, float]]
     moves: dict[Measure, Move]
     eval_loss: float | None
 
@@ -114,23 +117,28 @@ def plan(folder: Path, config: TrainConfig, variants: Sequence[str], seeds: int)
 def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect]:
     """What the base and each variant reached over the probes that all were asked, the seeds of a variant together."""
     label_of = {Path(model.adapter).resolve(): model.label for model in evaluation.models if model.adapter is not None}
-    labels: dict[str, set[str]] = {BASE: {model.label for model in evaluation.models if model.kind == "base"}}
-    for trial in trials:
-        labels.setdefault(trial.variant, set()).add(label_of[trial.folder.resolve()])
+    labels = {BASE: [model.label for model in evaluation.models if model.kind == "base"]}
+    for trial in sorted(trials, key=lambda trial: trial.seed):
+        labels.setdefault(trial.variant, []).append(label_of[trial.folder.resolve()])
     families = families_of(evaluation)
     outcomes = {
-        variant: {measure: _by_probe(evaluation.cells, of_it, measure) for measure in MEASURES}
+        variant: {
+            measure: [values for label in of_it if (values := _by_probe(evaluation.cells, label, measure))]
+            for measure in MEASURES
+        }
         for variant, of_it in labels.items()
     }
     return [
         Effect(
             variant,
             0 if variant == BASE else len(of_it),
-            {measure: fmean(values.values()) for measure, values in outcomes[variant].items() if values},
+            {measure: fmean(shares) for measure, shares in _shares(outcomes[variant]).items()},
+            {measure: (min(shares), max(shares)) for measure, shares in _shares(outcomes[variant]).items()},
             {} if variant == REFERENCE else {
                 measure: move
                 for measure in MEASURES
-                if (move := weigh(outcomes[REFERENCE][measure], outcomes[variant][measure], families)) is not None
+                if outcomes[REFERENCE][measure] and outcomes[variant][measure]
+                and (move := weigh_seeds(outcomes[REFERENCE][measure], outcomes[variant][measure], families))
             },
             _eval_loss(evaluation, of_it),
         )
@@ -139,15 +147,20 @@ def find_effects(trials: Sequence[Trial], evaluation: Evaluation) -> list[Effect
     ]  # fmt: skip
 
 
-def _by_probe(cells: Sequence[Cell], labels: set[str], measure: Measure) -> dict[str, float]:
+def _shares(outcomes: Mapping[Measure, Sequence[Mapping[str, float]]]) -> dict[Measure, list[float]]:
+    """The share of each seed."""
+    return {measure: [fmean(values.values()) for values in seeds] for measure, seeds in outcomes.items() if seeds}
+
+
+def _by_probe(cells: Sequence[Cell], label: str, measure: Measure) -> dict[str, float]:
     values: dict[str, list[bool]] = {}
     for cell in cells:
-        outcome = MEASURES[measure](cell) if cell.model in labels else None
+        outcome = MEASURES[measure](cell) if cell.model == label else None
         if outcome is not None:
             values.setdefault(cell.probe, []).append(outcome)
     return {probe: fmean(several) for probe, several in values.items()}
 
 
-def _eval_loss(evaluation: Evaluation, labels: set[str]) -> float | None:
+def _eval_loss(evaluation: Evaluation, labels: Sequence[str]) -> float | None:
     losses = [model.eval_loss for model in evaluation.models if model.label in labels and model.eval_loss is not None]
     return fmean(losses) if losses else None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from curation.errors import UserError
 from phi2chat.config import EndpointConfig
@@ -137,7 +137,7 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
     places = [*evaluations.glob(f"*/{EVALUATION_FILE}"), *runs.glob(f"*/*/{EVALUATION_FILE}")]
     asked = _by_adapter([place.parent for place in places], recipe, damaged)
     return [
-        Round(number, folder, run, made, _once_each(folder, asked.get(_sha256(folder / ADAPTER_FILE), [])), damaged)
+        Round(number, folder, run, made, _once_each(folder, run, asked.get(_digest(folder), [])), damaged)
         for number, (made, folder, run) in enumerate(sorted(dated, key=lambda one: one[:2]), start=1)
         if run is not None
     ]
@@ -173,14 +173,28 @@ def _by_adapter(folders: Sequence[Path], recipe: str | None, damaged: Damaged) -
     return found
 
 
-def _once_each(run_dir: Path, asked: Sequence[Asked]) -> tuple[Asked, ...]:
-    """Of each evaluation one model: where another run has the same adapter, the one that this run is named by."""
+def _once_each(run_dir: Path, run: Run, asked: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Of each evaluation one model: where another run has the same adapter, the one that this run is named by.
+
+    An evaluation on another base than the run's, or of another run that is still there, comes after those of its own.
+    """
     chosen: dict[Path, Asked] = {}
     for one in asked:
-        named = one.evaluation.model(one.label).run
-        if one.folder not in chosen or (named is not None and Path(named).resolve() == run_dir.resolve()):
+        if one.folder not in chosen or _is_named(one, run_dir):
             chosen[one.folder] = one
-    return tuple(chosen.values())
+    base = PurePath(run.base).name
+
+    def is_anothers(one: Asked) -> bool:
+        row = one.evaluation.model(one.label)
+        moved = row.run is not None and not (Path(row.run) / RUN_FILE).exists()
+        return not (moved or _is_named(one, run_dir)) or PurePath(row.base or base).name != base
+
+    return tuple(sorted(chosen.values(), key=is_anothers))
+
+
+def _is_named(asked: Asked, run_dir: Path) -> bool:
+    named = asked.evaluation.model(asked.label).run
+    return named is not None and Path(named).resolve() == run_dir.resolve()
 
 
 def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator[Asked]:
@@ -203,7 +217,8 @@ def _written(folder: Path) -> datetime:
     return datetime.fromtimestamp((folder / RUN_FILE).stat().st_mtime, UTC)
 
 
-def _sha256(path: Path) -> str | None:
+def _digest(folder: Path) -> str | None:
+    path = folder / ADAPTER_FILE
     if not path.is_file():  # it has not finished
         return ""
     with path.open("rb") as file:

@@ -69,6 +69,10 @@ class RoundDiff:
         """The probes of an outcome."""
         return [probe for probe in self.probes if probe.outcome == outcome]
 
+    def nearest_to(self, change: RecordChange) -> list[ProbeChange]:
+        """The probes that were fixed or broken and that no other changed record is nearer to than this one."""
+        return [probe for probe in self.probes if probe.near and probe.near[0].change is change]
+
 
 def compare_rounds(before: Round, after: Round) -> RoundDiff:
     """What changed from one round to another.

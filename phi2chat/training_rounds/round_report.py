@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curation.excerpts import excerpt
-from phi2chat.evaluation.scores import Move
+from curation.records import Record
+from phi2chat.evaluation.score_table import spell_perplexity
+from phi2chat.evaluation.scores import Move, perplexity
 from phi2chat.training_rounds.past_rounds import Asked, Round
 from phi2chat.training_rounds.record_changes import RecordChange
 from phi2chat.training_rounds.round_diff import Measure, NearRecord, Outcome, ProbeChange, RoundDiff
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 SHOWN = 8  # of each kind, where not all is asked for
 _WIDE = 88  # cells that the table of rounds takes at least
 _HEADINGS: dict[Outcome, str] = {"broken": "broken", "fixed": "fixed", "changed": "other words, same verdict"}
+_OUTCOMES: dict[Outcome, str] = {
+    "fixed": "fixed", "broken": "broken", "changed": "in other words with the same verdict", "same": "the same",
+}  # fmt: skip
 _SIGNS = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}
 _QUESTION_CHARS, _REPLY_CHARS = 60, 100
 
@@ -69,6 +74,7 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     if other := _other_settings(diff):
         screen.note(f"evaluated with different settings: {other}", "warning")
     screen.say(f"{len(diff.probes)} probes of {_probe_files(diff.after)}, recipe {diff.after.recipe}")
+    screen.say(", ".join(f"{len(diff.of(outcome))} {name}" for outcome, name in _OUTCOMES.items()))
     _show_measures(diff.measures, screen)
     for outcome, heading in _HEADINGS.items():
         found = diff.of(outcome)
@@ -81,7 +87,11 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
         screen.heading(f"records changed ({len(diff.records)})")
         for change in diff.records if show_all else diff.records[:SHOWN]:
             screen.say(_record_line(change))
+            if near := diff.nearest_to(change):
+                moved = ", ".join(f"{probe.outcome} {probe.probe}" for probe in near[:SHOWN])
+                screen.say(f"  nearest to {moved}{' ...' if len(near) > SHOWN else ''}", "note")
         _say_rest(len(diff.records), show_all, screen)
+        screen.say(_moved_sentence(diff), "note")
 
 
 def describe(one: Round, before: Round | None) -> dict[str, Any]:
@@ -96,6 +106,7 @@ def describe(one: Round, before: Round | None) -> dict[str, Any]:
         "records": one.run.records,
         "sha256": one.run.sha256,
         "eval_loss": one.eval_loss,
+        "perplexity": None if one.eval_loss is None else perplexity(one.eval_loss),
         "settings_changed": one.settings_since(before) if before else {},
         "records_changed": None if changes is None else _counts(changes),
         "evaluations": [
@@ -133,7 +144,8 @@ def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]
         ],
         "records": None if diff.records is None else [
             {"kind": one.kind, "fields": one.fields, "sides": one.sides,
-             "before": one.before.data if one.before else None, "after": one.after.data if one.after else None}
+             "before": one.before.data if one.before else None, "after": one.after.data if one.after else None,
+             "nearest_to": [probe.probe for probe in diff.nearest_to(one)]}
             for one in diff.records
         ],
     }  # fmt: skip
@@ -153,7 +165,7 @@ def _row(one: Round, before: Round | None) -> dict[str, str]:
         "": str(one.number),
         "round": one.name + ("" if one.run.status == "finished" else f" ({one.run.status})"),
         "train + eval": data,
-        "eval loss": "" if loss is None else f"{loss:.3f}",
+        "eval loss (ppl)": "" if loss is None else f"{loss:.3f} ({spell_perplexity(loss)})",
         "right": _share_of(asked.scores, list(asked.scores)) if asked else "",
         "script": _share_of(asked.script, list(asked.script)) if asked else "",
         "changed": changed,
@@ -185,10 +197,12 @@ def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
     screen.say(f"  is:  {excerpt(probe.after.answer, _REPLY_CHARS) or '(nothing)'}")
     for near in probe.near:
         sign = _SIGNS[near.change.kind] if near.change else " "
-        kind = f", {near.change.kind}" if near.change else ""
+        kind = f", {near.change.kind}{_by_fix(near.record)}" if near.change else ""
         name = near.record.id or "no id"
         question = excerpt(near.record.instruction, _QUESTION_CHARS)
-        screen.say(f"  {sign} {name}{kind}: {question} -> {excerpt(near.record.answer)}", "note")
+        screen.say(
+            f"  {sign} {name}{kind}, {near.likeness:.2f} alike: {question} -> {excerpt(near.record.answer)}", "note"
+        )
 
 
 def _record_line(change: RecordChange) -> str:
@@ -196,7 +210,24 @@ def _record_line(change: RecordChange) -> str:
     fields = f" ({', '.join(change.fields)})" if change.kind == "edited" else ""
     sides = f" [{' -> '.join(change.sides)}]"
     question = excerpt(record.instruction, _QUESTION_CHARS)
-    return f"{_SIGNS[change.kind]} {record.id or 'no id'}{fields}{sides}: {question} -> {excerpt(record.answer)}"
+    name = f"{record.id or 'no id'}{_by_fix(record)}"
+    return f"{_SIGNS[change.kind]} {name}{fields}{sides}: {question} -> {excerpt(record.answer)}"
+
+
+def _by_fix(record: Record) -> str:
+    """Whether a record is the correction of a reply, as /fix writes it."""
+    provenance = record.data.get("provenance")
+    return " by /fix" if isinstance(provenance, dict) and "bad_answer" in provenance else ""
+
+
+def _moved_sentence(diff: RoundDiff) -> str:
+    """How many of the records that changed stand nearest to a probe that moved; nearness proves no cause."""
+    near = [{probe.outcome for probe in diff.nearest_to(change)} for change in diff.records or ()]
+    counts = {outcome: sum(outcome in of_it for of_it in near) for outcome in ("fixed", "broken")}
+    said = " and ".join(f"{count} to one that was {outcome}" for outcome, count in counts.items() if count)
+    if not said:
+        return "none of these records is near a probe that moved"
+    return f"of these records stand nearest to a probe, by their wording: {said}; a likely cause, and no proof"
 
 
 def _say_rest(count: int, show_all: bool, screen: "Screen") -> None:

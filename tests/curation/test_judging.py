@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.judging import Expectation, expectation_of, is_same, judge
+from curation.expectation import Expectation
+from curation.judging import expectation_of, judge
+from curation.said import is_same
 
 
 def contains(*words: str, forbid: list[str] | None = None) -> dict[str, Any]:

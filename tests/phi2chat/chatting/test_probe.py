@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from curation.judging import is_same
+from curation.said import is_same
 from phi2chat.config import TrainConfig, to_json
 from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.interrupts import Ended
@@ -64,14 +64,14 @@ asking the 2 records of {path}; Ctrl-C stops
 ┏━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
 ┃ question           ┃ answer     ┃ expected   ┃                                    ┃
 ┡━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
-│ 日本の首都は？     │ 東京です   │ 東京です。 │ same                               │
+│ 日本の首都は？     │ 東京です   │ 東京です。 │ right                              │
 │                    │            │            │ end of text                        │
 ├────────────────────┼────────────┼────────────┼────────────────────────────────────┤
-│ フランスの首都は？ │ 这里です。 │ パリです。 │ not the same                       │
+│ フランスの首都は？ │ 这里です。 │ パリです。 │ does not say "パリ"                │
 │                    │            │            │ end of text                        │
 │                    │            │            │ ! answer: Simplified Chinese: 这里 │
 └────────────────────┴────────────┴────────────┴────────────────────────────────────┘
-1 of 2 answers the same, 1 in a wrong script"""
+1 of 2 answers right, 1 in a wrong script"""
 
 
 def test_every_record_is_asked_and_judged(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_on_a_narrow_screen_a_probe_is_a_block(scripted_model: Any, scripted_tal
         "日本の首都は？",
         "京都です。",
         "expected: 東京です。",
-        "not the same",
+        'does not say "東京"',
         "end of text",
         "",
-        "0 of 1 answers the same, 0 in a wrong script",
+        "0 of 1 answers right, 0 in a wrong script",
     ]
 
 
@@ -135,7 +135,7 @@ def test_a_text_file_has_a_question_a_line_and_nothing_is_expected(
     (tmp_path / "p.txt").write_text("一\n\n二\n", encoding="utf-8")
     talk = scripted_talk(scripted_model(reply("はい"), reply("いいえ"), stop=StopReason.BUDGET))
     (shown,) = talk.enter(f"/probe {tmp_path / 'p.txt'}")
-    assert shown.splitlines()[-1] == "0 of 0 answers the same, 0 in a wrong script, 2 stopped by budget"
+    assert shown.splitlines()[-1] == "0 of 0 answers right, 0 in a wrong script, 2 stopped by budget"
 
 
 def pressing_ctrl_c(times: int) -> Iterator[str]:
@@ -153,7 +153,7 @@ def test_ctrl_c_stops_and_keeps_the_rows_that_are_done(
     path = write_records(tmp_path / "probes.jsonl", TOKYO, PARIS, PARIS)
     (shown,) = scripted_talk(scripted_model(reply("東京です"), pressing_ctrl_c(times))).enter(f"/probe {path}")
     assert "│ 日本の首都は？ │" in shown and "まだ" not in shown
-    assert shown.splitlines()[-1] == "1 of 1 answers the same, 0 in a wrong script, stopped after 1 of 3"
+    assert shown.splitlines()[-1] == "1 of 1 answers right, 0 in a wrong script, stopped after 1 of 3"
 
 
 def test_the_system_can_end_the_talk_during_a_probe(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_record_that_cannot_be_asked_is_a_row_that_says_why(
     path = write_records(tmp_path / "probes.jsonl", TOKYO, PARIS)
     (shown,) = scripted_talk(scripted_model(UserError("too long"), reply("パリです。"))).enter(f"/probe {path}")
     assert "│ too long " in shown and "│ not asked " in shown
-    assert shown.splitlines()[-1] == "1 of 2 answers the same, 0 in a wrong script"
+    assert shown.splitlines()[-1] == "1 of 2 answers right, 0 in a wrong script"
 
 
 def test_text_of_records_and_models_comes_out_inert(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_the_sample_file_of_the_run_comes_first_also_for_a_checkpoint(
     model = scripted_model(reply("東京です"))
     model.adapter = run_of(tmp_path / "run", tmp_path / "gone.jsonl", sample_file=samples) / "checkpoints" / "1"
     model.adapter.mkdir(parents=True)
-    assert scripted_talk(model).enter("/probe")[0].splitlines()[-1].startswith("1 of 1 answers the same")
+    assert scripted_talk(model).enter("/probe")[0].splitlines()[-1].startswith("1 of 1 answers right")
 
 
 def test_where_there_are_no_records_it_says_what_to_give(

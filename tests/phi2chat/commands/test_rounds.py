@@ -132,8 +132,11 @@ def test_the_commands_show_it_all(folder: Path, phi2chat: Phi2Chat) -> None:
         "was: 京都",
         "+ fr, added",
         "~ cap, edited",
+        "1 fixed, 1 broken, 1 in other words with the same verdict, 1 the same",
+        "nearest to fixed ",
+        "1 to one that was fixed and 1 to one that was broken; a likely cause, and no proof",
     ):
-        assert text in shown
+        assert text in " ".join(shown.split())
     assert phi2chat("rounds", "best").stdout.strip() == "runs/second"
     assert "capital" in phi2chat("rounds", "show", "second").stdout
 
@@ -182,6 +185,26 @@ def test_runs_with_the_same_adapter_have_each_its_own_replies(folder: Path) -> N
         ["copy"],
         ["other"],
     ]
+
+
+def test_a_round_goes_by_its_own_evaluations_before_those_of_a_run_with_the_same_adapter(folder: Path) -> None:
+    for name in ("copy", "other"):
+        make_round(Path("runs") / name, "2026-01-04T00:00:00+00:00", [])
+        (Path("runs") / name / ADAPTER_FILE).write_bytes(b"the same")
+    make_evaluation(Path("evaluations/own"), {Path("runs/copy"): {JAPAN: RIGHT}}, "2026-02-01T00:00:00+00:00")
+    make_evaluation(Path("evaluations/later"), {Path("runs/other"): {JAPAN: WRONG}}, "2026-02-02T00:00:00+00:00")
+    copy = find_round(read_rounds(Path("runs"), Path("evaluations")), "copy")
+    assert [one.folder.name for one in copy.asked] == ["own", "later"]
+
+
+def test_a_round_goes_by_evaluations_on_its_own_base(folder: Path) -> None:
+    make_evaluation(Path("evaluations/later"), {Path("runs/first"): {JAPAN: RIGHT}}, "2026-02-02T00:00:00+00:00")
+    path = Path("evaluations/later/evaluation.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept["models"][0]["base"] = "another-base"
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    first = find_round(read_rounds(Path("runs"), Path("evaluations")), "first")
+    assert [one.folder.name for one in first.asked] == ["one", "later"]
 
 
 def test_what_is_damaged_is_named_and_the_other_rounds_are_shown(folder: Path, phi2chat: Phi2Chat) -> None:

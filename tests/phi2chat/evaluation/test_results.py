@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.script import Span
-from phi2chat.evaluation.results import Cell, Evaluation, ModelRow, ProbeFile, append_cells, read_evaluation
+from phi2chat.evaluation.results import (
+    Cell,
+    Evaluation,
+    ModelRow,
+    ProbeFile,
+    append_cells,
+    read_evaluation,
+    writing_alone,
+)
 
 SPAN = Span(0, 1, "这", "zh-Hans", 1.0, "characters that Japanese does not use: 这")
 CELL = Cell(
@@ -83,3 +91,15 @@ def test_a_folder_without_an_evaluation_is_named(tmp_path: Path) -> None:
     dataclasses.replace(EVALUATION, format=2).save(tmp_path)
     with pytest.raises(UserError, match="is of format 2"):
         read_evaluation(tmp_path)
+
+
+def test_two_evaluations_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    with writing_alone(tmp_path):
+        with (
+            pytest.raises(UserError, match=r"another evaluation is writing there; wait for it, or stop it$"),
+            writing_alone(tmp_path),
+        ):
+            pass
+        append_cells(tmp_path, [CELL])
+    with writing_alone(tmp_path):
+        append_cells(tmp_path, [CELL])

@@ -7,28 +7,11 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_cells import cell, evaluation
 
-from phi2chat.evaluation.results import Cell, Evaluation, ModelRow
-from phi2chat.evaluation.scores import Rate, bootstrap, compare, rate, sign_test, summarize, weigh, wilson
-
-CELL = Cell(
-    probe="p", probe_digest="", category="c", model="base", base=None, adapter=None, adapter_sha256=None, run=None,
-    recipe="chat", sample=0, seed=0, prompt_digest="", language="ja", reasoning_language="ja", reasoning="", answer="東京",
-    verdict="right", why="", language_ok=True, reasoning_spans=(), answer_spans=(), stop="end_of_text", form=True,
-    tokens=10, seconds=2.0,
-)  # fmt: skip
-
-
-def cell(model: str, probe: int, right: bool, **more: object) -> Cell:
-    return dataclasses.replace(CELL, model=model, probe=f"p{probe}", verdict="right" if right else "wrong", **more)  # type: ignore[arg-type]
-
-
-def evaluation(
-    *cells: Cell, models: tuple[str, ...] = ("base", "new"), recipes: tuple[str, ...] = ("chat",)
-) -> Evaluation:
-    return Evaluation(
-        (), {}, tuple(ModelRow(name, "base") for name in models), recipes, {"samples": 1}, {}, "", "", cells=cells
-    )
+from phi2chat.evaluation.intervals import bootstrap, bootstrap_seeds, sign_test, wilson
+from phi2chat.evaluation.results import Evaluation
+from phi2chat.evaluation.scores import Rate, compare, mean, perplexity, rate, summarize, weigh, weigh_seeds
 
 
 @pytest.mark.parametrize(
@@ -84,7 +67,7 @@ def test_what_is_not_judged_counts_for_no_score() -> None:
         for n, said in enumerate(("passed", "word error", "skipped"))
     ]
     assert summarize(evaluation(*told, models=("base",)))[0].confusion == pytest.approx(2 / 3)
-    assert (one.replies, one.tokens_per_second, one.median_tokens, one.chrf) == (3, 5.0, 10, 50.0)
+    assert (one.replies, one.tokens_per_second, one.median_tokens, one.likeness["chrF"].value) == (3, 5.0, 10, 50.0)
 
 
 def test_samples_of_one_probe_make_an_interval_no_narrower() -> None:
@@ -158,3 +141,55 @@ def test_recipes_are_compared_within_a_model() -> None:
     assert [(one.recipe, one.against_recipe, one.opinion) for one in found if one.measure == "score"] == [
         ("b", "a", "worse")
     ]
+
+
+def test_a_rate_counts_the_wordings_of_one_fact_once() -> None:
+    outcomes = [(f"p{number}", number % 6 < 3) for number in range(60)]
+    alone = rate(outcomes)
+    together = rate(outcomes, {f"p{number}": f"fact {number // 3}" for number in range(60)})
+    assert alone is not None and together is not None
+    assert together.share == alone.share == 0.5
+    assert together.high - together.low > 1.3 * (alone.high - alone.low)
+
+
+def test_a_few_facts_that_are_all_right_are_no_certainty() -> None:
+    found = rate(
+        [(f"p{number}", True) for number in range(12)], {f"p{number}": f"{number % 3}" for number in range(12)}
+    )
+    assert found is not None and (found.share, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(wilson(3, 3)[0])
+
+
+def test_a_mean_has_its_interval() -> None:
+    found = mean([(f"p{number}", 10.0 * (number % 5)) for number in range(50)])
+    assert found is not None and (found.value, found.replies) == (20.0, 50)
+    assert 15 < found.low < 20 < found.high < 25
+    assert mean([]) is None
+
+
+def test_seeds_that_disagree_widen_the_interval_and_tell_nothing() -> None:
+    before = {f"p{number}": 0.0 for number in range(40)}
+    up, down = dict.fromkeys(before, 1.0), dict.fromkeys(before, -0.9)
+    agreed, torn = weigh_seeds([before] * 3, [up] * 3, {}), weigh_seeds([before] * 3, [up, up, down], {})
+    assert agreed is not None and (agreed.mean, agreed.low, agreed.high, agreed.opinion) == (1.0, 1.0, 1.0, "better")
+    assert torn is not None and torn.low < 0 < torn.mean < torn.high and torn.opinion == "cannot tell"
+
+
+def test_one_model_is_compared_with_the_trainings_of_every_seed() -> None:
+    base, seeds = {"a": 0.0, "b": 0.0}, [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 0.0}]
+    move = weigh_seeds(seeds, [base], {})
+    assert move is not None and (move.mean, move.probes, move.down) == (-0.25, 2, 1)
+
+
+@given(values=st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=3, max_size=30))
+def test_a_bootstrap_over_one_seed_is_the_plain_one(values: list[float]) -> None:
+    groups = [values[start : start + 3] for start in range(0, len(values), 3)]
+    assert bootstrap_seeds([groups]) == bootstrap(groups)
+    low, high = bootstrap_seeds([groups, groups])
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+def test_the_perplexity_is_the_exponential_of_the_loss() -> None:
+    assert perplexity(0.0) == 1.0
+    assert perplexity(1.0) == pytest.approx(2.71828, abs=1e-5)
+    assert perplexity(30.0) is None

@@ -72,20 +72,28 @@ def test_what_is_finished_is_not_trained_again_and_another_run_is_not_taken_for_
         trial.is_finished(data)
 
 
-def test_seeds_of_a_variant_are_taken_together_and_compared_probe_by_probe(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("good_seed", "share", "spread", "opinion"),
+    [(8, 0.5, (0.0, 1.0), "cannot tell"), (None, 0.0, (0.0, 0.0), "worse")],
+)
+def test_seeds_of_a_variant_are_taken_together_and_one_bad_seed_tells_nothing(
+    tmp_path: Path, good_seed: int | None, share: float, spread: tuple[float, float], opinion: str
+) -> None:
     trials = plan(tmp_path, CONFIG, ["last-step"], seeds=2)
     for number, trial in enumerate(trials):
         make_round(trial.folder, f"2026-01-0{number + 1}T00:00:00+00:00", [record("a", "首都は？")])
     questions = [f"{number}の次は？" for number in range(20)]
     replies = {
-        trial.folder: dict.fromkeys(questions, RIGHT if trial.variant == REFERENCE or trial.seed == 8 else WRONG)
+        trial.folder: dict.fromkeys(
+            questions, RIGHT if trial.variant == REFERENCE or trial.seed == good_seed else WRONG
+        )
         for trial in trials
     }
     make_evaluation(tmp_path / "evaluation", replies)
     reference, last = find_effects(trials, read_evaluation(tmp_path / "evaluation"))
     assert (reference.shares["score"], reference.moves) == (1.0, {})
-    assert (last.seeds, last.shares["score"]) == (2, 0.5)
-    assert (last.moves["score"].mean, last.moves["score"].opinion) == (-0.5, "worse")
+    assert (last.seeds, last.shares["score"], last.spread["score"]) == (2, share, spread)
+    assert (last.moves["score"].mean, last.moves["score"].opinion) == (share - 1, opinion)
     assert last.moves["script"].opinion == "cannot tell"
 
 

@@ -1,0 +1,29 @@
+"""Whether a word or a number that is said is denied: 東京ではありません, 東京とは言えません, not Tokyo."""
+
+import re
+
+# Not where it is asked, as in 東京ではないですか, which says it; but 東京ではないから denies it.
+_NOT_ASKED = r"(?!ん?(?:です|でしょう|だろう)?か(?!ら))"
+_NOT = rf"(?:では|じゃ|で)(?:ない|なく|なかっ|ありませ|ございませ){_NOT_ASKED}"
+_AFTER_WORD = re.compile(
+    rf"的?(?:{_NOT}|以外|だ?とは(?:言え|いえ|限ら|限り|思い|思わ|思え)\w{{0,2}}(?:ない|ませ)|は(?:違|ちが|間違|誤り|不正解)"
+    rf"|でも\w{{1,10}}?でもあ?(?:ない|りませ)|は(?:(?!です|ます|は)\w){{1,8}}?(?:では|じゃ)(?:ない|ありませ){_NOT_ASKED}"
+    r"|(?:也|并|並)?不(?:是|对|對)|(?:is|was)(?:not|nt|wrong|incorrect)|iswrong)"
+)
+_BEFORE_WORD = re.compile(
+    r"(?:不是|并非|並非|不在|而非|ratherthan|insteadof|(?:isnt|wasnt|not)(?:in|to|the|an?|called)?)$"
+)
+_WIDEST = 20  # characters before a word that are looked at
+# Behind a number stands what it counts.
+_AFTER_NUMBER = re.compile(rf"[^\s\d。、,.]{{0,3}}?(?:{_NOT}|以外)")
+
+
+def is_word_denied(key: str, start: int, end: int) -> bool:
+    """Whether the word from `start` to `end` is denied in a text that `said.normalize` made."""
+    before = _BEFORE_WORD.search(key, max(0, start - _WIDEST), start)
+    return bool(before or _AFTER_WORD.match(key, end))
+
+
+def is_number_denied(folded: str, end: int) -> bool:
+    """Whether a number that ends at `end` of a folded text is denied."""
+    return _AFTER_NUMBER.match(folded, end) is not None
