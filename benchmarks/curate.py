@@ -7,7 +7,8 @@ The file is made by this program with a fixed seed: Japanese records with reason
 characters, of which one question in fifty is asked twice in other words; `--faulty` leaves the answer out of each.
 Each row is a process of its own. Seconds are those of the wall from its start to its end, and CPU seconds those of it
 and its children. Memory is the size of all of them together, the largest of five looks a second; what they share counts
-once (PSS), where the system says so. `jsonschema-rs`, `datasets` and pandas are peers: a row of one that is not
+once (PSS), where the system says so. The load average is that at the end of the row: where it is high, only CPU seconds
+can be compared. `jsonschema-rs`, `datasets` and pandas are peers: a row of one that is not
 installed says so. The dependencies of this project are enough for all others.
 """
 
@@ -191,7 +192,13 @@ def measure(command: list[str], path: Path) -> dict:
     if process.returncode not in (0, 1) or "Traceback" in said or said.startswith("phi2chat: "):
         return {"failed": said.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]}
     cpu = usage.ru_utime + usage.ru_stime
-    return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "peak_mib": round(peak[0] / 2**20)}
+    load = round(os.getloadavg()[0], 1)
+    return {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu, 2),
+        "peak_mib": round(peak[0] / 2**20),
+        "load": load,
+    }
 
 
 def watch(process: subprocess.Popen, peak: list[int]) -> None:
@@ -239,16 +246,16 @@ def main() -> None:
             write_table(path)
         results["megabytes"] = round(path.stat().st_size / 1e6, 1)
         print(f"{args.records:,} records, {results['megabytes']} MB\n")
-        print("| row | seconds | CPU seconds | records/s | peak MiB |\n| --- | --- | --- | --- | --- |")
+        print(f"| row | seconds | CPU seconds | records/s | records a CPU second | peak MiB | load |\n{'| --- ' * 7}|")
         for name in args.rows.split(","):
             title, command = ROWS[name]
             row = results[name] = measure(command, path)
             if "failed" in row:
-                print(f"| {title} | {row['failed'][0]} | | | |", flush=True)
+                print(f"| {title} | {row['failed'][0]} | | | | | |", flush=True)
             else:
-                speed = args.records / row["seconds"]
+                speeds = " | ".join(f"{args.records / row[kind]:,.0f}" for kind in ("seconds", "cpu_seconds"))
                 times = f"{row['seconds']:.1f} | {row['cpu_seconds']:.1f}"
-                print(f"| {title} | {times} | {speed:,.0f} | {row['peak_mib']:,} |", flush=True)
+                print(f"| {title} | {times} | {speeds} | {row['peak_mib']:,} | {row['load']} |", flush=True)
     if args.output:
         args.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -21,6 +21,8 @@ class BadLine(Exception):
 
 def split_lines(content: bytes) -> list[bytes]:
     """The lines of a file, each with its ending. They end at b"\\n" only: U+2028 may stand inside a string."""
+    if b"\r" not in content:  # at which this would split, too
+        return content.splitlines(keepends=True)
     lines = content.split(b"\n")
     last = lines.pop()
     return [line + b"\n" for line in lines] + ([last] if last else [])

@@ -23,7 +23,7 @@ _NEIGHBOURS = (
 _CANDIDATES = 8  # a text, the likeliest by the estimate
 _CROWDED_BANDS = 8  # of the 32: one of 0.55 is met in the others with probability 0.987
 _DEVIATIONS = 3  # below the threshold, an estimate is still believed
-_AT_A_TIME = 50_000  # pairs whose hashes are compared at once: 10 MB
+_AT_A_TIME = 50_000  # texts that are sorted, or pairs whose hashes are compared, at once: 10 MB
 _HELD_PAIRS = 1_000_000  # before the likeliest of each text are chosen
 
 Places = NDArray[np.int32]
@@ -98,12 +98,10 @@ def propose(sketches: Sketches, places: Places, threshold: float, across: int = 
 
     With `across`, only pairs of a place before it and one from there on.
     """
-    pairs, likely = np.empty(0, np.uint64), np.empty(0, np.uint8)
-    crowded = np.zeros(len(sketches.keys), np.uint8)  # in how many bands
+    found = _Likeliest(len(sketches.keys))
     enough = _least_equal(threshold)
     for band in range(_BANDS):
-        new, equal = [pairs], [likely]
-        for firsts, seconds in _meet(sketches, places, band, crowded):
+        for firsts, seconds in _meet(sketches, places, band, found.crowded):
             swapped = firsts > seconds
             firsts, seconds = np.where(swapped, seconds, firsts), np.where(swapped, firsts, seconds)
             if across:
@@ -113,18 +111,8 @@ def propose(sketches: Sketches, places: Places, threshold: float, across: int = 
                 one, other = firsts[start : start + _AT_A_TIME], seconds[start : start + _AT_A_TIME]
                 count = (sketches.hashes[one] == sketches.hashes[other]).sum(axis=1, dtype=np.uint8)
                 alike = count >= enough
-                new.append((other[alike].astype(np.uint64) << np.uint64(32)) | one[alike].astype(np.uint64))
-                equal.append(count[alike])
-        pairs, kept = np.unique(np.concatenate(new), return_index=True)
-        likely = np.concatenate(equal)[kept]
-        if len(pairs) > _HELD_PAIRS:
-            pairs, likely = _choose(pairs, likely, crowded)
-    pairs, likely = _choose(pairs, likely, crowded)
-    return Candidates(
-        (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32),
-        (pairs >> np.uint64(32)).astype(np.int32),
-        np.flatnonzero(crowded > _CROWDED_BANDS).astype(np.int32),
-    )
+                found.add(one[alike], other[alike], count[alike])
+    return found.all()
 
 
 def first_places(keys: NDArray[np.uint64]) -> Places:
@@ -149,17 +137,61 @@ def _meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uin
     keys, sorted_ = keys[order], places[order]
     del order
     masks = sketches.masks[sorted_]
-    at = np.arange(len(keys), dtype=np.int32)
-    for distance in range(1, _NEIGHBOURS + 1):
-        at = at[: np.searchsorted(at, len(keys) - distance)]
-        at = at[keys[at] == keys[at + distance]]
-        if not len(at):
+    for start in range(0, len(keys), _AT_A_TIME):
+        at = np.arange(start, min(start + _AT_A_TIME, len(keys)), dtype=np.int32)
+        for distance in range(1, _NEIGHBOURS + 1):
+            at = at[: np.searchsorted(at, len(keys) - distance)]
+            at = at[keys[at] == keys[at + distance]]
+            if not len(at):
+                break
+            one, other = masks[at], masks[at + distance]
+            both = one & other
+            nested = at[(both == one) | (both == other)]
+            yield sorted_[nested], sorted_[nested + distance]
+        crowded[sorted_[at]] += 1
+
+
+class _Likeliest:
+    """The likeliest pairs of each later text, of all that were added, sorted by the later and by the earlier."""
+
+    def __init__(self, count: int) -> None:
+        self.crowded = np.zeros(count, np.uint8)  # of each text, in how many bands
+        # What was chosen, for some later texts at a time: what sorting takes is many times the pairs.
+        self._chosen = [(np.empty(0, np.uint64), np.empty(0, np.uint8)) for _ in range(0, max(1, count), _AT_A_TIME)]
+        self._added: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
+        self._waiting = 0
+
+    def add(self, firsts: Places, seconds: Places, likely: NDArray[np.uint8]) -> None:
+        """Take pairs in; some may have been added before."""
+        pairs = (seconds.astype(np.uint64) << np.uint64(32)) | firsts.astype(np.uint64)
+        self._added.append((pairs, likely))
+        self._waiting += len(pairs)
+        if self._waiting > _HELD_PAIRS:
+            self.choose()
+
+    def choose(self) -> None:
+        """Choose among all that were added."""
+        if not self._added:
             return
-        one, other = masks[at], masks[at + distance]
-        both = one & other
-        nested = at[(both == one) | (both == other)]
-        yield sorted_[nested], sorted_[nested + distance]
-    crowded[sorted_[at]] += 1
+        added, likely = (np.concatenate(parts) for parts in zip(*self._added, strict=True))
+        self._added, self._waiting = [], 0
+        order = np.argsort(added)
+        added, likely = added[order], likely[order]
+        del order
+        for number, (pairs, counts) in enumerate(self._chosen):
+            bounds = np.array([number * _AT_A_TIME, (number + 1) * _AT_A_TIME], np.uint64) << np.uint64(32)
+            begin, end = np.searchsorted(added, bounds)
+            pairs, kept = np.unique(np.concatenate([pairs, added[begin:end]]), return_index=True)
+            counts = np.concatenate([counts, likely[begin:end]])[kept]
+            self._chosen[number] = _choose(pairs, counts, self.crowded)
+
+    def all(self) -> "Candidates":
+        """All that were chosen."""
+        self.choose()
+        firsts = [(pairs & np.uint64(0xFFFFFFFF)).astype(np.int32) for pairs, _ in self._chosen]
+        seconds = [(pairs >> np.uint64(32)).astype(np.int32) for pairs, _ in self._chosen]
+        crowded = np.flatnonzero(self.crowded > _CROWDED_BANDS).astype(np.int32)
+        return Candidates(np.concatenate(firsts), np.concatenate(seconds), crowded)
 
 
 def _choose(

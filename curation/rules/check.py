@@ -11,9 +11,13 @@ from curation.lines import BadLine, parse_line
 from curation.records import Dataset, Entry, Finding, Record, column_of, columns_of
 
 from .against import find_leaks
+from .contract import find_breaches, find_unknown_fields
 from .declare import RECORD_CHECKS, RULES, Fault, RecordCheck
 from .form import LineEnds, find_odd_ends
+from .plain import read_clean
 from .sets import SET_CHECKS
+
+_BLOCK_LINES = 100  # that are read together where nothing is wrong with them
 
 
 @dataclass
@@ -32,19 +36,32 @@ class LineChecker:
     def __init__(self, path: Path, chosen: frozenset[str]) -> None:
         self._path, self._chosen = path, chosen
         self._checks = checks_of(chosen)
+        self._beside_contract = [check for check in self._checks if check not in (find_breaches, find_unknown_fields)]
         # Of what leads to other rules only the numbers are kept, and they take time and memory.
         self._wants_facts = bool(chosen & {*SET_CHECKS.values(), "leak", "near-leak"})
 
     def check(self, lines: Iterable[bytes], offset: int = 0) -> Checked:
         """Check lines that follow one another from byte `offset` of the file on, counted from 1."""
         checked = Checked()
-        for number, raw in enumerate(lines, start=1):
-            self._check_line(number, raw, offset, checked)
-            offset += len(raw)
+        left = iter(lines)
+        while block := list(itertools.islice(left, _BLOCK_LINES)):
+            clean = read_clean(block)
+            if clean is None:
+                for raw in block:
+                    self._check_line(raw, offset, checked)
+                    offset += len(raw)
+                continue
+            before = checked.lines
+            checked.ends.count_lf(before + 1, len(block))
+            checked.lines += len(block)
+            if self._beside_contract or self._wants_facts:
+                for number, raw, data in zip(itertools.count(before + 1), block, clean, strict=False):
+                    self._check_record(Entry(number, raw, Record(data)), offset, self._beside_contract, checked)
+                    offset += len(raw)
         return checked
 
-    def _check_line(self, number: int, raw: bytes, offset: int, checked: Checked) -> None:
-        checked.lines = number
+    def _check_line(self, raw: bytes, offset: int, checked: Checked) -> None:
+        checked.lines = number = checked.lines + 1
         checked.ends.count(number, raw)
         try:
             record = Record(parse_line(raw))
@@ -53,13 +70,15 @@ class LineChecker:
                 finding = Finding(self._path, number, bad.column, "", bad.message, bad.rule, subject=_digest(raw))
                 checked.findings.append(finding)
             return
-        entry = Entry(number, raw, record)
-        for check in self._checks:
+        self._check_record(Entry(number, raw, record), offset, self._checks, checked)
+
+    def _check_record(self, entry: Entry, offset: int, checks: Sequence[RecordCheck], checked: Checked) -> None:
+        for check in checks:
             for fault in check(entry):
                 if fault.rule in self._chosen:
                     checked.findings.append(point_at(self._path, entry, fault))
         if self._wants_facts:
-            checked.facts.add(number, offset, record)
+            checked.facts.add(entry.number, offset, entry.record)
 
 
 def checks_of(chosen: frozenset[str]) -> list[RecordCheck]:

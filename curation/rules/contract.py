@@ -76,7 +76,8 @@ def keeps_contract(data: Mapping[str, Any]) -> bool:
 
 
 @cache
-def _schema() -> dict[str, Any]:
+def record_schema() -> dict[str, Any]:
+    """`curation/record.schema.json`."""
     schema: dict[str, Any] = json.loads(files("curation").joinpath("record.schema.json").read_text(encoding="utf-8"))
     return schema
 
@@ -85,21 +86,27 @@ def _schema() -> dict[str, Any]:
 def _validator() -> "Draft202012Validator":
     from jsonschema import Draft202012Validator  # only a file with faults needs it, and it takes a while to load
 
-    return Draft202012Validator(_schema())
+    return Draft202012Validator(record_schema())
 
 
 @cache
 def _quick_checks() -> tuple[list[str], dict[str, Callable[[Any], bool]]]:
-    schema = _schema()
+    schema = record_schema()
     return schema["required"], {name: _compile(declared) for name, declared in schema["properties"].items()}
+
+
+def declared_as(declared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A property of the schema, looked up where it is a reference."""
+    if "$ref" in declared:
+        declared = record_schema()["$defs"][declared["$ref"].rpartition("/")[2]]
+    unknown = declared.keys() - {"description", "type", "pattern", "items"}
+    assert not unknown, unknown
+    return declared
 
 
 def _compile(declared: Mapping[str, Any]) -> Callable[[Any], bool]:
     """A property of the schema as a function; of JSON Schema it knows what the schema uses."""
-    if "$ref" in declared:
-        return _compile(_schema()["$defs"][declared["$ref"].rpartition("/")[2]])
-    unknown = declared.keys() - {"description", "type", "pattern", "items"}
-    assert not unknown, unknown
+    declared = declared_as(declared)
     if declared["type"] == "object":
         return lambda value: isinstance(value, dict)
     if declared["type"] == "array":

@@ -63,6 +63,11 @@ class LineEnds:
         else:
             self.unended = number
 
+    def count_lf(self, number: int, lines: int) -> None:
+        """Take in so many lines that end in LF alone, from a number on."""
+        self.lf += lines
+        self.first_lf = self.first_lf or number
+
     def join(self, later: "LineEnds", lines_before: int) -> None:
         """Take in the lines of what follows, which are counted from its own beginning."""
         self.lf += later.lf

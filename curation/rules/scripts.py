@@ -12,6 +12,8 @@ from .declare import Fault, Rule, finds
 
 _QUESTION_END = re.compile(r"[：\n]|:(?!//|\d)")  # not that of an address or of a time of day
 
+_LETTERS = [re.compile(letters) for letters in ("[ぁ-ゖァ-ヺ]", "[가-힣]", "[一-鿿]")]
+
 
 @finds(
     Rule(
@@ -54,7 +56,7 @@ def _find_mixed_in(instruction: str, own: tuple[str, str]) -> tuple[str, list[Sp
     source text.
     """
     asked = _QUESTION_END.split(instruction, 1)[0]
-    kana, hangul, han = (len(re.findall(letters, asked)) for letters in ("[ぁ-ゖァ-ヺ]", "[가-힣]", "[一-鿿]"))
+    kana, hangul, han = (len(letters.findall(asked)) for letters in _LETTERS)
     language = "ko" if hangul > kana else "ja" if kana else "zh"
     if 2 * (kana + hangul + han) < sum(map(str.isalpha, asked)):
         return language, []

@@ -1,6 +1,7 @@
 """The records of one file beside one another: doublets, contradictions, and too much of one kind."""
 
 import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -93,7 +94,7 @@ def find_contradictions(source: Source) -> Found:
 def find_near_duplicates(source: Source) -> Found:
     """Questions of one language in nearly the same words; how near is said as the share of common 2- and 3-grams."""
     facts = source.facts
-    places = [place for place, asked in enumerate(facts.digests["wording"]) if asked]
+    places = array("L", (place for place, asked in enumerate(facts.digests["wording"]) if asked))
     pairs = find_near(Questions(source, places), engine=source.engine)
     if pairs.crowded > _MANY_CROWDED * len(places):  # fewer are among those that are missed by chance
         message = f"{pairs.crowded:,} questions are worded as so many others that not each was held against each"

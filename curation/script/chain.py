@@ -154,6 +154,33 @@ class Chain:
             decisions.append((until, is_foreign))
         return decisions
 
+    def is_far_from_foreign(self, gap: str, kana: str, signs: str, run: str) -> bool:
+        """Whether it is certain that a run behind `signs` is at home, whatever follows it, where nothing is undecided.
+
+        Before the signs stands a `kana` or, with another `gap`, nothing. The run may have no character that Chinese
+        alone has and none in old spelling: then the lead only falls where the run ends.
+        """
+        pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
+        before = ""
+        if signs:
+            strongest = _strongest_gap(signs)
+            gap = strongest if _STRENGTH[strongest] > _STRENGTH[gap] else gap
+        elif gap == "kana":
+            before = KATAKANA if is_katakana(kana) else kana
+        lead = enter = self._enter[gap]
+        enter_beside = self._enter["beside"]
+        for char in run:
+            weight = pairs[before].get(char)
+            if weight is None:
+                weight = singles.get(char, 0.0)
+            if lead < enter:
+                lead = enter
+            lead += sign * weight
+            if lead > 0:
+                return False
+            enter, before = enter_beside, char
+        return True
+
     def _weigh_as_modern(self, before: str, char: str) -> float:
         """What 學 says where it is 学 in old spelling (學校へ行く)."""
         modern = self._table.modern

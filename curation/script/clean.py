@@ -1,19 +1,24 @@
-"""What was read before and had nothing foreign in it, so that it is not read again.
+"""What has nothing foreign in it and can be told so without taking the text apart, or was read before.
 
 A kana, a line end or the end of a text in Japanese leaves nothing undecided. What stands between two of them is
 therefore judged by itself, and since words repeat, most of a text was judged before and is looked up without a look at
-its characters.
+its characters. What is not found and consists of Han characters, signs and at most two words is given to the chain
+alone.
 """
 
 import re
+from functools import cache
 
+from .chain import Chain
+from .glyphs import CLASSES, charset, is_chinese_only
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
 LINE_END = "\n"  # or anything else that ends a sentence for good
-_KANA = "ぁ-ゟァ-ヺー-ヿㇰ-ㇿｦ-ﾟ"  # as glyphs.py classifies it
+_KANA_RANGES = (("ぁ", "ゟ"), ("ァ", "ヺ"), ("ー", "ヿ"), ("ㇰ", "ㇿ"), ("ｦ", "ﾟ"))  # as glyphs.py classifies it
+_KANA = "".join(f"{first}-{last}" for first, last in _KANA_RANGES)
 _LINE_ENDS = "\n\r\u2028\u2029"
-_LONGEST = 40  # characters; longer ones hardly repeat
+_LONGEST = 40  # characters; longer ones hardly repeat, and are cut off here when they are looked up
 _MOST = 50_000  # segments, about 12 MB
 
 # A segment with the kana or line end before it, and the character behind it; it is looked up only, so that a longer
@@ -22,9 +27,31 @@ _SEGMENT = re.compile(f"([{_KANA}{_LINE_ENDS}][^{_KANA}{_LINE_ENDS}]{{1,{_LONGES
 _SEGMENT_IN_LINE = re.compile(f"([{_KANA}][^{_KANA}]{{1,{_LONGEST}}})(?=(.?))", re.DOTALL)
 _FIRST = re.compile(f"([^{_KANA}{_LINE_ENDS}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
 _FIRST_IN_LINE = re.compile(f"([^{_KANA}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
+# What mostly stands between kana: signs and digits, and a word.
+_USUAL = re.compile("([、。！？]*[0-9]*)([一-鿿々]{0,12})[、。！？]*")
+# Over the classes of glyphs.py: what the reader gives to the chain or takes for a gap, as tokens.py cuts it. It takes
+# three words to make an English clause.
+_SIMPLE = re.compile(r"[HJC.s]*(?:a+[HJC.s]*){0,2}")
+_HAN_OR_GAP = re.compile(r"([HJC]{1,12})|[.sa]+")
+# The same in a whole text, where quotation marks end a sentence, too, as long as they stand in plain pairs in a line.
+_MARKS = "「」『』"
+_PART = re.compile(
+    f"((?:^{START}|[{_KANA}{_LINE_ENDS}{_MARKS}])[^{_KANA}{_LINE_ENDS}{_MARKS}]{{1,{_LONGEST}}})(?=(.?))", re.DOTALL
+)
+_MARK = re.compile(f"[{_MARKS}{_LINE_ENDS}]")
+_PAIRS = re.compile(f"(?:「」|『』|[{_LINE_ENDS}])*")
+_EVERY_KANA = frozenset(chr(code) for first, last in _KANA_RANGES for code in range(ord(first), ord(last) + 1))
+_ENDS = _EVERY_KANA.union(_LINE_ENDS, _MARKS, [""])
 _A_KANA = re.compile(f"[{_KANA}]")
 
 _clean: set[tuple[str, str]] = set()
+
+
+def is_clean(text: str) -> bool:
+    """Whether a whole text is Japanese with nothing foreign in it, as far as that can be told by its parts."""
+    if not _PAIRS.fullmatch("".join(_MARK.findall(text))):
+        return False
+    return all(_judge(*part) for part in set(_PART.findall(START + text)).difference(_clean))
 
 
 def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bool) -> int:
@@ -36,10 +63,10 @@ def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bo
     first = (_FIRST_IN_LINE if in_line else _FIRST).match(text, start)
     assert first
     inside, after = first.groups()
-    if inside and ((before + inside, after) not in _clean or not (closed or after)):
+    if inside and (not (closed or after) or not ((before + inside, after) in _clean or _judge(before + inside, after))):
         return start
     for segment in (_SEGMENT_IN_LINE if in_line else _SEGMENT).finditer(text, first.end(1)):
-        if segment.groups() not in _clean or not (closed or segment[2]):
+        if not (closed or segment[2]) or not (segment.groups() in _clean or _judge(*segment.groups())):
             return segment.start() + 1
     return len(text)
 
@@ -47,10 +74,55 @@ def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bo
 def remember(before: str, segment: str, after: str) -> None:
     """Nothing in `segment` is foreign, in whatever text it stands between `before` and `after`, "" for the end."""
     # What an old form says depends on whether a text is in today's spelling (chain.py).
-    if 0 < len(segment) <= _LONGEST and ngrams().modern.keys().isdisjoint(segment):
+    if 0 < len(segment) < _LONGEST and ngrams().modern.keys().isdisjoint(segment):
         if len(_clean) >= _MOST:
             _clean.clear()
         _clean.add((before + segment, after))
+
+
+def _judge(segment: str, after: str) -> bool:
+    """Whether the chain alone finds nothing foreign in a segment, which is then remembered."""
+    before, inside = segment[0], segment[1:]
+    gap = "kana" if before in _EVERY_KANA else "start" if before == START else "sentence"
+    if after not in _ENDS or not _stays_home(gap, before, inside, after):
+        return False
+    remember(before, inside, after)
+    return (segment, after) in _clean
+
+
+def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
+    chain = _chain()
+    usual = _USUAL.fullmatch(inside)
+    if usual and _telling_characters().isdisjoint(inside):
+        signs, run = usual.groups()
+        if chain.is_far_from_foreign(gap, before, signs, run):
+            return True
+    classes = inside.translate(CLASSES)
+    if not _SIMPLE.fullmatch(classes):
+        return False
+    if gap == "kana":
+        chain.pass_over("", before)
+    else:
+        chain.start(gap)
+    for match in _HAN_OR_GAP.finditer(classes):
+        text = inside[match.start() : match.end()]
+        if not match[1]:
+            chain.read_gap(text)
+        elif any(is_foreign for _, is_foreign in chain.read_han(text, match[0])):
+            return False
+    return not (chain.read_kana(after) if after in _EVERY_KANA else chain.end())
+
+
+@cache
+def _chain() -> Chain:
+    return Chain("ja")
+
+
+@cache
+def _telling_characters() -> frozenset[str]:
+    """Those that Chinese alone has, and old forms."""
+    chinese = (charset("gb2312") | charset("big5")) - charset("cp932")
+    return frozenset(filter(is_chinese_only, chinese)) | ngrams().modern.keys()
 
 
 def remember_between_kana(text: str) -> None:

@@ -6,7 +6,7 @@ any language.
 
 from dataclasses import dataclass
 
-from .clean import LINE_END, START, find_clean_end, has_kana, remember, remember_between_kana
+from .clean import LINE_END, START, find_clean_end, has_kana, is_clean, remember, remember_between_kana
 from .glyphs import SCRIPTS, is_chinese_only, is_simplified_only, is_traditional_only
 from .languages import Expectation
 from .ngrams import ngrams
@@ -276,7 +276,7 @@ class StreamChecker:
 def find_runs(text: str, expected_language: str, asked: str = "") -> list[tuple[Run, bool]]:
     """The whole runs of a whole text, in order, and whether each is quoted."""
     language = Expectation.of(expected_language).language
-    if not language or (language == "ja" and find_clean_end(text, 0, START, in_line=False, closed=True) == len(text)):
+    if not language or (language == "ja" and is_clean(text)):
         return []
     checker = StreamChecker(expected_language, asked)
     checker.read(text, closed=True)

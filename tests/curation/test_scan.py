@@ -109,3 +109,23 @@ def test_near_duplicates_of_many_are_those_of_few(monkeypatch: pytest.MonkeyPatc
     assert set(many) <= set(exact) and len(many) >= 0.97 * len(exact)
     assert all(pair.first < 200 <= pair.second for pair in across)
     assert len(near.find_near(texts, across=200)) >= 0.97 * len(across)
+
+
+def test_near_duplicates_are_the_same_however_few_pairs_are_held(
+    monkeypatch: pytest.MonkeyPatch, ja_basics: Path
+) -> None:
+    from curation import minhash, near
+
+    texts = [json.loads(line)["instruction"] for line in ja_basics.read_text(encoding="utf-8").splitlines()]
+    texts += [text.replace("ですか", "でしょうか") for text in texts] + [
+        f"{text[:9]}{n}は？" for n, text in enumerate(texts)
+    ]
+    monkeypatch.setattr(near, "EXACT_TEXTS", 10)
+    monkeypatch.setattr(minhash, "_NEIGHBOURS", 3)
+    monkeypatch.setattr(minhash, "_CANDIDATES", 2)
+    whole = near.find_near(texts, 0.3)
+    monkeypatch.setattr(minhash, "_AT_A_TIME", 37)
+    monkeypatch.setattr(minhash, "_HELD_PAIRS", 50)
+    parts = near.find_near(texts, 0.3)
+    assert parts == whole and len(whole) > 100
+    assert parts.crowded == whole.crowded

@@ -1,14 +1,16 @@
-"""What was read before is looked up, and a text says the same as if it had been read."""
+"""What was read before is looked up, what is simple is judged at once, and a text says the same as if it had been read."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.script import Piece, StreamChecker, check
-from curation.script.clean import LINE_END, START, find_clean_end, has_kana, remember, remember_between_kana
+from curation.script.clean import LINE_END, START, find_clean_end, has_kana, is_clean, remember, remember_between_kana
 from curation.script.glyphs import CLASSES, KANA
 
 # Words that are Japanese, Chinese, or both, alone or beside others, in old spelling or in today's.
-WORDS = """学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」 you can is 12"""
+WORDS = """学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」
+『 』 “ 这 衤 웨 α 々 日本 単位 関係 命令行 公司 因为 如果 ` \" you can is 12 \x02"""
 TEXTS = st.lists(st.sampled_from([*WORDS.split(), "\n", " "]), max_size=30).map("".join)
 
 
@@ -31,19 +33,59 @@ def test_what_was_read_before_changes_no_verdict(before: str, text: str) -> None
 
 
 def test_text_is_clean_up_to_what_was_not_read_before() -> None:
-    remember("は", "甲乙丙", "を")
-    remember("を", "丁戊、", "の")
-    text = "甲乙丙をを丁戊、の己庚の"
+    remember("は", "甲α丙", "を")
+    remember("を", "丁β、", "の")
+    text = "甲α丙をを丁β、の己γの"
     assert find_clean_end(text, 0, "は", in_line=False, closed=True) == text.index("己")
     assert find_clean_end(text, 0, "が", in_line=False, closed=True) == 0
-    assert find_clean_end("甲乙丙", 0, "は", in_line=False, closed=True) == 0
+    assert find_clean_end("甲α丙", 0, "は", in_line=False, closed=True) == 0
+
+
+def test_what_the_chain_alone_can_judge_is_clean_at_first_sight() -> None:
+    text = "、社会が、国会です。"
+    assert find_clean_end(text, 0, "は", in_line=False, closed=True) == len(text)
+    assert find_clean_end("学校は这", 0, START, in_line=False, closed=True) == len("学校は")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "東京です。\n「単位」と『関係』は？", "2026年のPythonと 12 の例", "々", "あ\x02い", "一\u2028二"],
+)
+def test_a_text_of_nothing_but_what_is_simple_is_clean(text: str) -> None:
+    assert is_clean(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "这",
+        "あ这い",
+        "「谢谢」と言う",
+        "「あ",
+        "「『あ』」",
+        "「あ\n」",
+        '"あ"',
+        "`あ`",
+        "學校",
+        "you can go",
+        "\x02这",
+        "命令行",
+    ],
+)
+def test_what_is_not_simple_is_left_to_the_reader(text: str) -> None:
+    assert not is_clean(text)
+
+
+def test_a_long_text_is_judged_as_its_parts_are() -> None:
+    assert not is_clean("は" + "学" * 39 + "α" + "を")
+    assert not is_clean("は" + "学" * 60 + "を")
 
 
 def test_what_ends_with_the_text_is_clean_once_the_text_has_ended() -> None:
-    remember(START, "甲乙丁", "")
-    assert find_clean_end("甲乙丁", 0, START, in_line=False, closed=True) == 3
-    assert find_clean_end("甲乙丁", 0, START, in_line=False, closed=False) == 0
-    assert find_clean_end("甲乙丁", 0, LINE_END, in_line=False, closed=True) == 0
+    remember(START, "甲α丁", "")
+    assert find_clean_end("甲α丁", 0, START, in_line=False, closed=True) == 3
+    assert find_clean_end("甲α丁", 0, START, in_line=False, closed=False) == 0
+    assert find_clean_end("甲α丁", 0, LINE_END, in_line=False, closed=True) == 0
 
 
 def test_a_line_end_is_not_passed_over_within_a_quotation() -> None:
@@ -53,7 +95,7 @@ def test_a_line_end_is_not_passed_over_within_a_quotation() -> None:
 
 
 def test_what_is_long_or_in_old_spelling_is_not_remembered() -> None:
-    for segment in ("甲" * 41, "學校"):
+    for segment in ("甲" * 40, "學校"):
         remember("は", segment, "を")
         assert find_clean_end(segment + "を", 0, "は", in_line=False, closed=True) == 0
 
