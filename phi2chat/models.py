@@ -26,6 +26,7 @@ from phi2chat.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, lo
 from phi2chat.quiet import quiet_transformers
 from phi2chat.run import ADAPTER_FILE
 from phi2chat.step_graphs import import_compiler
+from phi2chat.together import Watch
 
 # Weights as safetensors only: loading a pickle can run code.
 HUB_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
@@ -88,15 +89,16 @@ class LoadedModel:
         engine = None if self.reading == "plain" else make_engine(self.model, known, self.reading == "compiled")
         return engine or CachedReader(self.model, known)
 
-    def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
+    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
 
-        At temperature 0 they are those of `stream`, but for ties; samples depend on what stands beside them.
+        At temperature 0 they are those of `stream`, but for ties; samples depend on what stands beside them. What
+        `watch` raises ends the writing.
         Raises UserError where a prompt leaves no room for a reply.
         """
         streams = [self.stream([], question, config) for question in questions]
         if config.guard != "enforce" and isinstance(self.reader, Engine):  # a guard leads one reply at a time
-            write_together(streams, self.reader, Chooser(config, self.model.device))
+            write_together(streams, self.reader, Chooser(config, self.model.device), watch)
         return streams
 
     def count_tokens(self, history: Sequence[Example]) -> int:

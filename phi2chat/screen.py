@@ -270,9 +270,9 @@ class Screen:
 
     # -- progress ------------------------------------------------------------------------------------------------
 
-    def status(self, text: str) -> None:
-        """A step that takes a while: a moving bar on a terminal, a line elsewhere."""
-        self._bar.step(safe_text(text).plain)
+    def status(self, text: str, done: int = 0, total: int | None = None) -> None:
+        """A step that takes a while: a moving bar on a terminal, filled as far as it is done; a line elsewhere."""
+        self._bar.step(safe_text(text).plain, done, total)
 
     def training_progress(self, progress: "TrainingProgress") -> None:
         """A training run: a bar with losses, speed and time left on a terminal, a line now and then elsewhere."""

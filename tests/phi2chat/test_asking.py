@@ -16,6 +16,7 @@ from phi2chat.prompt import PromptStyle
 from phi2chat.recipes import StopReason
 from phi2chat.results import Cell, ModelRow
 from phi2chat.server import ServerError
+from phi2chat.together import Watch
 
 ROW = ModelRow("base", "base", base="tiny")
 WAY = Way.of("chat", 0, ChatConfig(), equal_budget=False)
@@ -100,7 +101,7 @@ class Together:
     def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
         return self._model.stream(history, question, config)
 
-    def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[Any]:
+    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
         if self._refuses:
             raise UserError("the prompt takes 900 tokens")
         self.batches.append(len(questions))

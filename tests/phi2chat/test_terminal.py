@@ -174,6 +174,22 @@ def test_what_is_typed_ahead_answers_no_question(shell: Shell, tmp_path: Path) -
     assert kept.read_text(encoding="utf-8") == "mine"
 
 
+def test_what_is_typed_while_probes_are_asked_tears_no_bar_and_esc_stops_them(
+    start: Callable[..., Shell], tmp_path: Path
+) -> None:
+    (tmp_path / "p.txt").write_text("echo 一\nsay 500\necho 三\n", encoding="utf-8")
+    shell = start(columns=40)
+    shell.send("/probe p.txt\r")
+    shell.wait_for("2/3 say 500")
+    shell.send("次の\r質問")
+    shell.read(0.5)
+    assert shell.text.count("2/3 say 500") == 1 and "次の" not in shell.text
+    shell.send(ESC)
+    shell.wait_until(lambda: "stopped after 1 of 3" in shell.sentences)
+    shell.wait_until(lambda: shell.line == "» 質問")  # the line before it was sent
+    assert "» 次の" in shell.text
+
+
 def test_a_bug_leaves_the_terminal_as_it_was_and_a_prompt(shell: Shell) -> None:
     shell.send("fail いろは\r")
     shell.wait_for(r"(?s)ZeroDivisionError: a bug \^\[\]0;title\^G.*»")
