@@ -106,7 +106,9 @@ def test_the_one_model_of_the_server_is_found_and_its_reply_streams(server: Serv
     assert (turn.stop, turn.tokens, turn.unit, turn.notes) == (StopReason.BUDGET, 12, "tokens", ())
 
 
-@pytest.mark.parametrize("said", ["東京です。", "これは👨‍👩‍👧と葛\U000e0100飾区です。\x1b]0;t\x07"], ids=["plain", "odd characters"])
+@pytest.mark.parametrize(
+    "said", ["東京です。", "これは👨‍👩‍👧と葛\U000e0100飾区です。\x1b]0;t\x07"], ids=["plain", "odd characters"]
+)
 def test_reasoning_between_marks_and_the_answer_come_apart_and_whole(tmp_path: Path, said: str) -> None:
     reply = json.dumps(f"<think>国会がある。</think>{said}", ensure_ascii=False).replace("\\u001b", "\\x1B")
     with serving(tmp_path, grammar=f"root ::= {reply}".replace("\\u0007", "\\x07")) as server:

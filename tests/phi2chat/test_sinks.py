@@ -153,8 +153,8 @@ def side_by_side(screen: Screen, text: str) -> None:
 
 def probes(screen: Screen, text: str) -> None:
     question, expected, answer, refusal = shares(text, 4)
-    record = Record({"instruction": question, "answer": expected})
-    screen.probes([Probe(record, turn("", answer)), Probe(Record({"instruction": ""}), None, refusal)])
+    record = Record({"instruction": question, "answer": f"一\n{expected}"})  # which is never the answer
+    screen.probes([Probe(record, turn("", f"二\n{answer}")), Probe(Record({"instruction": ""}), None, refusal)])
 
 
 SINKS: dict[str, Callable[[Screen, str], object]] = {
@@ -176,6 +176,9 @@ SINKS: dict[str, Callable[[Screen, str], object]] = {
     "side_by_side": side_by_side,
     "probes": probes,
 }
+# Columns are filled up with blanks, and how many is another matter where a joiner that joins nothing stands at the end
+# of a style: rich takes it and what follows for one character.
+LAID_OUT = {side_by_side, probes}
 # One moves by itself, the other sends a text where it is not shown; they have tests of their own.
 ELSEWHERE = {"status", "copy"}
 OURS_ALONE = {"definitions", "thinking", "end_progress", "training_progress", "tidy_line"}
@@ -245,7 +248,11 @@ def assert_the_same_as_made_visible(
     """The same bytes; with colours too, in every so many blocks of texts."""
     for number, text in enumerate(blocks(texts)):
         plain = received(partial(sink, text=text), color_system=None)
-        assert plain == received(partial(sink, text=safe(text)), color_system=None)
+        made_visible = received(partial(sink, text=safe(text)), color_system=None)
+        if sink in LAID_OUT:
+            assert re.sub(b" +", b" ", plain) == re.sub(b" +", b" ", made_visible)
+        else:
+            assert plain == made_visible
         if number % every == 0:
             coloured = received(partial(sink, text=text), color_system="standard")
             assert re.sub(rb"\x1b\[[0-9;]*m", b"", coloured) == plain
