@@ -14,6 +14,7 @@ from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
 
 from curation.errors import UserError
+from phi2chat.grapheme_keys import add_grapheme_keys
 from phi2chat.safe_input import SafeCompleter, VisibleEscapes, make_search_safe
 from phi2chat.slash import SLASHES
 from phi2chat.slash_completer import SlashCompleter
@@ -62,6 +63,7 @@ class _Burst:
 
 def _keys(burst: _Burst) -> KeyBindings:
     keys = KeyBindings()
+    add_grapheme_keys(keys)
 
     @keys.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:
