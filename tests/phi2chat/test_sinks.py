@@ -176,8 +176,7 @@ SINKS: dict[str, Callable[[Screen, str], object]] = {
     "side_by_side": side_by_side,
     "probes": probes,
 }
-# Columns are filled up with blanks, and how many is another matter where a joiner that joins nothing stands at the end
-# of a style: rich takes it and what follows for one character.
+# Their columns are filled up with blanks: how many, rich may see otherwise where an emoji is the end of a style.
 LAID_OUT = {side_by_side, probes}
 # One moves by itself, the other sends a text where it is not shown; they have tests of their own.
 ELSEWHERE = {"status", "copy"}
