@@ -70,6 +70,10 @@ def _keys(burst: _Burst) -> KeyBindings:
         burst.goes_on = True
         event.current_buffer.insert_text(event.data.replace("\r\n", "\n").replace("\r", "\n"))
 
+    @keys.add(Keys.Vt100MouseEvent)
+    def _ignore(event: KeyPressEvent) -> None:
+        """No mouse is asked for; prompt_toolkit takes a style code for one, and fails to read where it is."""
+
     @keys.add("enter", filter=~is_searching)
     def _send(event: KeyPressEvent) -> None:
         if burst.goes_on:
