@@ -28,9 +28,9 @@ import torch
 from train import DATA, make_phi2, make_tokenizer
 
 from phi2chat.config import ChatConfig, ModelConfig
-from phi2chat.generate import Chooser
-from phi2chat.models import LoadedModel, load
-from phi2chat.prompt import PromptStyle
+from phi2chat.inference.generate import Chooser
+from phi2chat.inference.prompt import PromptStyle
+from phi2chat.weights.models import LoadedModel, load
 
 ON_GPU = torch.cuda.is_available()
 NEW_TOKENS = 200 if ON_GPU else 60

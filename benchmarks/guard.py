@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from curation.script import allowed_characters  # noqa: E402
-from phi2chat.chat import Conversation  # noqa: E402
+from phi2chat.chatting.chat import Conversation  # noqa: E402
 from phi2chat.config import ChatConfig, ModelConfig  # noqa: E402
 
 DATA = ROOT / "datasets" / "ja-basics.jsonl"
@@ -67,7 +67,7 @@ class Led:
 
 
 def measure_speed(model, tokenizer, runs: int, tokens: int, temperature: float) -> dict:
-    from phi2chat.generate import TokenStream
+    from phi2chat.inference.generate import TokenStream
 
     records = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
     text = "\n".join(record["reasoning"] for record in records[:40] if record.get("language", LANGUAGE) == LANGUAGE)
@@ -100,7 +100,7 @@ def measure_speed(model, tokenizer, runs: int, tokens: int, temperature: float) 
 
 def first_use(tokenizer) -> dict:
     """Seconds that the automaton takes when it is made, and the slowest of its masks."""
-    from phi2chat.automaton import automaton_of, spell_tokens
+    from phi2chat.inference.automaton import automaton_of, spell_tokens
 
     spell_tokens.cache_clear()
     automaton_of.cache_clear()
@@ -193,7 +193,7 @@ def summarize(output: Path) -> dict:
 
 
 def load_model(options: argparse.Namespace, folder: Path):
-    from phi2chat.models import load
+    from phi2chat.weights.models import load
 
     base = options.base
     if options.phi2_size:
@@ -202,7 +202,7 @@ def load_model(options: argparse.Namespace, folder: Path):
         make_model(folder / "phi-2-random")
         base = str(folder / "phi-2-random")
     elif options.gguf:
-        from phi2chat.embedded import convert_gguf
+        from phi2chat.weights.embedded import convert_gguf
 
         (folder / "converted").mkdir()
         convert_gguf(options.gguf, folder / "converted")

@@ -100,7 +100,7 @@ def make_work(work: Path, on_gpu: bool, records: int) -> None:
         (without_dropout / "config.json").write_text(json.dumps({**config, "resid_pdrop": 0.0}))
         torch.cuda.empty_cache()
     else:
-        from phi2chat.embedded import prepare
+        from phi2chat.weights.embedded import prepare
 
         base = prepare(lambda text: None)
         (work / "base").symlink_to(base)

@@ -19,17 +19,17 @@ from phi2chat import __version__
 
 # Light modules: what is heavy, a command imports when it runs. One line a command; its help stands in its docstring.
 COMMANDS = {
-    "ask": "phi2chat.ask",
-    "completion": "phi2chat.completion",
-    "curate": "phi2chat.curate",
-    "demo": "phi2chat.demo",
-    "doctor": "phi2chat.doctor",
-    "evaluate": "phi2chat.evaluate",
-    "export": "phi2chat.export",
-    "repl": "phi2chat.repl",
-    "rounds": "phi2chat.rounds",
-    "script": "phi2chat.script",
-    "train": "phi2chat.train",
+    "ask": "phi2chat.commands.ask",
+    "completion": "phi2chat.commands.completion",
+    "curate": "phi2chat.commands.curate",
+    "demo": "phi2chat.commands.demo",
+    "doctor": "phi2chat.commands.doctor",
+    "evaluate": "phi2chat.commands.evaluate",
+    "export": "phi2chat.commands.export",
+    "repl": "phi2chat.commands.repl",
+    "rounds": "phi2chat.commands.rounds",
+    "script": "phi2chat.commands.script",
+    "train": "phi2chat.commands.train",
 }
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
@@ -79,7 +79,7 @@ def main() -> Never:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # a terminal of another encoding gets a replacement character, not an exception
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    from phi2chat.safe_errors import make_errors_safe
+    from phi2chat.terminal.safe_errors import make_errors_safe
 
     make_errors_safe()
     code = _run()
@@ -101,7 +101,7 @@ def _run() -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except click.ClickException as error:
-        from phi2chat.safe_errors import describe_usage_error
+        from phi2chat.terminal.safe_errors import describe_usage_error
 
         print(describe_usage_error(error), end="", file=sys.stderr)
         return error.exit_code
@@ -127,12 +127,12 @@ def _leave_quietly() -> int:
 
 
 def _fail(sentence: str) -> int:
-    from phi2chat.safe_text import safe
+    from phi2chat.terminal.safe_text import safe
 
     shown = safe(f"phi2chat: {sentence}")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no terminal, or no stderr at all
         width = os.get_terminal_size(sys.stderr.fileno()).columns
-        from phi2chat.wrap import wrap
+        from phi2chat.terminal.wrap import wrap
 
         shown = wrap(shown, width or 80)
     print(shown, file=sys.stderr)

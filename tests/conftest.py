@@ -14,14 +14,14 @@ import pytest
 from hypothesis import settings
 
 from curation.errors import UserError
-from phi2chat.chat import Conversation
+from phi2chat.chatting.chat import Conversation
+from phi2chat.chatting.slash import follow
+from phi2chat.chatting.talk import Talk
 from phi2chat.config import ChatConfig
-from phi2chat.guard import GuardReport
-from phi2chat.prompt import Example, PromptStyle
-from phi2chat.recipes import StopReason
-from phi2chat.screen import SafeConsole, Screen
-from phi2chat.slash import follow
-from phi2chat.talk import Talk
+from phi2chat.inference.guard import GuardReport
+from phi2chat.inference.prompt import Example, PromptStyle
+from phi2chat.inference.recipes import StopReason
+from phi2chat.terminal.screen import SafeConsole, Screen
 
 # Before anything of Hugging Face is imported.
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
@@ -112,7 +112,7 @@ class Silent:
 def answering_adapter(tiny_phi: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """An adapter of the tiny Phi that knows six records by heart, and the file of these records."""
     from phi2chat.config import TrainConfig
-    from phi2chat.trainer import train
+    from phi2chat.training.trainer import train
 
     folder = tmp_path_factory.mktemp("answering")
     lines = JA_BASICS.read_bytes().splitlines(keepends=True)

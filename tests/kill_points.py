@@ -25,9 +25,9 @@ from typing import Any
 import torch
 
 from phi2chat.config import TrainConfig, from_json
-from phi2chat.sft import make_trainer
-from phi2chat.trainer import resume, train
-from phi2chat.watcher import Progress
+from phi2chat.training.sft import make_trainer
+from phi2chat.training.trainer import resume, train
+from phi2chat.training.watcher import Progress
 
 assert make_trainer  # imported before the forks, with trl and all
 CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}

@@ -9,20 +9,20 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from phi2chat.chat import Conversation
+from phi2chat.chatting.chat import Conversation
+from phi2chat.chatting.history import open_history
+from phi2chat.chatting.input_line import make_session
+from phi2chat.chatting.reply_keys import keeping_terminal
+from phi2chat.chatting.slash import COMMANDS, Command
+from phi2chat.chatting.talk import Talk
+from phi2chat.commands.repl import talk
 from phi2chat.config import ChatConfig
-from phi2chat.guard import GuardReport
-from phi2chat.history import open_history
-from phi2chat.input_line import make_session
-from phi2chat.interrupts import ending_as_interrupt
-from phi2chat.prompt import Example, PromptStyle
-from phi2chat.recipes import StopReason
-from phi2chat.repl import talk
-from phi2chat.reply_keys import keeping_terminal
-from phi2chat.safe_errors import make_errors_safe
-from phi2chat.screen import Screen
-from phi2chat.slash import COMMANDS, Command
-from phi2chat.talk import Talk
+from phi2chat.inference.guard import GuardReport
+from phi2chat.inference.prompt import Example, PromptStyle
+from phi2chat.inference.recipes import StopReason
+from phi2chat.terminal.interrupts import ending_as_interrupt
+from phi2chat.terminal.safe_errors import make_errors_safe
+from phi2chat.terminal.screen import Screen
 
 SENTENCE = "日本の首都は東京です。"
 TOKEN_SECONDS = 0.004

@@ -13,8 +13,8 @@ import pytest
 
 from curation.records import KNOWN_FIELDS
 from phi2chat.cli import COMMANDS
-from phi2chat.curate import TEXT_FIELDS
-from phi2chat.form import FIELDS, REQUIRED
+from phi2chat.commands.curate import TEXT_FIELDS
+from phi2chat.terminal.form import FIELDS, REQUIRED
 
 ROOT = Path(__file__).parents[1]
 CURATION = sorted((ROOT / "curation").rglob("*.py"))
@@ -116,7 +116,7 @@ def test_the_conversation_knows_neither_torch_nor_the_screen() -> None:
         if path.stem in ("slash", "talk"):
             assert imports(path) & (HUGGING_FACE | {"torch", "rich", "prompt_toolkit", "click"}) == set()
     text = chat.read_text(encoding="utf-8")
-    assert "phi2chat.screen" not in text and "phi2chat.models" not in text
+    assert "phi2chat.terminal.screen" not in text and "phi2chat.weights.models" not in text
 
 
 def test_only_the_front_door_exits() -> None:
@@ -133,7 +133,7 @@ def test_only_the_front_door_exits() -> None:
 
 def test_every_command_is_a_module_of_its_own_whose_command_has_its_name() -> None:
     for name, module in COMMANDS.items():
-        assert module == f"phi2chat.{name}"
+        assert module == f"phi2chat.commands.{name}"
         assert importlib.import_module(module).command.name == name
 
 

@@ -13,7 +13,7 @@ from curation.records import Dataset, Record, read_dataset
 from curation.rules import check_dataset, choose
 from curation.scan import scan_file
 from curation.split import family_of, write_split
-from phi2chat.translations import references_of
+from phi2chat.evaluation.translations import references_of
 
 FOLDER = Path(__file__).parents[1] / "datasets"
 CARD = (FOLDER / "README.md").read_text(encoding="utf-8")

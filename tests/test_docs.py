@@ -14,8 +14,8 @@ from types import ModuleType
 import pytest
 
 from curation.script import check, describe_spans
+from phi2chat.chatting.slash import COMMANDS
 from phi2chat.config import TrainConfig, build
-from phi2chat.slash import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, JAPANESE = ROOT / "README.md", ROOT / "README.ja.md"

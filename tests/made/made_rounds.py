@@ -7,10 +7,10 @@ from typing import Any
 
 from curation.records import Record
 from phi2chat.config import TrainConfig, to_json
-from phi2chat.examples import Row, Sides
-from phi2chat.results import Cell, Evaluation, ModelRow, ProbeFile, append_cells
-from phi2chat.run import ADAPTER_FILE, Run
-from phi2chat.snapshot import save_records
+from phi2chat.evaluation.results import Cell, Evaluation, ModelRow, ProbeFile, append_cells
+from phi2chat.inference.examples import Row, Sides
+from phi2chat.weights.run import ADAPTER_FILE, Run
+from phi2chat.weights.snapshot import save_records
 
 Reply = tuple[str, bool]  # what was answered, and whether it is right
 

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from curation.errors import UserError
-from phi2chat.chat import Conversation, Turn
+from phi2chat.chatting.chat import Conversation, Turn
 from phi2chat.config import ChatConfig, EndpointConfig
-from phi2chat.embedded import SMOLLM2
-from phi2chat.endpoint import connect
-from phi2chat.interrupts import Interrupt
-from phi2chat.prompt import PromptStyle
-from phi2chat.recipes import StopReason
+from phi2chat.inference.prompt import PromptStyle
+from phi2chat.inference.recipes import StopReason
+from phi2chat.remote.endpoint import connect
+from phi2chat.terminal.interrupts import Interrupt
+from phi2chat.weights.embedded import SMOLLM2
 
 pytestmark = [
     pytest.mark.slow,

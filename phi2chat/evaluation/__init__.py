@@ -1,0 +1,1 @@
+"""Probes asked and judged, and the figures and the page of it."""

@@ -1,0 +1,1 @@
+"""From a prompt to a reply: the one format, generation, the guard, and what makes it fast."""

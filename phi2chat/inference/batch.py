@@ -1,0 +1,97 @@
+"""Many questions answered together: the rows of a batch are read and written side by side, each for itself."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from curation.errors import UserError
+from phi2chat.inference.engine import Engine
+from phi2chat.inference.generate import Chooser, TokenStream, is_loop
+from phi2chat.inference.kept_attention import forget_kept, read_over_kept
+from phi2chat.inference.step_graphs import StepGraphs
+from phi2chat.inference.together import Watch
+
+_MEMORY_SHARE = 0.6  # of what is free, for keys and values
+_LOOK_EVERY = 8  # steps, for to look whether replies have come to an end is to wait for the GPU
+
+
+def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Chooser, watch: Watch | None = None) -> None:
+    """Write the replies of all streams ahead, those of like length side by side, as many at once as fit.
+
+    `watch` is told every few steps how many are not done. Raises UserError where the GPU's memory is full.
+    """
+    waiting = sorted(streams, key=_length)
+    engine.forget()  # its keys and values make room
+    try:
+        while waiting:
+            count = _rows_that_fit(engine.model, _length(waiting[-1]))
+            waiting, together = waiting[:-count], waiting[-count:]
+            _write_batch(engine.model, engine.known, together, choose, watch, len(waiting))
+    except torch.OutOfMemoryError:
+        raise UserError("the GPU's memory is full; ask fewer questions at once with a smaller --batch-size") from None
+    finally:
+        forget_kept(engine.model)
+
+
+def _length(stream: TokenStream) -> int:
+    return len(stream.prompt_ids) + stream.budget
+
+
+def _rows_that_fit(model: Any, length: int) -> int:
+    if model.device.type != "cuda":
+        return 2**20
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    row_bytes = 2 * config.num_hidden_layers * heads * head_size * model.dtype.itemsize * (length + 1)
+    free: int = torch.cuda.mem_get_info(model.device)[0]
+    return max(1, int(free * _MEMORY_SHARE / row_bytes))
+
+
+@torch.inference_mode()
+def _write_batch(
+    model: Any, known: int, streams: Sequence[TokenStream], choose: Chooser, watch: Watch | None, waiting: int
+) -> None:
+    start, device, length = time.perf_counter(), model.device, max(map(_length, streams))
+    prompts = [torch.tensor(stream.prompt_ids) for stream in streams]
+    ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True).to(device)  # (rows, longest prompt)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    at = torch.arange(ids.shape[1], device=device).expand_as(ids)
+    # What stands behind a shorter prompt is seen by none: its places are written anew before they are looked at.
+    places, place_of = torch.unique(lengths - 1, return_inverse=True)
+    logits = read_over_kept(model, ids, at, ids.shape[1], length, last=places)[range(len(streams)), place_of]
+    graphs = StepGraphs(model, len(streams), length, compiles=False) if device.type == "cuda" else None
+    replies: list[list[int]] = [[] for _ in streams]
+    going, new = set(range(len(streams))), list[torch.Tensor]()
+    for number in range(max(stream.budget for stream in streams)):
+        tokens = choose(logits[:, :known])  # (rows,)
+        new.append(tokens)
+        if len(new) == _LOOK_EVERY:
+            _take(new, streams, replies, going)
+            if watch:
+                watch(len(going) + waiting)
+        if not going:
+            break
+        positions, highest = (lengths + number).clamp(max=length - 1), min(ids.shape[1] + number, length - 1)
+        if graphs:
+            logits = graphs.step(positions, tokens, highest)
+        else:
+            logits = read_over_kept(model, tokens[:, None], positions[:, None], highest + 1, length)[:, -1]
+    _take(new, streams, replies, going)
+    seconds = (time.perf_counter() - start) / len(streams)
+    for stream, reply in zip(streams, replies, strict=True):
+        stream.take_written(reply, seconds)
+
+
+def _take(new: list[torch.Tensor], streams: Sequence[TokenStream], replies: list[list[int]], going: set[int]) -> None:
+    """Give the replies that still go on what was written since the last time."""
+    columns = torch.stack(new, 1).tolist() if new else []  # (rows, new)
+    new.clear()
+    for row in sorted(going) if columns else ():
+        for token in columns[row]:
+            replies[row].append(token)
+            if token in streams[row].ends or len(replies[row]) == streams[row].budget or is_loop(replies[row]):
+                going.discard(row)
+                break

@@ -1,0 +1,315 @@
+"""A loaded model -> a stream of text, token by token, and why it stopped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import DynamicCache
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from curation.errors import UserError
+from phi2chat.config import ChatConfig
+from phi2chat.inference.automaton import Automaton, State
+from phi2chat.inference.guard import NOT_POSSIBLE, Guard, GuardReport, make_guard
+from phi2chat.inference.prompt import PromptStyle
+from phi2chat.inference.recipes import RECIPES, StopReason, new_token_budget
+
+LOOP_TOKENS = 24  # a loop is this many tokens at least,
+SMALLEST_TEMPERATURE = 1e-3  # below, probabilities overflow, and the likeliest token is all that is left
+LOOP_REPEATS = 3  # made of one piece this many times
+DEFAULT_STYLE = PromptStyle()
+
+
+class TokenStream:
+    """The text of a reply, a piece for every token that completes a character.
+
+    Iterating runs the model; afterwards `stop` says why it ended, `tokens` and `seconds` what it took, and `guard`
+    what the guard did. A character that is spread over several tokens comes out whole: nothing is shown that more
+    tokens could change. Where the guard enforces, a piece comes when it is certain to stay, and may be empty.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompt_ids: Sequence[int],
+        config: ChatConfig,
+        context_tokens: int,
+        style: PromptStyle = DEFAULT_STYLE,
+        asked: str = "",
+        reader: "Reader | None" = None,
+    ):
+        recipe = RECIPES[config.recipe]
+        self._tokenizer, self._config, self._device = tokenizer, config, model.device
+        # A model may have more rows than its tokenizer has tokens.
+        self._reader = reader or CachedReader(model, len(tokenizer))
+        self._prompt_ids = list(prompt_ids)
+        self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
+        self._end = end_tokens(model, tokenizer)
+        self._guard = make_guard(tokenizer, style, config, self._end, asked) if config.guard == "enforce" else None
+        self._written: tuple[Sequence[int], float] | None = None
+        self.ids: list[int] = []
+        self.stop = StopReason.INTERRUPTED
+        self.seconds = 0.0
+
+    @property
+    def prompt_ids(self) -> Sequence[int]:
+        """The tokens of the prompt."""
+        return self._prompt_ids
+
+    @property
+    def budget(self) -> int:
+        """How many tokens the reply may have."""
+        return self._budget
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end the reply."""
+        return self._end
+
+    def take_written(self, ids: Sequence[int], seconds: float) -> None:
+        """Stream these tokens, which were written ahead and took so long, instead of running the model."""
+        self._written = (ids, seconds)
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def unit(self) -> Literal["tokens"]:
+        return "tokens"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def guard(self) -> GuardReport:
+        """What the guard has done so far."""
+        if self._guard is not None:
+            return self._guard.report
+        if self._config.guard == "enforce":
+            return GuardReport("flag", note=NOT_POSSIBLE)
+        return GuardReport(self._config.guard)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._free_pieces() if self._guard is None else self._guarded_pieces(self._guard)
+
+    def _free_pieces(self) -> Iterator[str]:
+        start = time.perf_counter()
+        decoder = DecodeStream(skip_special_tokens=True)
+        shown = ""
+        for token in self._next_tokens():
+            self.ids.append(token)
+            self.seconds = self._written[1] if self._written else time.perf_counter() - start
+            piece = decoder.step(self._tokenizer.backend_tokenizer, token)
+            if piece:
+                shown += piece
+                yield piece
+            if is_loop(self.ids):
+                self.stop = StopReason.REPETITION
+                break
+        # What the decoder still holds is the first bytes of a character that never came.
+        rest = self._tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if rest.startswith(shown) and (rest := rest[len(shown) :].rstrip("\ufffd")):
+            yield rest
+
+    def _next_tokens(self) -> Iterator[int]:
+        choose = Chooser(self._config, self._device)
+        written = self._written[0] if self._written else None
+        for token in self._reader.write(self._prompt_ids, choose, self._budget) if written is None else written:
+            if token in self._end:
+                self.stop = StopReason.END_OF_TEXT
+                return
+            yield token
+        self.stop = StopReason.BUDGET
+
+    @torch.inference_mode()
+    def _guarded_pieces(self, guard: Guard) -> Iterator[str]:
+        start = time.perf_counter()
+        choose = Chooser(self._config, self._device)
+        stop: StopReason | None = None
+        while stop is None:
+            token = choose.guarded(self._reader.read([*self._prompt_ids, *guard.ids]), guard)
+            kept: int | None
+            if token is None and not guard.state:  # nothing may come here
+                stop, kept = StopReason.END_OF_TEXT, None
+                guard.close()
+            elif token is None:
+                kept = guard.begin_anew()
+            else:
+                stop = self._take(token, guard)
+                kept = guard.step_back()
+            if kept is not None:  # the reader sees by itself how far what it has read still stands
+                stop = None
+            self.ids, self.seconds = guard.ids, time.perf_counter() - start
+            if stop:
+                self.stop = stop
+            yield guard.release()
+
+    def _take(self, token: int, guard: Guard) -> StopReason | None:
+        """Let the guard have a token, and the end if it is one; why the reply would end here."""
+        stop: StopReason | None = None
+        if token in self._end:
+            stop = StopReason.END_OF_TEXT
+        else:
+            guard.take(token)
+            if is_loop(guard.ids):
+                stop = StopReason.REPETITION
+            elif len(guard.ids) == self._budget:
+                stop = StopReason.BUDGET
+        if stop:
+            guard.close()
+        return stop
+
+
+class Reader(Protocol):
+    """A model that reads: logits (vocab,) after some tokens, or one chosen token after the other."""
+
+    def read(self, ids: Sequence[int]) -> torch.Tensor: ...
+    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]: ...
+
+
+class CachedReader:
+    """Any causal language model, read with transformers' own cache, which is kept as long as the beginning stays."""
+
+    def __init__(self, model: Any, known: int) -> None:
+        self._model, self._known = model, known
+        self.forget()
+
+    def forget(self) -> None:
+        """Take nothing for read any more."""
+        self._cache: DynamicCache | None = None
+        self._ids: list[int] = []
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int]) -> torch.Tensor:
+        """Logits (vocab,) of what follows `ids`, of which only those are read that are new since the last call.
+
+        Raises UserError where the GPU's memory is full.
+        """
+        # Kept again when all is read: whatever interrupts may leave it cut, or some layers ahead of others.
+        cache, known = self._cache, self._ids
+        self.forget()
+        start = min(common_beginning(known, ids), len(ids) - 1)
+        if cache is not None and start < len(known):
+            try:
+                cache.crop(start - len(known))  # less than 0: so many go
+            except (RuntimeError, ValueError, NotImplementedError):  # a sliding window has no way back
+                cache = None
+        if cache is None:
+            cache, start = DynamicCache(config=self._model.config), 0
+        step = torch.tensor([ids[start:]], device=self._model.device)  # (1, new)
+        try:
+            output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        except torch.OutOfMemoryError:
+            raise UserError(full_memory(len(ids))) from None
+        self._cache, self._ids = cache, list(ids)
+        logits: torch.Tensor = output.logits[0, -1, : self._known]
+        return logits
+
+    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]:
+        """Up to `budget` tokens, each chosen after those before it."""
+        written: list[int] = []
+        for _ in range(budget):
+            written.append(int(choose(self.read([*ids, *written]))))
+            yield written[-1]
+
+
+def common_beginning(known: Sequence[int], ids: Sequence[int]) -> int:
+    """How many tokens two sequences have in common from their beginning."""
+    shorter = min(len(known), len(ids))
+    return next((index for index in range(shorter) if known[index] != ids[index]), shorter)
+
+
+def context_tokens(model: Any) -> int:
+    """How many tokens a model can read and write together."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 2048)
+
+
+def full_memory(tokens: int) -> str:
+    """What to say where a GPU has no more memory for a conversation."""
+    return f"the GPU's memory is full at {tokens} tokens; forget the conversation with /reset, or use recipe b"
+
+
+class Chooser:
+    """Greedy at temperature 0, otherwise a seeded sample; a choice stays on the device."""
+
+    def __init__(self, config: ChatConfig, device: torch.device):
+        self._greedy = config.temperature < SMALLEST_TEMPERATURE
+        self._random = torch.Generator(device=device)
+        if not self._greedy:
+            self._random.manual_seed(config.seed)
+            self._warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature)])
+            if config.top_p < 1:
+                self._warpers.append(TopPLogitsWarper(config.top_p))
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """The tokens (...) for logits (..., vocab)."""
+        if self._greedy:
+            return logits.argmax(-1)
+        rows = logits.float().reshape(-1, logits.shape[-1])
+        scores = self._warpers(None, rows)
+        return torch.multinomial(scores.softmax(-1), 1, generator=self._random).reshape(logits.shape[:-1])
+
+    def guarded(self, logits: torch.Tensor, guard: Guard) -> int | None:
+        """The choice among the tokens that may come; None where the character should be begun anew.
+
+        The model's own choice is made first, and where it may come it stands: the likeliest of all is the likeliest
+        of some, and so is the winner of `multinomial`, a race that is run again with the same random numbers. Only a
+        choice that may not come costs a mask, which comes before temperature and top-p.
+        """
+        noise = self._random.get_state()
+        own = int(self(logits))
+        if guard.automaton.step(guard.state, own) is None:
+            guard.changed_steps += 1
+            if guard.would_rather_begin_anew:
+                return None
+        elif guard.passes(own):
+            return own
+        while not guard.is_stuck:
+            self._random.set_state(noise)
+            token = int(self(logits.masked_fill(_blocked(guard, logits), -torch.inf)))
+            if guard.passes(token):
+                return token
+            guard.ban(token)
+        return None
+
+
+def _blocked(guard: Guard, logits: torch.Tensor) -> torch.Tensor:
+    """True for each token that may not come next."""
+    blocked = _blocked_in_state(guard.automaton, guard.state, logits.device)
+    if guard.banned:
+        blocked = blocked.clone()
+        blocked[sorted(guard.banned)] = True
+    return blocked[: len(logits)]  # (vocab,)
+
+
+@lru_cache(maxsize=1024)
+def _blocked_in_state(automaton: Automaton, state: State, device: torch.device) -> torch.Tensor:
+    return ~torch.frombuffer(automaton.mask(state), dtype=torch.bool).to(device)  # (vocab,)
+
+
+def is_loop(ids: Sequence[int]) -> bool:
+    """Whether the end of a reply is one piece again and again."""
+    for period in range(1, len(ids) // LOOP_REPEATS + 1):
+        if ids[-1] != ids[-1 - period]:  # nearly always, and soon seen
+            continue
+        span = max(LOOP_TOKENS, LOOP_REPEATS * period)
+        if span <= len(ids) and all(ids[-i] == ids[-i - period] for i in range(1, span - period + 1)):
+            return True
+    return False
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end a reply: those of the model's generation settings, and the tokenizer's own."""
+    configured = model.generation_config.eos_token_id
+    several = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*several, tokenizer.eos_token_id] if isinstance(token, int))

@@ -1,0 +1,1 @@
+"""`phi2chat curate browse`: records reviewed on the whole terminal."""

@@ -1,0 +1,1 @@
+"""What people see and type: the screen, safe text, the editor, the form, and Ctrl-C."""

@@ -1,0 +1,121 @@
+"""A record typed field by field in the terminal: multi-line, checked while it is typed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import AnyFormattedText
+from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.validation import ValidationError, Validator
+
+from curation.records import Finding
+from curation.rules import check_record
+from phi2chat.terminal.safe_input import VisibleEscapes, make_search_safe, safe_line
+
+FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
+REQUIRED = ("instruction", "reasoning", "answer")
+HELP = (
+    "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Shift-Tab goes back to the field before, "
+    "Ctrl-C drops the record"
+)
+KEYS = "Ctrl-D next  Shift-Tab back  Ctrl-C drop"
+
+
+def fill_form(
+    start: Mapping[str, Any],
+    fields: Iterable[str] = FIELDS,
+    keep: Callable[[dict[str, Any]], None] | None = None,
+    **session_options: Any,
+) -> dict[str, Any]:
+    """The record with the fields as they were typed; an optional field left empty is left out.
+
+    `keep` gets the record as it is whenever a field is left. Raises KeyboardInterrupt where the user drops it.
+    """
+    record = dict(start)
+    # Without a history: with one, the up key would put the field before in the place of what stands here.
+    session: PromptSession[str | _Back] = PromptSession(
+        multiline=True,
+        key_bindings=_keys(),
+        input_processors=[VisibleEscapes()],
+        history=DummyHistory(),
+        **session_options,
+    )
+    make_search_safe(session)
+    names, at = list(fields), 0
+    while at < len(names):
+        name = names[at]
+        optional = "" if name in REQUIRED else " (optional)"
+        typed = session.prompt(
+            f"{name}{optional}: ",
+            default=str(record.get(name, "")),
+            validator=_FieldValidator(record, name),
+            validate_while_typing=True,
+            prompt_continuation="  ",
+            bottom_toolbar=_toolbar,
+        )
+        text = typed.text if isinstance(typed, _Back) else typed
+        if text.strip():
+            record[name] = text
+        else:
+            record.pop(name, None)
+        if keep is not None:
+            keep(record)
+        at = max(0, at - 1) if isinstance(typed, _Back) else at + 1
+    return record
+
+
+@dataclass(frozen=True)
+class _Back:
+    """What stood in a field when the user went back to the one before."""
+
+    text: str
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    @keys.add("c-d")
+    def _end_field(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    @keys.add("s-tab")
+    def _go_back(event: KeyPressEvent) -> None:
+        event.app.exit(result=_Back(event.current_buffer.text))
+
+    return keys
+
+
+def _toolbar() -> AnyFormattedText:
+    return KEYS
+
+
+class _FieldValidator(Validator):
+    """The findings of one field, given the fields before it."""
+
+    def __init__(self, record: Mapping[str, Any], name: str) -> None:
+        self._record, self._name = dict(record), name
+
+    def validate(self, document: Document) -> None:
+        if not document.text.strip():
+            if self._name in REQUIRED:
+                raise ValidationError(document.cursor_position, f"{self._name} must not be blank")
+            return
+        found = field_findings({**self._record, self._name: document.text}, self._name)
+        if found:
+            raise ValidationError(document.cursor_position, safe_line(found[0].message))
+
+
+def field_findings(record: Mapping[str, Any], name: str) -> list[Finding]:
+    """What is wrong with one field of a record that is still being written."""
+    findings = check_record(Path("record"), dict(record))
+    # The language is asked for after the answer, so a wrong script is judged when the record is whole.
+    return [
+        finding
+        for finding in findings
+        if finding.field == name and finding.severity == "error" and finding.rule not in ("required", "wrong-script")
+    ]

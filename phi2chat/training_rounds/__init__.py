@@ -1,0 +1,1 @@
+"""Trainings held against each other: which is best, what changed, and which choice brought it."""

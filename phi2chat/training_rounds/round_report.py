@@ -1,0 +1,247 @@
+"""How rounds look on the screen and in JSON."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from curation.excerpts import excerpt
+from phi2chat.evaluation.scores import Move
+from phi2chat.training_rounds.past_rounds import Asked, Round
+from phi2chat.training_rounds.record_changes import RecordChange
+from phi2chat.training_rounds.round_diff import Measure, NearRecord, Outcome, ProbeChange, RoundDiff
+
+if TYPE_CHECKING:
+    from phi2chat.terminal.screen import Screen
+
+SHOWN = 8  # of each kind, where not all is asked for
+_WIDE = 88  # cells that the table of rounds takes at least
+_HEADINGS: dict[Outcome, str] = {"broken": "broken", "fixed": "fixed", "changed": "other words, same verdict"}
+_SIGNS = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}
+_QUESTION_CHARS, _REPLY_CHARS = 60, 100
+
+
+def show_list(rounds: Sequence[Round], screen: "Screen") -> None:
+    """A table, or a block for each round where there is no room for one."""
+    if not rounds:
+        screen.note("no round yet; train one with `phi2chat train`")
+        return
+    rows = [_row(one, before) for one, before in zip(rounds, [None, *rounds], strict=False)]
+    if screen.out.width >= _WIDE:
+        screen.table(list(rows[0]), [list(row.values()) for row in rows])
+        return
+    for row in rows:
+        screen.heading(f"{row.pop('')} {row.pop('round')}")
+        for name, value in row.items():
+            if value:
+                screen.say(f"{name}: {value}")
+
+
+def show_round(one: Round, before: Round | None, screen: "Screen") -> None:
+    """Everything that is known of a round."""
+    row = _row(one, before)
+    row.pop("")
+    screen.heading(f"round {one.number}: {row.pop('round')}")
+    rows = {"folder": str(one.folder), "base": one.run.base, "began": f"{one.made:%Y-%m-%d %H:%M} UTC",
+            "status": one.run.status, "steps": f"{one.run.steps:,} (best {one.run.best_step})", **row}  # fmt: skip
+    for name, value in rows.items():
+        if value:
+            screen.say(f"{name}: {value}")
+    for asked in one.asked:
+        screen.heading(f"{asked.folder.name}: {_probe_files(asked)}, recipe {asked.recipe}")
+        categories: dict[str, list[str]] = {}
+        for probe, cells in asked.cells.items():
+            categories.setdefault(cells[0].category or "-", []).append(probe)
+        screen.table(
+            ["category", "right", "script"],
+            [
+                [name, _share_of(asked.scores, probes), _share_of(asked.script, probes)]
+                for name, probes in [*categories.items(), ("all", list(asked.cells))]
+            ],
+        )
+
+
+def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", show_all: bool) -> None:
+    """What changed, what came of it, and whether that is more than chance."""
+    screen.heading(f"round {first.number} ({first.name}) -> round {second.number} ({second.name})")
+    for name, (old, new) in second.settings_since(first).items():
+        screen.say(f"{name}: {old} -> {new}")
+    screen.say(f"data: {_data_sentence(diff.records)}")
+    if other := _other_settings(diff):
+        screen.note(f"evaluated with different settings: {other}", "warning")
+    screen.say(f"{len(diff.probes)} probes of {_probe_files(diff.after)}, recipe {diff.after.recipe}")
+    _show_measures(diff.measures, screen)
+    for outcome, heading in _HEADINGS.items():
+        found = diff.of(outcome)
+        if found:
+            screen.heading(f"{heading} ({len(found)})")
+        for probe in found if show_all else found[:SHOWN]:
+            _show_probe(probe, screen)
+        _say_rest(len(found), show_all, screen)
+    if diff.records:
+        screen.heading(f"records changed ({len(diff.records)})")
+        for change in diff.records if show_all else diff.records[:SHOWN]:
+            screen.say(_record_line(change))
+        _say_rest(len(diff.records), show_all, screen)
+
+
+def describe(one: Round, before: Round | None) -> dict[str, Any]:
+    """A round for programs."""
+    changes = one.changes_since(before) if before else None
+    return {
+        "round": one.number,
+        "folder": str(one.folder),
+        "made": one.made.isoformat(timespec="seconds"),
+        "status": one.run.status,
+        "base": one.run.base,
+        "records": one.run.records,
+        "sha256": one.run.sha256,
+        "eval_loss": one.eval_loss,
+        "settings_changed": one.settings_since(before) if before else {},
+        "records_changed": None if changes is None else _counts(changes),
+        "evaluations": [
+            {
+                "folder": str(asked.folder),
+                "recipe": asked.recipe,
+                "probes": [file.path for file in asked.probe_files],
+                "asked": len(asked.cells),
+                "judged": len(asked.scores),
+                "right": _mean(asked.scores.values()),
+                "script_pass": _mean(asked.script.values()),
+            }
+            for asked in one.asked
+        ],
+    }
+
+
+def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]:
+    """A comparison for programs."""
+
+    def near(one: NearRecord) -> dict[str, Any]:
+        return {"record": one.record.data, "likeness": round(one.likeness, 3),
+                "change": one.change.kind if one.change else None}  # fmt: skip
+
+    return {
+        "before": {"round": first.number, "folder": str(first.folder), "evaluation": str(diff.before.folder)},
+        "after": {"round": second.number, "folder": str(second.folder), "evaluation": str(diff.after.folder)},
+        "settings_changed": second.settings_since(first),
+        "evaluated_unlike": diff.after.settings_unlike(diff.before),
+        "measures": [dataclasses.asdict(one) for one in diff.measures],
+        "probes": [
+            {"probe": one.probe, "instruction": one.instruction, "outcome": one.outcome,
+             "before": one.before.answer, "after": one.after.answer, "near": [near(record) for record in one.near]}
+            for one in diff.probes
+        ],
+        "records": None if diff.records is None else [
+            {"kind": one.kind, "fields": one.fields, "sides": one.sides,
+             "before": one.before.data if one.before else None, "after": one.after.data if one.after else None}
+            for one in diff.records
+        ],
+    }  # fmt: skip
+
+
+def _row(one: Round, before: Round | None) -> dict[str, str]:
+    asked = one.asked[0] if one.asked else None
+    changes = one.changes_since(before) if before else None
+    settings = one.settings_since(before) if before else {}
+    counts = one.run.records
+    loss = one.eval_loss
+    data = f"{counts['train']:,} + {counts['eval']:,}" if counts else ""
+    if changes:
+        data += f" ({_short(changes)})"
+    changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in settings.items())
+    return {
+        "": str(one.number),
+        "round": one.name + ("" if one.run.status == "finished" else f" ({one.run.status})"),
+        "train + eval": data,
+        "eval loss": "" if loss is None else f"{loss:.3f}",
+        "right": _share_of(asked.scores, list(asked.scores)) if asked else "",
+        "script": _share_of(asked.script, list(asked.script)) if asked else "",
+        "changed": changed,
+    }
+
+
+def _show_measures(measures: Sequence[Measure], screen: "Screen") -> None:
+    rows = [
+        [
+            ", ".join(filter(None, (one.kind, one.category))),
+            str(one.move.probes),
+            _percent(one.before),
+            _percent(one.after),
+            _points(one.move),
+            one.move.opinion,
+        ]
+        for one in measures
+    ]
+    if screen.out.width >= _WIDE:
+        screen.table(["", "probes", "before", "after", "difference (95 %)", ""], rows)
+        return
+    for name, pairs, before, after, points, finding in rows:
+        screen.say(f"{name}: {before} -> {after} of {pairs}, {points}: {finding}")
+
+
+def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
+    screen.say(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", "heading")
+    screen.say(f"  was: {excerpt(probe.before.answer, _REPLY_CHARS) or '(nothing)'}")
+    screen.say(f"  is:  {excerpt(probe.after.answer, _REPLY_CHARS) or '(nothing)'}")
+    for near in probe.near:
+        sign = _SIGNS[near.change.kind] if near.change else " "
+        kind = f", {near.change.kind}" if near.change else ""
+        name = near.record.id or "no id"
+        question = excerpt(near.record.instruction, _QUESTION_CHARS)
+        screen.say(f"  {sign} {name}{kind}: {question} -> {excerpt(near.record.answer)}", "note")
+
+
+def _record_line(change: RecordChange) -> str:
+    record = change.record
+    fields = f" ({', '.join(change.fields)})" if change.kind == "edited" else ""
+    sides = f" [{' -> '.join(change.sides)}]"
+    question = excerpt(record.instruction, _QUESTION_CHARS)
+    return f"{_SIGNS[change.kind]} {record.id or 'no id'}{fields}{sides}: {question} -> {excerpt(record.answer)}"
+
+
+def _say_rest(count: int, show_all: bool, screen: "Screen") -> None:
+    if count > SHOWN and not show_all:
+        screen.note(f"and {count - SHOWN} more; --all shows them")
+
+
+def _data_sentence(changes: Sequence[RecordChange] | None) -> str:
+    if changes is None:
+        return "what changed is not known; one of the two has no records that can be read"
+    if not changes:
+        return "the same records"
+    return ", ".join(f"{count} {kind}" for kind, count in _counts(changes).items())
+
+
+def _counts(changes: Sequence[RecordChange]) -> dict[str, int]:
+    kinds = [change.kind for change in changes]
+    return {kind: kinds.count(kind) for kind in _SIGNS if kind in kinds}
+
+
+def _short(changes: Sequence[RecordChange]) -> str:
+    return " ".join(f"{_SIGNS[kind]}{count}" for kind, count in _counts(changes).items())
+
+
+def _other_settings(diff: RoundDiff) -> str:
+    return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in diff.after.settings_unlike(diff.before).items())
+
+
+def _probe_files(asked: Asked) -> str:
+    return ", ".join(file.path for file in asked.probe_files)
+
+
+def _points(one: Move) -> str:
+    return f"{100 * one.mean:+.1f} points ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _share_of(values: dict[str, float], probes: Iterable[str]) -> str:
+    found = [values[probe] for probe in probes if probe in values]
+    return f"{_percent(sum(found) / len(found))} of {len(found)}" if found else ""
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,160 @@
+"""Rates with honest intervals, and nothing told that chance could have done."""
+
+import dataclasses
+import random
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phi2chat.evaluation.results import Cell, Evaluation, ModelRow
+from phi2chat.evaluation.scores import Rate, bootstrap, compare, rate, sign_test, summarize, weigh, wilson
+
+CELL = Cell(
+    probe="p", probe_digest="", category="c", model="base", base=None, adapter=None, adapter_sha256=None, run=None,
+    recipe="chat", sample=0, seed=0, prompt_digest="", language="ja", reasoning_language="ja", reasoning="", answer="東京",
+    verdict="right", why="", language_ok=True, reasoning_spans=(), answer_spans=(), stop="end_of_text", form=True,
+    tokens=10, seconds=2.0,
+)  # fmt: skip
+
+
+def cell(model: str, probe: int, right: bool, **more: object) -> Cell:
+    return dataclasses.replace(CELL, model=model, probe=f"p{probe}", verdict="right" if right else "wrong", **more)  # type: ignore[arg-type]
+
+
+def evaluation(
+    *cells: Cell, models: tuple[str, ...] = ("base", "new"), recipes: tuple[str, ...] = ("chat",)
+) -> Evaluation:
+    return Evaluation(
+        (), {}, tuple(ModelRow(name, "base") for name in models), recipes, {"samples": 1}, {}, "", "", cells=cells
+    )
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    # Newcombe, Two-sided confidence intervals for the single proportion, 1998, table I: Wilson's score method.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_of_a_share_is_wilsons(hits: int, total: int, low: float, high: float) -> None:
+    assert wilson(hits, total) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(hits=st.integers(0, 50), more=st.integers(0, 50))
+def test_an_interval_holds_its_share(hits: int, more: int) -> None:
+    if hits + more:
+        low, high = wilson(hits, hits + more)
+        assert 0 <= low <= hits / (hits + more) <= high <= 1
+
+
+@given(values=st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=40))
+def test_a_bootstrap_is_the_same_each_time_and_within_its_values(values: list[float]) -> None:
+    groups = [values[start : start + 3] for start in range(0, len(values), 3)]
+    low, high = bootstrap(groups)
+    assert (low, high) == bootstrap(groups)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+def test_a_bootstrap_holds_the_true_mean_about_95_times_in_100() -> None:
+    coin = random.Random(0)
+    held = 0
+    for _ in range(60):
+        low, high = bootstrap([[float(coin.random() < 0.3)] for _ in range(80)])
+        held += low <= 0.3 <= high
+    assert held >= 52
+
+
+@pytest.mark.parametrize(("up", "down", "chance"), [(0, 0, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (3, 3, 1.0)])
+def test_the_sign_test_counts_coin_throws(up: int, down: int, chance: float) -> None:
+    assert sign_test(up, down) == sign_test(down, up) == pytest.approx(chance)
+
+
+def test_what_is_not_judged_counts_for_no_score() -> None:
+    unjudged = dataclasses.replace(cell("base", 3, True), verdict="unjudged", language_ok=False, form=False, chrf=50.0)
+    (one,) = summarize(
+        evaluation(cell("base", 1, True), cell("base", 2, False, category="d"), unjudged, models=("base",))
+    )
+    assert one.score is not None and (one.score.hits, one.score.total) == (1, 2)
+    assert one.script is not None and (one.script.hits, one.script.total) == (2, 3)
+    assert one.form is not None and one.form.share == pytest.approx(2 / 3)
+    assert {name: found.share for name, found in one.by_category.items()} == {"c": 1.0, "d": 0.0}
+    assert one.confusion is None
+    told = [
+        dataclasses.replace(cell("base", n, True), confusion=said)
+        for n, said in enumerate(("passed", "word error", "skipped"))
+    ]
+    assert summarize(evaluation(*told, models=("base",)))[0].confusion == pytest.approx(2 / 3)
+    assert (one.replies, one.tokens_per_second, one.median_tokens, one.chrf) == (3, 5.0, 10, 50.0)
+
+
+def test_samples_of_one_probe_make_an_interval_no_narrower() -> None:
+    once = rate((f"p{n}", n % 2 == 0) for n in range(20))
+    often = rate((f"p{n}", n % 2 == 0) for n, _ in product(range(20), range(50)))
+    assert isinstance(once, Rate) and isinstance(often, Rate)
+    assert often.share == once.share
+    assert often.high - often.low > 0.8 * (once.high - once.low)
+
+
+def moved(up: int, down: int, same: int) -> Evaluation:
+    """The second model is right where the first is not in `up` probes, and the other way round in `down`."""
+    before = [False] * up + [True] * down + [True] * same
+    after = [True] * up + [False] * down + [True] * same
+    cells = [cell("base", n, right) for n, right in enumerate(before)]
+    return evaluation(*cells, *(cell("new", n, right) for n, right in enumerate(after)))
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "same", "opinion"),
+    [
+        (0, 0, 120, "cannot tell"),
+        (4, 0, 116, "cannot tell"),  # the bootstrap alone would tell
+        (12, 2, 106, "better"),
+        (2, 12, 106, "worse"),
+        (12, 9, 99, "cannot tell"),
+    ],
+)
+def test_a_difference_is_told_where_chance_would_hardly_make_it(up: int, down: int, same: int, opinion: str) -> None:
+    score = next(one for one in compare(moved(up, down, same)) if one.measure == "score")
+    assert (score.opinion, score.fixed, score.broken, score.probes) == (opinion, up, down, up + down + same)
+    assert score.low <= score.difference <= score.high
+    assert score.difference == pytest.approx((up - down) / (up + down + same))
+
+
+def test_many_that_went_down_a_little_and_few_that_went_up_far_tell_nothing() -> None:
+    after = {f"p{number}": -0.1 if number < 60 else 1.0 for number in range(90)}
+    move = weigh(dict.fromkeys(after, 0.0), after, {})
+    assert move is not None and move.opinion == "cannot tell"
+
+
+def test_wordings_of_one_fact_count_as_one_probe() -> None:
+    whole = moved(12, 2, 106)
+    assert compare(whole)[0].opinion == "better"
+    probes = {f"p{number}": {"family": "japan"} for number in range(12)}
+    score = compare(dataclasses.replace(whole, probes=probes))[0]
+    assert (score.opinion, score.fixed, score.broken) == ("cannot tell", 12, 2)
+    assert score.high - score.low > compare(whole)[0].high - compare(whole)[0].low
+
+
+def test_models_that_share_no_probe_are_not_compared() -> None:
+    assert weigh({"a": 1.0}, {"b": 1.0}, {}) is None
+
+
+def test_a_reply_that_says_nothing_is_in_no_script() -> None:
+    silent = dataclasses.replace(cell("base", 1, False), answer="", reasoning="")
+    (summary,) = summarize(evaluation(silent, cell("base", 2, True)))
+    assert summary.script is not None
+    assert (summary.script.hits, summary.script.total) == (1, 2)
+
+
+def test_only_probes_that_both_were_asked_are_compared() -> None:
+    found = compare(evaluation(cell("base", 1, True), cell("new", 1, True), cell("new", 2, False)))
+    assert {(one.measure, one.probes) for one in found} == {("score", 1), ("script", 1), ("form", 1)}
+    assert compare(evaluation(cell("base", 1, True), cell("new", 2, False))) == []
+
+
+def test_recipes_are_compared_within_a_model() -> None:
+    cells = [dataclasses.replace(cell("base", n, recipe == "a"), recipe=recipe) for n in range(9) for recipe in "ab"]
+    found = compare(evaluation(*cells, models=("base",), recipes=("a", "b")))
+    assert [(one.recipe, one.against_recipe, one.opinion) for one in found if one.measure == "score"] == [
+        ("b", "a", "worse")
+    ]
