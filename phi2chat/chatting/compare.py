@@ -16,7 +16,7 @@ from phi2chat.chatting.talk import Talk
 from phi2chat.config import ChatConfig
 from phi2chat.files import path_of
 from phi2chat.inference.recipes import RECIPES
-from phi2chat.terminal.interrupts import Ended, noting_interrupts
+from phi2chat.terminal.interrupts import Ended
 
 
 @runtime_checkable
@@ -107,11 +107,13 @@ def _folder(word: str) -> Path | None:
 
 
 def _ask(talk: Talk, side: Side, earlier: Sequence[Turn], question: str) -> Side:
-    """The side with its reply; Ctrl-C ends this reply, and what came of it is compared. The second one interrupts."""
+    """The side with its reply; Ctrl-C or Esc ends it, and what came is compared. The second Ctrl-C interrupts."""
+    from phi2chat.chatting.reply_keys import noting_keys
+
     asked = Conversation(side.model, side.config)
     asked.turns = list(earlier)
     talk.screen.status(f"asking {side.title}")
-    with noting_interrupts() as interrupt:
+    with noting_keys() as interrupt:
         for _ in asked.ask(question, interrupt):
             pass
         if interrupt.insisted:

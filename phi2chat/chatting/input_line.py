@@ -14,6 +14,7 @@ from prompt_toolkit.key_binding.key_processor import KeyProcessor
 from prompt_toolkit.keys import Keys
 
 from curation.errors import UserError
+from phi2chat.chatting.grapheme_keys import add_grapheme_keys
 from phi2chat.chatting.slash import SLASHES
 from phi2chat.chatting.slash_completer import SlashCompleter
 from phi2chat.terminal.safe_input import SafeCompleter, VisibleEscapes, make_search_safe
@@ -62,11 +63,16 @@ class _Burst:
 
 def _keys(burst: _Burst) -> KeyBindings:
     keys = KeyBindings()
+    add_grapheme_keys(keys)
 
     @keys.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:
         burst.goes_on = True
         event.current_buffer.insert_text(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+
+    @keys.add(Keys.Vt100MouseEvent)
+    def _ignore(event: KeyPressEvent) -> None:
+        """No mouse is asked for; prompt_toolkit takes a style code for one, and fails to read where it is."""
 
     @keys.add("enter", filter=~is_searching)
     def _send(event: KeyPressEvent) -> None:

@@ -11,15 +11,17 @@ from curation.judging import Judgement, describe_expectation, expectation_of, ju
 from curation.questions import read_questions
 from curation.records import Record
 from phi2chat import config as configs
-from phi2chat.chatting.chat import Conversation, Turn
+from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.chatting.talk import Talk
 from phi2chat.config import TrainConfig
 from phi2chat.files import path_of
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
-from phi2chat.terminal.interrupts import Ended, noting_interrupts
+from phi2chat.inference.together import WritesTogether, write_ahead
+from phi2chat.terminal.interrupts import Ended, Interrupt
 
 EXAMPLE = "/probe datasets/my.jsonl"
+SIDE_BY_SIDE = 16  # probes; an interrupt loses those that are being asked
 
 
 @runtime_checkable
@@ -53,11 +55,11 @@ class Probe:
 def probe(talk: Talk, argument: str) -> None:
     """Ask every record of a file, by default of the run's eval side, and show what came of it.
 
-    Ctrl-C stops; what was done is shown. The conversation stays as it is.
+    Ctrl-C or Esc stops; what was done is shown. The conversation stays as it is.
     """
     path, records = _of_file(path_of(argument, "probe")) if argument else _of_the_run(talk)
     done: list[Probe] = []
-    talk.say(f"asking the {len(records)} records of {path}; Ctrl-C stops")
+    talk.say(f"asking the {len(records)} records of {path}; Ctrl-C or Esc stops")
     try:
         for asked in _ask_all(talk, records):
             done.append(asked)
@@ -108,28 +110,56 @@ def _of_the_run(talk: Talk) -> tuple[Path, list[Record]]:
 
 
 def _ask_all(talk: Talk, records: Sequence[Record]) -> Iterator[Probe]:
-    model, config = talk.conversation.model, talk.conversation.config
-    with noting_interrupts() as interrupt:
-        for number, record in enumerate(records, start=1):
-            talk.screen.status(f"{number}/{len(records)} {record.instruction.splitlines()[0]}")
-            wanted = dataclasses.replace(config, lang=record.language, reasoning_lang=record.reasoning_language)
-            asked = Conversation(model, wanted)
-            try:
-                for _ in asked.ask(question_of(record, model.style), interrupt):
-                    pass
-            except UserError as error:
-                yield Probe(record, None, str(error))
-                continue
-            if interrupt.requested:
-                return
-            yield Probe(record, asked.turns[-1])
+    """The probes as they are done, those of a batch together; an interrupt ends them before the next one."""
+    from phi2chat.chatting.reply_keys import noting_keys
+
+    model, config, total = talk.conversation.model, talk.conversation.config, len(records)
+    size = SIDE_BY_SIDE if isinstance(model, WritesTogether) and config.guard != "enforce" else 1
+    with noting_keys() as interrupt:
+        for start in range(0, total, size):
+            batch = records[start : start + size]
+            questions = [question_of(record, model.style) for record in batch]
+            for number, (record, question, one) in enumerate(
+                zip(batch, questions, _written(talk, questions, start, total, interrupt), strict=True), start=start
+            ):
+                talk.screen.status(f"{number + 1}/{total} {record.instruction.splitlines()[0]}", number, total)
+                wanted = dataclasses.replace(config, lang=record.language, reasoning_lang=record.reasoning_language)
+                asked = Conversation(one, wanted)
+                try:
+                    for _ in asked.ask(question, interrupt):
+                        pass
+                except UserError as error:
+                    yield Probe(record, None, str(error))
+                    continue
+                if interrupt.requested:
+                    return
+                yield Probe(record, asked.turns[-1])
+
+
+def _written(talk: Talk, questions: Sequence[str], start: int, total: int, interrupt: Interrupt) -> Sequence[Model]:
+    """The model for each question; where there are several, their replies are written already, side by side."""
+    model = talk.conversation.model
+    if len(questions) == 1 or not isinstance(model, WritesTogether):
+        return [model] * len(questions)
+
+    def watch(unfinished: int) -> None:
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        done = start + len(questions) - unfinished
+        talk.screen.status(f"{done}/{total} done", done, total)
+
+    watch(len(questions))
+    try:
+        return write_ahead(model, questions, talk.conversation.config, watch)
+    except UserError:  # one leaves no room for a reply: alone, each says so for itself
+        return [model] * len(questions)
 
 
 def _summary(done: Sequence[Probe], total: int) -> str:
     turns = [asked.turn for asked in done if asked.turn is not None]
     judged = [asked for asked in done if asked.expected is not None]
     right = sum(asked.judgement.verdict == "right" for asked in judged)
-    parts = [f"{right} of {len(judged)} answers right"]
+    parts = [f"{right} of {len(judged)} answers right" if judged else f"{len(done)} asked, and nothing expected"]
     parts.append(f"{sum(bool(turn.reasoning_spans or turn.answer_spans) for turn in turns)} in a wrong script")
     stopped = [turn.stop for turn in turns if turn.stop not in (StopReason.END_OF_TEXT, StopReason.NEXT_QUESTION)]
     parts += [f"{stopped.count(stop)} stopped by {stop.value}" for stop in StopReason if stop in stopped]

@@ -45,6 +45,15 @@ def keeping_terminal() -> Iterator[None]:
                 termios.tcsetattr(file, termios.TCSANOW, before)
 
 
+def hide_keys() -> None:
+    """Let what is typed wait unseen for whoever reads next, for it would tear a bar that moves."""
+    file = get_app_session().input.fileno()
+    if os.isatty(file):
+        mode = termios.tcgetattr(file)
+        mode[3] &= ~termios.ECHO
+        termios.tcsetattr(file, termios.TCSANOW, mode)
+
+
 @contextlib.contextmanager
 def _listening(interrupt: Interrupt) -> Iterator[None]:
     source = get_app_session().input

@@ -1,8 +1,7 @@
 """`phi2chat ask`: one question, or one a line on stdin; the answer on stdout, all else on stderr."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +11,7 @@ from phi2chat.config import ChatConfig, EndpointConfig, ModelConfig, build, with
 from phi2chat.terminal.safe_text import json_line
 
 if TYPE_CHECKING:
-    from phi2chat.chatting.chat import Conversation, Model, TextStream, Turn
-    from phi2chat.inference.prompt import Example, PromptStyle
+    from phi2chat.chatting.chat import Conversation, Model, Turn
     from phi2chat.terminal.screen import Screen
 
 
@@ -60,26 +58,13 @@ def command(question: str | None, as_json: bool, batch_size: int, **flags: Any) 
         raise UserError(f"{cut} of {len(questions)} replies broke off and are not whole; see the notes, and ask again")
 
 
-@dataclass(frozen=True)
-class Written:
-    """A model whose reply was written ahead, beside others."""
-
-    name: str
-    style: "PromptStyle"
-    reply: "TextStream"
-    parts: Mapping[str, str]
-
-    def stream(self, history: "Sequence[Example]", question: str, config: ChatConfig) -> "TextStream":
-        """The reply."""
-        return self.reply
-
-
 def _written_ahead(model: "Model", questions: Sequence[str], config: ChatConfig) -> "list[Model]":
+    from phi2chat.inference.together import write_ahead
     from phi2chat.weights.models import LoadedModel
 
     if not isinstance(model, LoadedModel):
         raise click.UsageError("--batch-size goes with a model on this machine; leave it out for an endpoint.")
-    return [Written(model.name, model.style, reply, model.parts) for reply in model.stream_all(questions, config)]
+    return write_ahead(model, questions, config)
 
 
 def answer(conversation: "Conversation", question: str, as_json: bool, screen: "Screen") -> "Turn":

@@ -41,14 +41,16 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     from phi2chat.chatting.history import open_history
     from phi2chat.chatting.input_line import make_session
     from phi2chat.chatting.opening import open_model
-    from phi2chat.chatting.reply_keys import keeping_terminal
+    from phi2chat.chatting.reply_keys import hide_keys, keeping_terminal
     from phi2chat.terminal.interrupts import ending_as_interrupt
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
     config = build(ChatConfig, flags)
     file = dataset_file(data.expanduser()) if data else None
-    model = open_model(flags, screen.status, stays=True)
+    with keeping_terminal():
+        hide_keys()
+        model = open_model(flags, screen.status, stays=True)
     run = run_behind(build(ModelConfig, flags).adapter)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     with ending_as_interrupt(), keeping_terminal():

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from curation.errors import UserError
 from curation.judging import expectation_of, judge
@@ -17,28 +16,19 @@ from curation.script import check
 from curation.script.confusion import is_installed as can_judge
 from curation.script.confusion import judge_reply, load_instruments
 from curation.store import content_digest
-from phi2chat.chatting.chat import Conversation, Model, TextStream, Turn
+from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.chatting.probe import question_of
-from phi2chat.commands.ask import Written
 from phi2chat.config import ChatConfig, change
 from phi2chat.evaluation.results import Cell, Key, ModelRow, ProbeFile
 from phi2chat.evaluation.translations import bleu, char_f1, chrf, is_installed, references_of
 from phi2chat.inference.prompt import PromptStyle, render_prompt
 from phi2chat.inference.recipes import StopReason
+from phi2chat.inference.together import WritesTogether, write_ahead
 from phi2chat.remote.server import ServerError
 
 NOT_ASKED = "not_asked"
 NO_CATEGORY = "other"
 _DIGEST_DIGITS = 16
-
-
-@runtime_checkable
-class WritesTogether(Protocol):
-    """A model that writes several replies side by side; `parts` are what it is made of."""
-
-    @property
-    def parts(self) -> Mapping[str, str]: ...
-    def stream_all(self, questions: Sequence[str], config: ChatConfig) -> Sequence[TextStream]: ...
 
 
 @dataclass(frozen=True)
@@ -96,8 +86,7 @@ def _ask_batch(model: Model, row: ModelRow, batch: Sequence[tuple[str, Record]],
     # A guard that enforces leads one reply at a time, in the language of each.
     if len(batch) > 1 and isinstance(model, WritesTogether) and way.config.guard != "enforce":
         with contextlib.suppress(UserError):  # one leaves no room for a reply: alone, each says so for itself
-            replies = model.stream_all(questions, way.config)
-            models = [Written(model.name, model.style, reply, model.parts) for reply in replies]
+            models = write_ahead(model, questions, way.config)
     for (name, record), question, one in zip(batch, questions, models, strict=True):
         config = dataclasses.replace(way.config, lang=record.language, reasoning_lang=record.reasoning_language)
         conversation = Conversation(one, config)

@@ -11,16 +11,17 @@ from phi2chat.inference.engine import Engine
 from phi2chat.inference.generate import Chooser, TokenStream, is_loop
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
+from phi2chat.inference.together import Watch
 
 _MEMORY_SHARE = 0.6  # of what is free, for keys and values
 _FEW_ROWS = 64  # so many take a GPU about as long as half of them, and another graph would have to be captured
 _LOOK_EVERY = 8  # steps, for to look whether replies have come to an end is to wait for the GPU
 
 
-def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Chooser) -> None:
+def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Chooser, watch: Watch | None = None) -> None:
     """Write the replies of all streams ahead, those of like length side by side, as many at once as fit.
 
-    Raises UserError where the GPU's memory is full.
+    `watch` is told every few steps how many are not done. Raises UserError where the GPU's memory is full.
     """
     waiting = sorted(streams, key=_length)
     engine.forget()  # its keys and values make room
@@ -28,7 +29,7 @@ def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Choos
         while waiting:
             count = _rows_that_fit(engine.model, _length(waiting[-1]))
             waiting, together = waiting[:-count], waiting[-count:]
-            _write_batch(engine.model, engine.known, together, choose)
+            _write_batch(engine.model, engine.known, together, choose, watch, len(waiting))
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is full; ask fewer questions at once with a smaller --batch-size") from None
     finally:
@@ -51,7 +52,9 @@ def _rows_that_fit(model: Any, length: int) -> int:
 
 
 @torch.inference_mode()
-def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose: Chooser) -> None:
+def _write_batch(
+    model: Any, known: int, streams: Sequence[TokenStream], choose: Chooser, watch: Watch | None, waiting: int
+) -> None:
     start, device, length = time.perf_counter(), model.device, max(map(_length, streams))
     prompts = [torch.tensor(stream.prompt_ids) for stream in streams]
     ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True).to(device)  # (rows, longest prompt)
@@ -69,6 +72,8 @@ def _write_batch(model: Any, known: int, streams: Sequence[TokenStream], choose:
         new.append(tokens)
         if len(new) == _LOOK_EVERY:
             _take(new, rows, streams, replies, going)
+            if watch:
+                watch(len(going) + waiting)
             if 0 < 2 * len(going) <= len(rows) and (graphs is None or len(rows) > _FEW_ROWS):
                 stay = [place for place, row in enumerate(rows) if row in going]
                 rows = [rows[place] for place in stay]

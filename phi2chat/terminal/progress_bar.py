@@ -25,11 +25,12 @@ class ProgressBar:
         self._printed_line = ""
         self._last_eval_loss: float | None = None
 
-    def step(self, text: str) -> None:
-        """A step whose end is not known."""
+    def step(self, text: str, done: int = 0, total: int | None = None) -> None:
+        """A step, and how much of it is done where its end is known; elsewhere than on a terminal said once."""
         if self._can_move:
-            self._show(text, total=None, completed=0)
-        else:
+            self._show(text, total=total, completed=done)
+        elif text != self._printed_line:
+            self._printed_line = text
             self._console.print(Text(f"{text} ..."), soft_wrap=True)
 
     def training(self, progress: "TrainingProgress") -> None:

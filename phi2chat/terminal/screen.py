@@ -42,6 +42,7 @@ STYLES = {
     "good": "green",
     "heading": "bold",
 }
+_ON_ONE_LINE = str.maketrans("\n\t", "  ")
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
 
 
@@ -142,7 +143,8 @@ class Screen:
     def bars(self, counts: Sequence[tuple[str, int]]) -> None:
         """A line for each label: its count, and a bar as long as that. Labels get a third of the width at most."""
         self.end_progress()
-        labels = [safe_text(" ".join(label.split())) for label, _ in counts]
+        # Not split(): to that, characters that steer a terminal are blanks too, and would go unseen.
+        labels = [safe_text(label.translate(_ON_ONE_LINE)) for label, _ in counts]
         numbers = [f"{count:,}" for _, count in counts]
         label_cells = min(max(label.cell_len for label in labels), self.out.width // 3)
         number_cells = max(map(len, numbers))
@@ -270,9 +272,9 @@ class Screen:
 
     # -- progress ------------------------------------------------------------------------------------------------
 
-    def status(self, text: str) -> None:
-        """A step that takes a while: a moving bar on a terminal, a line elsewhere."""
-        self._bar.step(safe_text(text).plain)
+    def status(self, text: str, done: int = 0, total: int | None = None) -> None:
+        """A step that takes a while: a moving bar on a terminal, filled as far as it is done; a line elsewhere."""
+        self._bar.step(safe_text(text).plain, done, total)
 
     def training_progress(self, progress: "TrainingProgress") -> None:
         """A training run: a bar with losses, speed and time left on a terminal, a line now and then elsewhere."""

@@ -15,6 +15,8 @@ from phi2chat.terminal.kinsoku import may_part
 # What is never torn apart: a command or name in backticks, and what stands between blanks.
 _PIECES = re.compile(r"`[^`\n]*`[^\s`]*|[^\s`]+|`|\s+")
 
+_LONE_JOINER = re.compile("\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])")
+
 
 def wrap(text: str, width: int) -> str:
     """The text with line breaks where a line would take more than `width` cells.
@@ -41,10 +43,22 @@ class Wrapped:
     text: Text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield wrap_styled(self.text, options.max_width)
+        yield wrap_styled(_show_lone_joiners(self.text), options.max_width)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, self.text)
+        return Measurement.get(console, options, _show_lone_joiners(self.text))
+
+
+def _show_lone_joiners(text: Text) -> Text:
+    """The text with joiners shown that no emoji follows.
+
+    Rich takes such a one and what follows for one
+    character, and where a style begins in between, it cuts off the end of the line.
+    """
+    places = [place for match in _LONE_JOINER.finditer(text.plain) for place in match.span()]
+    pieces = list(text.divide(places)) if places else [text]
+    pieces[1::2] = [Text("<U+200D ZWJ>", "escaped") for _ in pieces[1::2]]
+    return Text().join(pieces)
 
 
 def break_lines(text: str, width: int) -> Iterator[tuple[int, int]]:

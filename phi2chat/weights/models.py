@@ -20,6 +20,7 @@ from phi2chat.inference.batch import write_together
 from phi2chat.inference.engine import Engine, make_engine
 from phi2chat.inference.generate import CachedReader, Chooser, Reader, TokenStream, context_tokens
 from phi2chat.inference.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
+from phi2chat.inference.together import Watch
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.adapters import base_of, merged, recorded_base_of, with_adapter
 from phi2chat.weights.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
@@ -86,15 +87,16 @@ class LoadedModel:
         engine = None if self.reading == "plain" else make_engine(self.model, known)
         return engine or CachedReader(self.model, known)
 
-    def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[TokenStream]:
+    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[TokenStream]:
         """The replies to questions that each stand for themselves, written side by side where the model can.
 
-        At temperature 0 they are those of `stream`, but for ties; samples depend on what stands beside them.
+        At temperature 0 they are those of `stream`, but for ties; samples depend on what stands beside them. What
+        `watch` raises ends the writing.
         Raises UserError where a prompt leaves no room for a reply.
         """
         streams = [self.stream([], question, config) for question in questions]
         if config.guard != "enforce" and isinstance(self.reader, Engine):  # a guard leads one reply at a time
-            write_together(streams, self.reader, Chooser(config, self.model.device))
+            write_together(streams, self.reader, Chooser(config, self.model.device), watch)
         return streams
 
     def count_tokens(self, history: Sequence[Example]) -> int:

@@ -3,15 +3,18 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from curation.errors import UserError
 from curation.said import is_same
-from phi2chat.config import TrainConfig, to_json
+from phi2chat.chatting.probe import SIDE_BY_SIDE
+from phi2chat.config import ChatConfig, TrainConfig, to_json
 from phi2chat.inference.recipes import StopReason
+from phi2chat.inference.together import Watch
 from phi2chat.terminal.interrupts import Ended
 from phi2chat.weights.run import Run
 
@@ -58,7 +61,7 @@ def test_an_answer_is_the_same_but_for_width_case_blanks_and_punctuation(
 
 
 TABLE = """\
-asking the 2 records of {path}; Ctrl-C stops
+asking the 2 records of {path}; Ctrl-C or Esc stops
 1/2 日本の首都は？ ...
 2/2 フランスの首都は？ ...
 ┏━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
@@ -135,7 +138,7 @@ def test_a_text_file_has_a_question_a_line_and_nothing_is_expected(
     (tmp_path / "p.txt").write_text("一\n\n二\n", encoding="utf-8")
     talk = scripted_talk(scripted_model(reply("はい"), reply("いいえ"), stop=StopReason.BUDGET))
     (shown,) = talk.enter(f"/probe {tmp_path / 'p.txt'}")
-    assert shown.splitlines()[-1] == "0 of 0 answers right, 0 in a wrong script, 2 stopped by budget"
+    assert shown.splitlines()[-1] == "2 asked, and nothing expected, 0 in a wrong script, 2 stopped by budget"
 
 
 def pressing_ctrl_c(times: int) -> Iterator[str]:
@@ -156,6 +159,56 @@ def test_ctrl_c_stops_and_keeps_the_rows_that_are_done(
     assert shown.splitlines()[-1] == "1 of 1 answers right, 0 in a wrong script, stopped after 1 of 3"
 
 
+class Together:
+    """A model that writes side by side; `pressed` is done while it writes the batch of that number."""
+
+    def __init__(self, model: Any, refuses: bool = False, pressed: int | None = None) -> None:
+        self._model, self._refuses, self._pressed = model, refuses, pressed
+        self.name, self.style, self.parts = model.name, model.style, dict[str, str]()
+        self.batches: list[int] = []
+
+    def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
+        return self._model.stream(history, question, config)
+
+    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
+        if self._refuses:
+            raise UserError("the prompt takes 900 tokens")
+        self.batches.append(len(questions))
+        if len(self.batches) == self._pressed:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert watch is not None
+        watch(len(questions) - 1)
+        return [self._model.stream([], question, config) for question in questions]
+
+
+def many(folder: Path, count: int) -> Path:
+    return write_records(folder / "probes.jsonl", *({**TOKYO, "id": f"t{number}"} for number in range(count)))
+
+
+def test_a_model_that_can_is_asked_many_side_by_side(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
+    model = Together(scripted_model(*(reply("東京です"), reply("大阪です")) * 10))
+    (shown,) = scripted_talk(model).enter(f"/probe {many(tmp_path, 20)}")
+    assert model.batches == [SIDE_BY_SIDE, 4]
+    said = shown.splitlines()
+    assert said[1:4] == ["0/20 done ...", "1/20 done ...", "1/20 日本の首都は？ ..."]
+    assert said[-1] == "10 of 20 answers right, 0 in a wrong script"
+
+
+@pytest.mark.parametrize(("refuses", "guard"), [(True, "flag"), (False, "enforce")])
+def test_where_that_is_not_possible_they_are_asked_one_by_one(
+    scripted_model: Any, scripted_talk: Any, tmp_path: Path, refuses: bool, guard: Any
+) -> None:
+    model = Together(scripted_model(*[reply("東京です")] * 3), refuses)
+    (shown,) = scripted_talk(model, ChatConfig(guard=guard)).enter(f"/probe {many(tmp_path, 3)}")
+    assert (model.batches, shown.splitlines()[-1]) == ([], "3 of 3 answers right, 0 in a wrong script")
+
+
+def test_ctrl_c_stops_what_is_asked_side_by_side(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
+    model = Together(scripted_model(*[reply("東京です")] * 20), pressed=2)
+    (shown,) = scripted_talk(model).enter(f"/probe {many(tmp_path, 20)}")
+    assert shown.splitlines()[-1] == "16 of 16 answers right, 0 in a wrong script, stopped after 16 of 20"
+
+
 def test_the_system_can_end_the_talk_during_a_probe(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
     def ending() -> Iterator[str]:
         yield "\nまだ"
@@ -169,8 +222,6 @@ def test_the_system_can_end_the_talk_during_a_probe(scripted_model: Any, scripte
 def test_a_record_that_cannot_be_asked_is_a_row_that_says_why(
     scripted_model: Any, scripted_talk: Any, tmp_path: Path
 ) -> None:
-    from curation.errors import UserError
-
     path = write_records(tmp_path / "probes.jsonl", TOKYO, PARIS)
     (shown,) = scripted_talk(scripted_model(UserError("too long"), reply("パリです。"))).enter(f"/probe {path}")
     assert "│ too long " in shown and "│ not asked " in shown
@@ -201,7 +252,7 @@ def test_without_a_file_the_eval_side_of_the_run_is_asked(
     model = scripted_model(reply("パリです。"))
     model.adapter = run_of(tmp_path / "run", train, eval_file=eval_)
     (shown,) = scripted_talk(model).enter("/probe")
-    assert shown.splitlines()[0] == f"asking the 1 records of {eval_}; Ctrl-C stops"
+    assert shown.splitlines()[0] == f"asking the 1 records of {eval_}; Ctrl-C or Esc stops"
     assert [question for _, question, _ in model.asked] == ["フランスの首都は？"]
 
 

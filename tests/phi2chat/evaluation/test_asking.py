@@ -15,6 +15,7 @@ from phi2chat.evaluation.asking import Way, ask_probes, read_probe_files
 from phi2chat.evaluation.results import Cell, ModelRow
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
+from phi2chat.inference.together import Watch
 from phi2chat.remote.server import ServerError
 
 ROW = ModelRow("base", "base", base="tiny")
@@ -100,7 +101,7 @@ class Together:
     def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
         return self._model.stream(history, question, config)
 
-    def stream_all(self, questions: Sequence[str], config: ChatConfig) -> list[Any]:
+    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
         if self._refuses:
             raise UserError("the prompt takes 900 tokens")
         self.batches.append(len(questions))

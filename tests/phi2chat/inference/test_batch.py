@@ -69,6 +69,21 @@ def test_the_memory_of_a_batch_is_given_back_and_the_conversation_goes_on(tiny: 
     assert replies([tiny.stream([], QUESTIONS[0], config)]) == before
 
 
+def test_who_watches_hears_how_many_are_not_done_and_can_end_it(tiny: LoadedModel) -> None:
+    config, heard = ChatConfig(temperature=0.0, max_new_tokens=40), list[int]()
+    tiny.stream_all(QUESTIONS, config, heard.append)
+    assert heard == sorted(heard, reverse=True) and set(heard) <= set(range(len(QUESTIONS) + 1)) and heard
+    before = replies([tiny.stream([], QUESTIONS[0], config)])
+
+    def stop(unfinished: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.stream_all(QUESTIONS, config, stop)
+    assert not has_kept(tiny.model)
+    assert replies([tiny.stream([], QUESTIONS[0], config)]) == before
+
+
 def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> None:
     config = ChatConfig(temperature=0.0, max_new_tokens=8, guard="enforce")
     streams = tiny.stream_all(QUESTIONS[:2], config)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from phi2chat.terminal.screen import SafeConsole, Screen
-from phi2chat.terminal.wrap import wrap, wrap_styled
+from phi2chat.terminal.wrap import Wrapped, wrap, wrap_styled
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,10 @@ def test_what_is_to_be_copied_is_not_broken() -> None:
     screen, file = shown(20, force_terminal=True)
     screen.say(SENTENCE, wrap=False)
     assert file.getvalue() == SENTENCE + "\n"
+
+
+def test_in_a_cell_a_joiner_that_joins_nothing_is_shown_and_takes_nothing_away() -> None:
+    text = Text("👩\u200d", "bold") + Text("二三四五", "red") + Text(" 👨\u200d👩\u200d👧\u200d")
+    file = io.StringIO()
+    SafeConsole(file=file, width=9).print(Wrapped(text))
+    assert "".join(file.getvalue().split()) == "👩<U+200DZWJ>二三四五👨\u200d👩\u200d👧<U+200DZWJ>"
