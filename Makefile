@@ -11,10 +11,9 @@ FAST := -m "not slow" -n logical --dist loadfile
 demo: $(VENV)/installed
 	$(BIN)/phi2chat demo
 
-## rounds: train the shipped set and its variants, three seeds each, and compare them (hours on a CPU)
+## rounds: train the shipped set, parts of it and its variants, and ask them what was held out (minutes on a GPU)
 rounds: $(VENV)/installed
-	$(BIN)/phi2chat rounds ablate datasets/ja-reasoning --base smollm2-135m --seeds 3 \
-		--probes datasets/probes/ja-basics.jsonl --output-dir runs/rounds
+	$(BIN)/python benchmarks/rounds.py --output rounds.json
 
 ## test: install into .venv, lint, check types, run the fast tests
 test: lint
