@@ -157,6 +157,9 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
         return None
     asked = {number.value for number in find_numbers(question)}
     new = [number for number in given if number.value not in asked]
+    if not new:  # 43を足すと133になります, where 133 was named
+        others = [number for number in find_numbers(answer) if number.value not in asked and number.digits]
+        new = others if len(others) == 1 else []
     if not new and (_ASKS.search(question) or (_is_number_alone(answer, given) and given[0].digits)):
         new = given
     # Many a word holds a numeral in kanji, as in 一つ質問してみましょう.
@@ -170,10 +173,10 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
     ]
     units = max(measures, default=(0, ()), key=lambda found: found[0])[1]
     day = next((names for names in _DAYS if any(name in answer for name in names)), ())
-    others = tuple(name for names in _DAYS if day and names != day for name in names)
+    other_days = tuple(name for names in _DAYS if day and names != day for name in names)
     # The same day need not be said, another one has to be.
     said = (era[1],) if era else () if day == _DAYS[0] else day
-    return Expectation(number=number.value, units=units, contains=said, forbid=others)
+    return Expectation(number=number.value, units=units, contains=said, forbid=other_days)
 
 
 def _is_number_alone(answer: str, given: Sequence[Number]) -> bool:
