@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curation.clock import spell_times
 from curation.expectation import Expectation
 from curation.numerals import Number, find_numbers, fold
 from curation.stated_numbers import stated_numbers
@@ -33,12 +34,17 @@ _COMPOUND = re.compile(
     r"\d\s*(?:年|か月|月|日|時間|時|分|hours?|h|:|/|-)\s*(?:と|and)?\s*\d"
 )  # one value in several numbers
 _DAYS = (("同じ日", "同日"), ("前の日", "前日"), ("次の日", "翌日"))
-_ERA = re.compile(r"(明治|大正|昭和|平成|令和)\d*$")
+_OF_WHAT = re.compile(r"(明治|大正|昭和|平成|令和|午前|午後)\d*$")
 _CANNOT_TELL = (
     "分かりません", "わかりません", "分からない", "わからない", "答えられません", "答えられない", "判断できません",
     "判断できない", "決まりません", "決められません", "不明", "cannot tell", "can't tell", "cannot say", "can't say",
     "cannot know", "can't know", "cannot answer", "cannot be", "can't be", "don't know", "do not know",
     "not possible", "impossible", "unknown", "无法", "不知道", "不能确定", "不清楚", "算不出",
+)  # fmt: skip
+# Not among those: a record that says one of these may tell something.
+_CANNOT_TELL_EITHER = (
+    "存じません", "知りません", "お答えできません", "お答えできない", "情報がない", "情報がありません", "情報はない",
+    "情報はありません", "かねます",
 )  # fmt: skip
 _TELLS_NOT = re.compile("|".join(map(re.escape, _CANNOT_TELL)))
 _YES, _NO = ("はい", "ええ", "yes", "是的", "对"), ("いいえ", "いや", "no", "不是", "不对")
@@ -46,6 +52,29 @@ _YES_OR_NO = re.compile(rf"({'|'.join(_YES + _NO)})(?:[、,，.。]\s*(.*))?$", 
 _DENIES = re.compile(r"^([^はをが、。]{1,8})(?:では|じゃ)(?:ない|ありません|ないです)$")
 _SAYS_NOT = re.compile(r"ません|ない|\bno\b|\bnot\b|不|没")
 _VERB = re.compile(r"(?:ます|ません|ました|でした|ない)$")
+_SAYS_NOT_IN_JAPANESE = re.compile(r"ません|ない")
+# What is the same or different can be said in several ways, and what is asked can be denied: 奇数ではありません.
+_SAME = ("同じ", "等しい", "一緒", "同一", "変わりません", "イコール")
+_DIFFERENT = (
+    "違います",
+    "違う",
+    "異なります",
+    "異なる",
+    "同じではありません",
+    "同じではない",
+    "等しくありません",
+    "等しくない",
+)
+_DENIALS = ("ではありません", "ではない", "じゃない", "じゃありません", "でない", "とは言えません")
+_ASKED = re.compile(
+    r"は、?([^はがをにで、。「」『』\s]{1,12}?)(?:ですか|でしょうか|と言えますか|といえますか|に当たりますか)"
+)
+# はい alone does not answer 次に何が来るか分かりますか.
+_ASKS_WHETHER_KNOWN = re.compile(
+    r"(?:何|なん|なに|どこ|だれ|誰|いつ|いくつ|いくら|どれ|どの|どう)[^。、]{0,12}か、?(?:分か|わか|知って|ご存じ|教え)"
+)
+_AGREES = ("そうです", "その通りです", "正しいです")
+_DISAGREES = ("違います", "ちがいます", "そうではありません")
 _ENOUGH, _TOO_FEW = ("足ります", "足りる"), ("足りません", "足りない", "不足")
 _BLANKS = " \t\r\n。.！!？?"
 
@@ -62,7 +91,7 @@ _CHINESE_LEAD = re.compile(r"^(?:答案|结果|那|这)?(?:一共|主要)?(?:是
 _NO_WORD = re.compile(r"(?:から|こと|ため|よう|もの|という|ない|なく|ません|ください|って|[はをが])$")
 # A run of one kind of letters, with the kana that end a word: 香川県, お送りする, 立春の前日, さんにん, Li.
 _WORD = re.compile(
-    r"(?:[おご]?[一-鿿々〇ァ-ヶーａ-ｚA-Za-z0-9・.']+(?:の[一-鿿々ァ-ヶーA-Za-z0-9]+)?[ぁ-ん]{0,3}|[ぁ-んー]{1,8})"
+    r"(?:(?:[おごほ]|うるう|は(?=虫))?[一-鿿々〇ァ-ヶーａ-ｚA-Za-z0-9・.']+(?:の[一-鿿々ァ-ヶーA-Za-z0-9]+)?[ぁ-ん]{0,3}|[ぁ-んー]{1,8})"
 )
 _OF_WHICH = re.compile(r"(.+?)([の的].+)$")
 _LONGEST_CHINESE = 8  # characters of a name in Chinese; what is longer says something
@@ -120,8 +149,13 @@ def expect_answer(record: Mapping[str, Any]) -> Expectation | None:
 
 def _expect(answer: str, folded_question: str, question: str) -> Expectation | None:
     folded = fold(answer)
+    if not _SENTENCE.search(folded):
+        return None
     if _TELLS_NOT.search(folded):
-        return Expectation(contains=_CANNOT_TELL)
+        return Expectation(contains=_CANNOT_TELL + _CANNOT_TELL_EITHER)
+    agreed = _YES_OR_NO.match(answer)
+    if agreed and agreed[2] and _ASKS_WHETHER_KNOWN.search(question):
+        return _expect(agreed[2], folded_question, question)
     if found := _expect_yes_or_no(answer, question):
         return found
     is_enough = next((word for word in (*_ENOUGH, *_TOO_FEW) if folded.startswith(word)), None)
@@ -163,7 +197,7 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
     if len(new) != 1 or not (new[0].digits or _is_number_alone(answer, given)):
         return None
     (number,) = new
-    era = _ERA.search(answer[: number.start])
+    of_what = _OF_WHAT.search(answer[: number.start])
     behind = answer[number.end :].lstrip()
     measures = [
         (len(name), names) for names in _MEASURES for name in names if len(name) > 1 and behind.startswith(name)
@@ -172,7 +206,7 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
     day = next((names for names in _DAYS if any(name in answer for name in names)), ())
     others = tuple(name for names in _DAYS if day and names != day for name in names)
     # The same day need not be said, another one has to be.
-    said = (era[1],) if era else () if day == _DAYS[0] else day
+    said = (of_what[1],) if of_what else () if day == _DAYS[0] else day
     return Expectation(number=number.value, units=units, contains=said, forbid=others)
 
 
@@ -186,6 +220,9 @@ def _is_number_alone(answer: str, given: Sequence[Number]) -> bool:
 def _expect_numbers(answer: str, question: str) -> Expectation | None:
     """Two or three numbers that the question does not ask to sort: 1時間25分, 商は3、あまりは1."""
     numbers = stated_numbers(answer)
+    if not all(number.digits for number in numbers) and "漢" not in question:
+        answer = spell_times(answer)
+        numbers = stated_numbers(answer)
     known = {number.value for number in find_numbers(question)}
     is_one_value = bool(_COMPOUND.search(answer))
     if not 1 < len(numbers) <= _MANY or not all(number.digits for number in numbers) or _ORDERS.search(question):
@@ -210,16 +247,38 @@ def _expect_numbers(answer: str, question: str) -> Expectation | None:
 def _expect_yes_or_no(answer: str, question: str) -> Expectation | None:
     text = answer.strip(_BLANKS)
     if denied := _DENIES.match(text):
-        said = tuple(denied[1] + end for end in ("ではありません", "ではない", "じゃない", "でない"))
-        return Expectation(contains=said, alone=_NO) if denied[1] in question else None
+        return Expectation(contains=_denials_of(denied[1]), alone=_NO) if denied[1] in question else None
     found = _YES_OR_NO.match(text)
     if found is None:
         return None
-    same, opposite = (_YES, _NO) if found[1].casefold() in _YES else (_NO, _YES)
+    is_yes = found[1].casefold() in _YES
+    same, opposite = (_YES, _NO) if is_yes else (_NO, _YES)
     rest = core_of(found[2], "") if found[2] else ""
-    # A verb can be said in many ways: いいえ、違います.
-    said = same if not rest or _VERB.search(rest) else (rest,)
-    return Expectation(contains=said, regex=rf"^(?i:(?!\W*(?:{'|'.join(opposite)})(?!\w)))", alone=same)
+    # A verb can be said in many ways: いいえ、できません.
+    said: tuple[str, ...] = (*same, *_verbs_of(found[2] or "")) if not rest or _VERB.search(rest) else (rest,)
+    said += next((ways for ways in (_SAME, _DIFFERENT) if (found[2] or "").startswith(ways[0])), ())
+    asked = _ASKED.search(question)
+    said += _denials_of(asked[1]) if asked and not is_yes else ()
+    alone: tuple[str, ...] = (*same, *(_AGREES if is_yes else _DISAGREES))
+    alone += tuple(f"{word}、{sentence}" for word in same[:1] for sentence in alone[len(same) :])
+    forbid = _opposites_of(found[2] or "")
+    return Expectation(contains=said, regex=rf"^(?i:(?!\W*(?:{'|'.join(opposite)})(?!\w)))", forbid=forbid, alone=alone)
+
+
+def _denials_of(word: str) -> tuple[str, ...]:
+    return tuple(word + end for end in _DENIALS)
+
+
+def _verbs_of(sentence: str) -> tuple[str, ...]:
+    """The verb that a sentence consists of: 買えます, 足りません."""
+    text = re.split(r"[。.]", sentence)[0].strip(_BLANKS)
+    return (text,) if re.fullmatch(r"[^はがをにで、。\s]{1,8}(?:ます|ません)", text) else ()
+
+
+def _opposites_of(sentence: str) -> tuple[str, ...]:
+    return tuple(
+        verb[:-3] + "ます" if verb.endswith("ません") else verb[:-2] + "ません" for verb in _verbs_of(sentence)
+    )
 
 
 def core_of(answer: str, question: str) -> str:
@@ -240,7 +299,7 @@ def core_of(answer: str, question: str) -> str:
         text = text[lead.end() :] if lead else text
         text = _without_what_is_asked(text, question)
         return text if 0 < len(text) <= _LONGEST_CHINESE and not re.search(r"[，。的是不]", text) else ""
-    if not _SAYS_NOT.search(text):
+    if not _SAYS_NOT_IN_JAPANESE.search(text):
         text = _TAIL.sub("", _TOPIC.sub("", text)) or text
         text = _without_what_is_asked(text, question)
     parts = _COMMAS.split(text.replace("「", "").replace("」", ""))
