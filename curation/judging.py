@@ -88,7 +88,7 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
     said = [span for spans in (*hits.values(), *groups) for span in spans]
     for word in expected.forbid:
         # Within 東京都, where 東京 is right, nobody has said 京都.
-        if any(not any(_is_part(span, other) for other in said) for span in text.find(word)):
+        if any(not any(_is_part(span, other) for other in said) for span in text.find_asserted(word)):
             return Judgement("wrong", f"says {_quoted(word)}, which is forbidden")
     if expected.contains:
         if not hits:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from curation.denials import is_word_denied
+from curation.denials import is_said_not_to_be, is_word_denied
 from curation.numerals import fold
 from curation.spellings import fold_sounds, spellings_of
 
@@ -62,6 +62,10 @@ class SaidWords:
     def find_any_spelling(self, word: str) -> list[tuple[int, int]]:
         """Where a word or another spelling of it is said and not denied."""
         return [span for spelling in spellings_of(word) for span in self.find(spelling)]
+
+    def find_asserted(self, word: str) -> list[tuple[int, int]]:
+        """Where a word is said, and neither denied nor listed among what is denied."""
+        return [(start, end) for start, end in self.find(word) if not is_said_not_to_be(self._key, end)]
 
     def _goes_on(self, place: int) -> bool:
         """Whether a word of letters, or a number, stands on both sides of a place."""
