@@ -140,7 +140,9 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
 def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
     wanted = expected.number
     assert wanted is not None
-    candidates = stated_numbers(answer, expected.units, {number.value for number in find_numbers(question)})
+    # "100 minus 1" names 1 to one reader and -1 to the other.
+    asked = {value for number in find_numbers(question) for value in (number.value, abs(number.value))}
+    candidates = stated_numbers(answer, expected.units, asked)
     if not candidates:
         return False, f"names no number, and {_spell(wanted)} is right"
     wrong = [one.value for one in candidates if abs(one.value - wanted) > expected.tolerance]

@@ -91,6 +91,7 @@ WRONG: list[tuple[str, str, dict[str, Any]]] = [
     ("はい。", "次に何が来るか分かる？", record("次に何が来るか分かる？", "はい、60です。")),
     ("動詞と名詞です。", "品詞は？", says("動詞", forbid=["名詞"])),
     ("名詞です。動詞や形容詞ではありません。", "名詞、動詞、形容詞のどれですか。", says("動詞")),
+    ("3より2が大きいです。", "2と3では、どちらが大きいですか。", names(3)),
     ("To animals.", "Is it one of tools or of animals?", says("tools")),
     # Times, dates and numbers in other words.
     ("午前3時45分です。", "何時ですか。", record("何時ですか。", "15時45分です。")),
@@ -180,6 +181,8 @@ RIGHT: list[tuple[str, str, dict[str, Any]]] = [
     ("土曜です。", "何曜日ですか。", record("何曜日ですか。", "土曜日です。")),
     ("Twelve times three is thirty-six.", "What is 12 times 3?", names(36)),
     ("It is two thousand and twenty-four.", "Which year?", names(2024)),
+    ("One hundred minus one is ninety-nine.", "What is 100 minus 1?", names(99)),
+    ("合っています。", "7×8=56は正しいですか。", record("7×8=56は正しいですか。", "はい、正しいです。")),
     ("等于七十一。", "62加9等于多少？", names(71)),
     # Both names are right, or one is chosen in the end.
     ("東京か大阪かといえば、東京です。", "首都は？", says("東京")),
