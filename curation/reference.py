@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curation.clock import spell_times
+from curation.core_words import ASKS, BLANKS, COMMAS, EAST_ASIAN, LATIN, LATIN_WORD, TAIL, TOPIC, core_of
 from curation.expectation import Expectation
 from curation.numerals import Number, find_numbers, fold
 from curation.stated_numbers import stated_numbers
@@ -24,12 +25,6 @@ _LONGEST_CHARS = 40  # of an answer that is a word or a number in a sentence, wh
 _LONGEST_WORDS = 12  # of one in Latin letters
 _TRANSLATION = re.compile(r"translat|翻訳|英訳|和訳|訳して|訳すと|翻译|(?:日本語|英語|英文|和文|中国語)に(?:して|直し)")
 _SENTENCE = re.compile(r"[^。！？!?\n]+[。！？!?\n]*")
-# Where one of these is asked for, the answer may be a number that the question names: 2と3では、どちらが大きいですか.
-_ASKS = re.compile(r"どちら|どれ|どの|いくつ|いくら|何|なん|which|how|what|哪|多少|几|幾")
-# Where something is chosen, the answer may be a word that the question names.
-_CHOOSES = re.compile(
-    _ASKS.pattern + r"|だれ|誰|どこ|いつ|ですか|選|のうち|の中|中から|並べ|\b(?:who|whose|where|when|or)\b|谁|还是|选"
-)
 _COMPOUND = re.compile(
     r"\d\s*(?:年|か月|月|日|時間|時|分|hours?|h|:|/|-)\s*(?:と|and)?\s*\d"
 )  # one value in several numbers
@@ -52,7 +47,6 @@ _YES_OR_NO = re.compile(rf"({'|'.join(_YES + _NO)})(?:[、,，.。]\s*(.*))?$", 
 _DENIES = re.compile(r"^([^はをが、。]{1,8})(?:では|じゃ)(?:ない|ありません|ないです)$")
 _SAYS_NOT = re.compile(r"ません|ない|\bno\b|\bnot\b|不|没")
 _VERB = re.compile(r"(?:ます|ません|ました|でした|ない)$")
-_SAYS_NOT_IN_JAPANESE = re.compile(r"ません|ない")
 # What is the same or different can be said in several ways, and what is asked can be denied: 奇数ではありません.
 _SAME = ("同じ", "等しい", "一緒", "同一", "変わりません", "イコール")
 _DIFFERENT = (
@@ -76,43 +70,14 @@ _ASKS_WHETHER_KNOWN = re.compile(
 _AGREES = ("そうです", "その通りです", "正しいです", "合っています")
 _DISAGREES = ("違います", "ちがいます", "そうではありません", "合っていません", "正しくありません")
 _ENOUGH, _TOO_FEW = ("足ります", "足りる"), ("足りません", "足りない", "不足")
-_BLANKS = " \t\r\n。.！!？?"
 
-# What stands around the word that is asked for: a topic, 答えは; a copula; a short verb behind a particle, と読みます.
-_TOPIC = re.compile(r"^(?:[^はをが「」、]{1,15}は|□に入る\S{1,3}は|正しくは|正解は)")
-_TAIL = re.compile(
-    r"(?:という(?!意味|こと)[一-鿿ぁ-んァ-ヶー]{1,4}(?:です)?|(?:と|に|で|を)(?!も)[^、とにでをがは「」]{0,5}(?:ます|ました)|のほうが[^、「」]{1,6}"
-    r"|を[^、「」]{1,6}と(?:よい|いい|良い)です"
-    r"|でした|です|である|だ)$"
-)
-_QUOTED = re.compile(r"[「『]([^「」『』]{1,20})[」』]")
-_AROUND_QUOTED = 10  # characters at either side of it, in an answer that is one quoted word
-_CHINESE_LEAD = re.compile(r"^(?:答案|结果|那|这)?(?:一共|主要)?(?:是|叫做?|为|在|使用|用|说|要)(?:在)?")
-_NO_WORD = re.compile(r"(?:から|こと|ため|よう|もの|という|ない|なく|ません|ください|って|[はをが])$")
-# A run of one kind of letters, with the kana that end a word: 香川県, お送りする, 立春の前日, さんにん, Li.
-_WORD = re.compile(
-    r"(?:(?:[おごほ]|うるう|は(?=虫))?[一-鿿々〇ァ-ヶーａ-ｚA-Za-z0-9・.']+(?:の[一-鿿々ァ-ヶーA-Za-z0-9]+)?[ぁ-ん]{0,3}|[ぁ-んー]{1,8})"
-)
-_OF_WHICH = re.compile(r"(.+?)([の的].+)$")
-_LONGEST_CHINESE = 8  # characters of a name in Chinese; what is longer says something
 _ONE_KANJI = re.compile(r"[一-鿿]")
-_COMMAS = re.compile(r"[、，,]\s*|(?<=[一-鿿ァ-ヶー\d])と(?=[一-鿿ァ-ヶー\d])")
 _ORDERS = re.compile(r"順|並べ|order|sort|排")
-_LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
-_EAST_ASIAN = re.compile(r"[぀-ヿ一-鿿]")
-_LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ0-9'’-]+")
-_FRAME = frozenset({
-    "a", "an", "the", "it", "it's", "that", "that's", "this", "is", "was", "are", "were", "be", "will", "they", "he",
-    "she", "there", "i", "of", "to", "in", "on", "and", "for", "with", "people",
-})  # fmt: skip
-_LONGEST_NAME = 4  # words
-_LONGEST_COPULA = 5  # characters, with its full stop and a pair of brackets
 _MANY = 3  # numbers that are one answer
 _LONGEST_NUMBERS = 24  # characters of an answer of several numbers
 _GAP = r"(?:[^\d.]{1,10}|\.{3})"  # between two numbers of an answer
 _WRITTEN_SHORT = {"年": "[-/.]", "月": "[-/.]", "時": ":"}
 _LONGEST_UNIT = 10  # characters of what a number counts
-_TITLE = re.compile(r"^The [^,.]{1,60}? (?:is|was|are|were|will be) (?!not |a |an )")
 
 # A measure in the spellings of it: a number that counts another one is not the number. Of equals the first is meant.
 _MEASURES = (
@@ -171,8 +136,8 @@ def _expect(answer: str, folded_question: str, question: str) -> Expectation | N
     if several := _expect_numbers(folded, folded_question):
         return several
     core = core_of(answer, question)
-    parts = _COMMAS.split(core)
-    if len(parts) > 1 and not _ORDERS.search(question) and not _LATIN.search(core):
+    parts = COMMAS.split(core)
+    if len(parts) > 1 and not _ORDERS.search(question) and not LATIN.search(core):
         return Expectation(all_of=tuple((part,) for part in parts), alone=(core,))
     if _ONE_KANJI.fullmatch(core):  # which is part of many words: 手 of 手紙
         return Expectation(regex=rf"(?<![一-鿿々]){core}(?![一-鿿々])", alone=(core,))
@@ -180,8 +145,8 @@ def _expect(answer: str, folded_question: str, question: str) -> Expectation | N
 
 
 def _is_long(answer: str) -> bool:
-    words = _LATIN_WORD.findall(answer)
-    return len(words) > _LONGEST_WORDS if not _EAST_ASIAN.search(answer) else len(answer) > _LONGEST_CHARS
+    words = LATIN_WORD.findall(answer)
+    return len(words) > _LONGEST_WORDS if not EAST_ASIAN.search(answer) else len(answer) > _LONGEST_CHARS
 
 
 def _expect_number(answer: str, question: str) -> Expectation | None:
@@ -191,7 +156,7 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
         return None
     asked = {number.value for number in find_numbers(question)}
     new = [number for number in given if number.value not in asked]
-    if not new and (_ASKS.search(question) or (_is_number_alone(answer, given) and given[0].digits)):
+    if not new and (ASKS.search(question) or (_is_number_alone(answer, given) and given[0].digits)):
         new = given
     # Many a word holds a numeral in kanji, as in 一つ質問してみましょう.
     if len(new) != 1 or not (new[0].digits or _is_number_alone(answer, given)):
@@ -213,7 +178,7 @@ def _expect_number(answer: str, question: str) -> Expectation | None:
 def _is_number_alone(answer: str, given: Sequence[Number]) -> bool:
     """Whether an answer is a number with what it counts, and a copula at most."""
     (first, *others) = given
-    around = _TAIL.sub("", _TOPIC.sub("", answer.strip(_BLANKS)))
+    around = TAIL.sub("", TOPIC.sub("", answer.strip(BLANKS)))
     return not others and len(around) - (first.end - first.start) <= _LONGEST_UNIT and not _VERB.search(around)
 
 
@@ -245,7 +210,7 @@ def _expect_numbers(answer: str, question: str) -> Expectation | None:
 
 
 def _expect_yes_or_no(answer: str, question: str) -> Expectation | None:
-    text = answer.strip(_BLANKS)
+    text = answer.strip(BLANKS)
     if denied := _DENIES.match(text):
         return Expectation(contains=_denials_of(denied[1]), alone=_NO) if denied[1] in question else None
     found = _YES_OR_NO.match(text)
@@ -271,7 +236,7 @@ def _denials_of(word: str) -> tuple[str, ...]:
 
 def _verbs_of(sentence: str) -> tuple[str, ...]:
     """The verb that a sentence consists of: 買えます, 足りません."""
-    text = re.split(r"[。.]", sentence)[0].strip(_BLANKS)
+    text = re.split(r"[。.]", sentence)[0].strip(BLANKS)
     return (text,) if re.fullmatch(r"[^はがをにで、。\s]{1,8}(?:ます|ません)", text) else ()
 
 
@@ -279,53 +244,3 @@ def _opposites_of(sentence: str) -> tuple[str, ...]:
     return tuple(
         verb[:-3] + "ます" if verb.endswith("ません") else verb[:-2] + "ません" for verb in _verbs_of(sentence)
     )
-
-
-def core_of(answer: str, question: str) -> str:
-    """The word, the name or the list of them that an answer gives, without its sentence; empty where it is more."""
-    text = answer.strip(_BLANKS)
-    quoted = _QUOTED.findall(text)
-    if len(quoted) == 1:
-        before, after = re.split(r"[「『][^「」『』]+[」』]", text)
-        if len(before) <= _AROUND_QUOTED and len(after) <= _AROUND_QUOTED and not re.search(r"ません|ない|、", after):
-            return str(quoted[0]).strip(_BLANKS)
-    parts = _COMMAS.split(text)
-    if len(parts) > 1 and all(part.isdigit() for part in parts):
-        return text
-    if not _EAST_ASIAN.search(text):
-        return _core_of_latin(text, question)
-    if not re.search(r"[぀-ヿ]", text):
-        lead = _CHINESE_LEAD.match(text)
-        text = text[lead.end() :] if lead else text
-        text = _without_what_is_asked(text, question)
-        return text if 0 < len(text) <= _LONGEST_CHINESE and not re.search(r"[，。的是不]", text) else ""
-    if not _SAYS_NOT_IN_JAPANESE.search(text):
-        text = _TAIL.sub("", _TOPIC.sub("", text)) or text
-        text = _without_what_is_asked(text, question)
-    parts = _COMMAS.split(text.replace("「", "").replace("」", ""))
-    parts = _COMMAS.split(text.replace("「", "").replace("」", ""))
-    are_words = all(_WORD.fullmatch(part) and not _NO_WORD.search(part) for part in parts)
-    # A sentence that completes one of the question has a word of it where another answer has its word.
-    completes = len(text) < len(answer) - _LONGEST_COPULA and text in question and not _CHOOSES.search(question)
-    return text if are_words and not completes else ""
-
-
-def _core_of_latin(text: str, question: str) -> str:
-    if not _LATIN.search(question):
-        text = _TITLE.sub("", text)
-    words = list(_LATIN_WORD.finditer(text))
-    known = _FRAME | set(re.findall(r"[^\W_]+", question.casefold()))
-    new = [place for place, word in enumerate(words) if word[0].casefold() not in known]
-    if not new:
-        return text if len(words) <= 2 else ""
-    first, last = new[0], new[-1]
-    while first and words[first - 1][0][:1].isupper() and words[first - 1][0].casefold() not in _FRAME:
-        first -= 1
-    is_name = last - first < _LONGEST_NAME and "not" not in text.casefold().split()
-    return text[words[first].start() : words[last].end()] if is_name else ""
-
-
-def _without_what_is_asked(text: str, question: str) -> str:
-    """An answer without its end that repeats the question: フィンランドの首都 without の首都."""
-    found = _OF_WHICH.match(text)
-    return found[1] if found and len(found[1]) > 1 and found[2] in question else text
