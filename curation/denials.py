@@ -10,6 +10,10 @@ _AFTER_WORD = re.compile(
     rf"|でも\w{{1,10}}?でもあ?(?:ない|りませ)|は(?:(?!です|ます|は)\w){{1,8}}?(?:では|じゃ)(?:ない|ありませ){_NOT_ASKED}"
     r"|(?:也|并|並)?不(?:是|对|對)|(?:is|was)(?:not|nt|wrong|incorrect)|iswrong)"
 )
+# An item of a list that is denied, 名詞や形容詞ではありません, and what there is none of, 不満はありません.
+_LISTED_OR_NONE = re.compile(
+    rf"(?:(?:[やとも]|または)?[一-鿿々ァ-ヶー]{{1,8}}){{1,4}}{_NOT}|[はもが](?:な[いく]|ありませ){_NOT_ASKED}"
+)
 _BEFORE_WORD = re.compile(
     r"(?:不是|并非|並非|不在|而非|ratherthan|insteadof|(?:isnt|wasnt|not)(?:in|to|the|an?|called)?)$"
 )
@@ -22,6 +26,14 @@ def is_word_denied(key: str, start: int, end: int) -> bool:
     """Whether the word from `start` to `end` is denied in a text that `said.normalize` made."""
     before = _BEFORE_WORD.search(key, max(0, start - _WIDEST), start)
     return bool(before or _AFTER_WORD.match(key, end))
+
+
+def is_said_not_to_be(key: str, end: int) -> bool:
+    """Whether a word that ends at `end` of such a text is not said to be right, though not denied as above.
+
+    For words that are forbidden: お金がありません says お金, and 動詞、名詞ではありません may say 動詞.
+    """
+    return _LISTED_OR_NONE.match(key, end) is not None
 
 
 def is_number_denied(folded: str, end: int) -> bool:

@@ -10,8 +10,9 @@ class Expectation:
 
     `any_of` are whole answers, `contains` words of which one has to be said, `all_of` groups of words of which one of
     each has to be, `number` the only one that may be named, within `tolerance` and counting one of `units` where it
-    counts anything, `regex` a pattern of Python's `re` that is searched for in the answer after NFKC, and `forbid`
-    words that must not be said. `alone` are whole answers that are right whatever else is expected.
+    counts anything, `regex` a pattern of Python's `re` that is searched for in the answer after NFKC, as it is and with
+    its times as `curation.clock` spells them, and `forbid` words that must not be said. `alone` are whole answers that
+    are right whatever else is expected.
     """
 
     any_of: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Whether an answer is right: by what a probe expects of it, and what it forbids. Nothing here can fail.
 
 What it cannot see: irony, a wrong sentence around the right word, and denials other than the usual ones right beside
-the word (東京ではない, not Tokyo). An answer that names every possible answer is right unless the others are forbidden.
+the word (東京ではない, not Tokyo). An answer that names every possible answer is right unless か, または or "or"
+stands between them, or the others are forbidden.
 """
 
 import re
@@ -12,7 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
-from curation.choices import chooses_another
+from curation.choices import chooses_another, hedges
+from curation.clock import spell_times
 from curation.excerpts import excerpt
 from curation.expectation import Expectation
 from curation.numerals import find_numbers, fold
@@ -81,17 +83,18 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
             return Judgement("wrong", f"is not {_either(expected.any_of)}")
         reasons.append(f"is {_quoted(same)}")
     text = SaidWords(answer)
-    hits = {word: spans for word in expected.contains if (spans := text.find(word))}
-    groups = [[span for word in group for span in text.find(word)] for group in expected.all_of]
+    hits = {word: spans for word in expected.contains if (spans := text.find_any_spelling(word))}
+    groups = [[span for word in group for span in text.find_any_spelling(word)] for group in expected.all_of]
     said = [span for spans in (*hits.values(), *groups) for span in spans]
     for word in expected.forbid:
         # Within 東京都, where 東京 is right, nobody has said 京都.
-        if any(not any(_is_part(span, other) for other in said) for span in text.find(word)):
+        if any(not any(_is_part(span, other) for other in said) for span in text.find_asserted(word)):
             return Judgement("wrong", f"says {_quoted(word)}, which is forbidden")
     if expected.contains:
         if not hits:
             return Judgement("wrong", f"does not say {_either(expected.contains)}")
-        if chooses_another(fold(answer), fold(question), expected.contains):
+        is_other = chooses_another(fold(answer), fold(question), expected.contains)
+        if is_other or hedges(fold(answer), expected.contains):
             return Judgement("wrong", f"does not choose {_either(list(hits))}")
         reasons.append(f"says {_quoted(next(iter(hits)))}")
     if expected.all_of:
@@ -101,11 +104,14 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
         reasons.append(f"says a word of each of {len(groups)} groups")
     if expected.number is not None:
         is_right, why = _judge_number(fold(answer), expected, fold(question))
+        if not is_right and (spelled := spell_times(fold(answer))) != fold(answer):
+            is_right, why = _judge_number(spelled, expected, fold(question))
         if not is_right:
             return Judgement("wrong", why)
         reasons.append(why)
     if expected.regex:
-        if not _search(expected.regex, unicodedata.normalize("NFKC", answer)):
+        plain = unicodedata.normalize("NFKC", answer)
+        if not _search(expected.regex, plain) and not _search(expected.regex, spell_times(fold(answer))):
             return Judgement("wrong", f"does not match {_quoted(expected.regex)}")
         reasons.append(f"matches {_quoted(expected.regex)}")
     return Judgement("right", ", ".join(reasons) or "says nothing that is forbidden")
@@ -134,7 +140,9 @@ def describe_expectation(data: Mapping[str, Any]) -> str | None:
 def _judge_number(answer: str, expected: Expectation, question: str) -> tuple[bool, str]:
     wanted = expected.number
     assert wanted is not None
-    candidates = stated_numbers(answer, expected.units, {number.value for number in find_numbers(question)})
+    # "100 minus 1" names 1 to one reader and -1 to the other.
+    asked = {value for number in find_numbers(question) for value in (number.value, abs(number.value))}
+    candidates = stated_numbers(answer, expected.units, asked)
     if not candidates:
         return False, f"names no number, and {_spell(wanted)} is right"
     wrong = [one.value for one in candidates if abs(one.value - wanted) > expected.tolerance]

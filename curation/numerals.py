@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from curation.english_numbers import find_english_numbers
+
 _DIGITS = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {"零": 0}
 _SMALL = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
@@ -17,11 +19,12 @@ _NUMBER = re.compile(rf"(?<![a-z\d.])({_RUN})(?:(分の|/)({_RUN})(?![/\d]))?", 
 _MINUS = re.compile(r"(?:マイナス|負の|minus\s|(?:^|[^\w)\]])-)$")
 _MINUS_CHARS = 6  # the longest that it finds
 _KANJI = re.compile(r"[一-鿿々]")
-_BEFORE_KANJI = (
-    "約第計"  # what may stand before a numeral in kanji: others make a word of it, as in 第十三 and 九十九里
-)
-_ERAS = ("明治", "大正", "昭和", "平成", "令和")
-_COUNTERS = frozenset("円本個人枚匹歳才年月日時分秒度点回倍冊台杯羽頭着足階位歩通割")
+# What may stand before a numeral in kanji, 于 to 有 in Chinese: others make a word of it, as in 第十三 and 九十九里.
+_BEFORE_KANJI = "約第計于是为得共约有"
+_BEFORE_YEAR_OR_HOUR = ("明治", "大正", "昭和", "平成", "令和", "午前", "午後")
+_COUNTERS = frozenset("円本個人枚匹歳才年月日時分秒度点回倍冊台杯羽頭着足階位歩通割个岁天")
+_PART_BEFORE = re.compile(r"[〇零一二三四五六七八九十\d](?:[年月日時分]|時間)$")  # 九月四日 is two numbers
+_PART_CHARS = 3  # the longest that it finds
 _LONGEST = 30  # digits; what is longer is no answer to anything, and takes long to read
 _HUGE = Fraction(10**_LONGEST)
 
@@ -43,7 +46,8 @@ def fold(text: str) -> str:
 
 def find_numbers(folded: str) -> list[Number]:
     """The numbers of a folded text in their order. Numerals in kanji that are part of a word, as in 千葉, are none."""
-    return list(_find(folded))
+    english = (Number(Fraction(value), start, end, False) for value, start, end in find_english_numbers(folded))
+    return sorted((*_find(folded), *english), key=lambda number: number.start)
 
 
 def _find(folded: str) -> Iterator[Number]:
@@ -86,5 +90,10 @@ def _read(run: str) -> Fraction | None:
 
 def _is_in_a_word(folded: str, start: int, end: int) -> bool:
     before, after = folded[start - 1 : start], folded[end : end + 1]
-    joins_before = bool(_KANJI.match(before)) and before not in _BEFORE_KANJI and not folded.endswith(_ERAS, 0, start)
+    joins_before = (
+        bool(_KANJI.match(before))
+        and before not in _BEFORE_KANJI
+        and not folded.endswith(_BEFORE_YEAR_OR_HOUR, 0, start)
+    )
+    joins_before = joins_before and not _PART_BEFORE.search(folded, max(0, start - _PART_CHARS), start)
     return joins_before or (bool(_KANJI.match(after)) and after not in _COUNTERS)

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from curation.denials import is_word_denied
+from curation.denials import is_said_not_to_be, is_word_denied
 from curation.numerals import fold
+from curation.spellings import fold_sounds, spellings_of
 
 # Between digits these make another number of it; a comma there only makes it easier to read.
 _SIGNS = re.compile(r"(?<=\d)[.:/-](?=\d)|-(?=\d)")
@@ -44,19 +45,27 @@ class SaidWords:
     """An answer in which words are looked for: blanks do not matter, but a word of letters is not part of another."""
 
     def __init__(self, answer: str) -> None:
-        kept = list(_kept(fold(answer)))
+        kept = list(_kept(fold_sounds(fold(answer))))
         self._key = "".join(char for char, _ in kept)
         self._beside = [beside for _, beside in kept] + [False]
 
     def find(self, word: str) -> list[tuple[int, int]]:
         """Where a word is said and not denied."""
-        key, found, start = normalize(word), [], -1
+        key, found, start = normalize(fold_sounds(fold(word))), [], -1
         while key and (start := self._key.find(key, start + 1)) >= 0:
             end = start + len(key)
             goes_on = self._goes_on(start) or self._goes_on(end) or self._makes_another(start, end)
             if not goes_on and not is_word_denied(self._key, start, end):
                 found.append((start, end))
         return found
+
+    def find_any_spelling(self, word: str) -> list[tuple[int, int]]:
+        """Where a word or another spelling of it is said and not denied."""
+        return [span for spelling in spellings_of(word) for span in self.find(spelling)]
+
+    def find_asserted(self, word: str) -> list[tuple[int, int]]:
+        """Where a word is said, and neither denied nor listed among what is denied."""
+        return [(start, end) for start, end in self.find(word) if not is_said_not_to_be(self._key, end)]
 
     def _goes_on(self, place: int) -> bool:
         """Whether a word of letters, or a number, stands on both sides of a place."""

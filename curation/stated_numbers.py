@@ -13,6 +13,7 @@ from curation.numerals import Number, find_numbers, fold
 
 _LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}[=はが]")  # 18÷2=
 _OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
+_COUNTS_THE_SAME = {"人": ("名",), "歳": ("才",), "才": ("歳",)}
 _MARKERS = re.compile(
     r"答えは|答え[:：]|つまり|よって|したがって|従って|ゆえに|合わせて|合計[はで]|結果は|なので|だから"
     r"|(?:answer|total|result) is|answer:|\bso\b|therefore|所以|因此|答案是?|[=]"
@@ -63,7 +64,7 @@ def _within(numbers: Sequence[Number], span: tuple[int, int]) -> list[Number]:
 
 
 def _that_count(folded: str, numbers: Sequence[Number], chosen: Sequence[Number], units: Sequence[str]) -> list[Number]:
-    wanted = [fold(unit).strip() for unit in units]
+    wanted = [fold(other).strip() for unit in units for other in (unit, *_COUNTS_THE_SAME.get(unit, ()))]
     counted = [
         number
         for number in numbers

@@ -100,6 +100,10 @@ words = st.text(
 )
 
 
+def test_a_record_whose_answer_says_nothing_expects_nothing() -> None:
+    assert verdict("東京", "首都は？", "？") == "unjudged"
+
+
 @given(question=words, reference=words, answer=words)
 def test_a_records_own_answer_is_never_wrong_and_every_other_gets_a_verdict(
     question: str, reference: str, answer: str
