@@ -4,7 +4,6 @@ What it cannot see: irony, a wrong sentence around the right word, and denials o
 the word (東京ではない, not Tokyo). An answer that names every possible answer is right unless the others are forbidden.
 """
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from curation.choices import chooses_another
 from curation.excerpts import excerpt
 from curation.expectation import Expectation
 from curation.numerals import find_numbers, fold
-from curation.patterns import PatternError, compile_pattern
+from curation.patterns import EndlessSearch, Pattern, PatternError, compile_pattern
 from curation.reference import expect_answer
 from curation.said import SaidWords, is_same, normalize
 from curation.stated_numbers import stated_numbers
@@ -105,7 +104,11 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
             return Judgement("wrong", why)
         reasons.append(why)
     if expected.regex:
-        if not _search(expected.regex, unicodedata.normalize("NFKC", answer)):
+        try:
+            is_found = _search(expected.regex, unicodedata.normalize("NFKC", answer))
+        except EndlessSearch as error:
+            return Judgement("unjudged", str(error))
+        if not is_found:
             return Judgement("wrong", f"does not match {_quoted(expected.regex)}")
         reasons.append(f"matches {_quoted(expected.regex)}")
     return Judgement("right", ", ".join(reasons) or "says nothing that is forbidden")
@@ -149,7 +152,7 @@ def _is_part(span: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> "re.Pattern[str] | None":
+def _compiled(pattern: str) -> Pattern | None:
     try:
         return compile_pattern(pattern)
     except PatternError:  # the check of the file names it
@@ -158,7 +161,7 @@ def _compiled(pattern: str) -> "re.Pattern[str] | None":
 
 def _search(pattern: str, text: str) -> bool:
     compiled = _compiled(pattern)
-    return compiled is not None and compiled.search(text) is not None
+    return compiled is not None and compiled.is_in(text)
 
 
 def _texts(value: object) -> tuple[str, ...]:
