@@ -12,7 +12,7 @@ from functools import lru_cache
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
-_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait, so no leaving costs more
+_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait; more than any cost of leaving between words
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
@@ -117,7 +117,7 @@ class Chain:
                 if (pair := sign * (weight - singles.get(char, 0.0))) > 0:
                     enter -= pair
                 else:
-                    leave = max(leave + pair, -_CERTAIN)
+                    leave += pair
             if lead < enter:
                 if is_foreign:
                     decisions.append((until, True))
