@@ -13,6 +13,7 @@ from curation.numerals import Number, find_numbers, fold
 
 _LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}[=はが]")  # 18÷2=
 _OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
+_LATIN, _GOES_ON = re.compile(r"[a-z0-9]"), {"時": re.compile("間"), "分": re.compile("の")}
 _MARKERS = re.compile(
     r"答えは|答え[:：]|つまり|よって|したがって|従って|ゆえに|合わせて|合計[はで]|結果は|なので|だから"
     r"|(?:answer|total|result) is|answer:|\bso\b|therefore|所以|因此|答案是?|[=]"
@@ -34,7 +35,7 @@ def stated_numbers(folded: str, units: Sequence[str] = (), asked: Collection[Fra
     numbers = [
         number
         for number in find_numbers(folded)
-        if not is_number_denied(folded, number.end)
+        if not is_number_denied(folded, number.start, number.end)
         and not any(start <= number.start and number.end <= end for start, end in sums)
     ]
     chosen = [number for number in numbers if number.digits] or numbers
@@ -67,7 +68,13 @@ def _that_count(folded: str, numbers: Sequence[Number], chosen: Sequence[Number]
     counted = [
         number
         for number in numbers
-        if any(folded[number.end :].lstrip().startswith(unit) for unit in wanted)
+        if any(_begins_with(folded[number.end :].lstrip(), unit) for unit in wanted)
         or any(folded[: number.start].rstrip().endswith(unit) for unit in wanted)
     ]
     return counted or [number for number in chosen if not _OTHER_UNIT.match(folded, number.end)]
+
+
+def _begins_with(text: str, unit: str) -> bool:
+    """Whether a text begins with a unit and not with one that only begins alike: mm, 時間."""
+    goes_on = _GOES_ON.get(unit) or (_LATIN if unit[-1:].isascii() and unit[-1:].isalpha() else None)
+    return text.startswith(unit) and not (goes_on and goes_on.match(text, len(unit)))
