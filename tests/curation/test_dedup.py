@@ -89,6 +89,18 @@ def test_a_file_that_has_changed_meanwhile_is_left_alone(file: Path, tmp_path: P
     assert not (tmp_path / "y.jsonl").exists()
 
 
+def test_the_last_of_what_is_alike_never_goes(file: Path, tmp_path: Path) -> None:
+    found = find_doublets(file, NEAR)
+    kept = {one.kept_line for one in found.found}
+    changed = "".join("{}\n" if number in kept else text for number, text in enumerate(LINES, start=1))
+    file.write_text(changed, encoding="utf-8")
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        remove(file, found.found)
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        write_without(file, found.found, tmp_path / "y.jsonl")
+    assert file.read_text(encoding="utf-8") == changed
+
+
 @given(st.lists(st.text(alphabet="あいうえ犬猫", min_size=1, max_size=9), max_size=10))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_of_what_stays_no_two_are_alike_and_what_goes_is_like_one_that_stays(tmp_path: Path, asked: list[str]) -> None:
