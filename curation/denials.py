@@ -30,7 +30,11 @@ def is_word_denied(key: str, start: int, end: int) -> bool:
     return bool(before or _AFTER_WORD.match(key, end))
 
 
-def is_number_denied(folded: str, start: int, end: int) -> bool:
-    """Whether the number from `start` to `end` of a folded text is denied."""
-    before = _BEFORE_NUMBER.search(folded, max(0, start - _WIDEST), start)
-    return bool(before or _AFTER_NUMBER.match(folded, end))
+def is_number_denied(folded: str, end: int) -> bool:
+    """Whether a number that ends at `end` of a folded text is denied."""
+    return _AFTER_NUMBER.match(folded, end) is not None
+
+
+def is_next_number_denied(folded: str, start: int) -> bool:
+    """Whether what stands before `start`, where a number begins, denies it: not 5, 不是5."""
+    return _BEFORE_NUMBER.search(folded, max(0, start - _WIDEST), start) is not None

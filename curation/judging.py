@@ -67,6 +67,13 @@ def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
 
 def judge(answer: str, expected: Expectation | None, question: str = "") -> Judgement:
     """Judge an answer. Numbers of the question may be repeated in it, as in 12+5=17."""
+    try:
+        return _judge(answer, expected, question)
+    except EndlessSearch as error:
+        return Judgement("unjudged", str(error))
+
+
+def _judge(answer: str, expected: Expectation | None, question: str) -> Judgement:
     if expected is None:
         return Judgement("unjudged", "nothing is expected of it")
     if not normalize(answer):
@@ -104,11 +111,7 @@ def judge(answer: str, expected: Expectation | None, question: str = "") -> Judg
             return Judgement("wrong", why)
         reasons.append(why)
     if expected.regex:
-        try:
-            is_found = _search(expected.regex, unicodedata.normalize("NFKC", answer))
-        except EndlessSearch as error:
-            return Judgement("unjudged", str(error))
-        if not is_found:
+        if not _search(expected.regex, unicodedata.normalize("NFKC", answer)):
             return Judgement("wrong", f"does not match {_quoted(expected.regex)}")
         reasons.append(f"matches {_quoted(expected.regex)}")
     return Judgement("right", ", ".join(reasons) or "says nothing that is forbidden")

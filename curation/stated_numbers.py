@@ -8,12 +8,11 @@ import re
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
-from curation.denials import is_number_denied
+from curation.denials import is_next_number_denied, is_number_denied
 from curation.numerals import Number, find_numbers, fold
 
 _LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}[=はが]")  # 18÷2=
 _OTHER_UNIT = re.compile(r"\s*[a-zµ%°¥$€ァ-ヺ一-鿿]")  # behind a number: it counts something
-_LATIN, _GOES_ON = re.compile(r"[a-z0-9]"), {"時": re.compile("間"), "分": re.compile("の")}
 _MARKERS = re.compile(
     r"答えは|答え[:：]|つまり|よって|したがって|従って|ゆえに|合わせて|合計[はで]|結果は|なので|だから"
     r"|(?:answer|total|result) is|answer:|\bso\b|therefore|所以|因此|答案是?|[=]"
@@ -23,6 +22,8 @@ _SENTENCE = re.compile(r"(?:[^。！？!?\n.;]|\.(?=\d))+")
 _STEP = re.compile(
     r"[^\s\d。、,.]{0,3}?(?:に(?=\s*\d)|を|から(?!\s*\d)|から(?=\s*\d+\D{0,3}を)|と(?=\s*\d+\D{0,3}(?:を|で(?!す))))"
 )
+# Behind a unit these make another of it.
+_LATIN, _GOES_ON = re.compile(r"[a-z0-9]"), {"時": re.compile("間"), "分": re.compile("の")}
 
 
 def stated_numbers(folded: str, units: Sequence[str] = (), asked: Collection[Fraction] = ()) -> list[Number]:
@@ -35,7 +36,8 @@ def stated_numbers(folded: str, units: Sequence[str] = (), asked: Collection[Fra
     numbers = [
         number
         for number in find_numbers(folded)
-        if not is_number_denied(folded, number.start, number.end)
+        if not is_number_denied(folded, number.end)
+        and not is_next_number_denied(folded, number.start)
         and not any(start <= number.start and number.end <= end for start, end in sums)
     ]
     chosen = [number for number in numbers if number.digits] or numbers
