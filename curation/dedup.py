@@ -33,6 +33,7 @@ class Doublet:
     likeness: float
     question: str
     digest: bytes = field(repr=False)  # of the line, so that no other is removed
+    kept_digest: bytes = field(repr=False)  # of the one that stays, for without it this one is no doublet
 
 
 @dataclass
@@ -73,9 +74,9 @@ def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: En
         if place in copies:  # as what it is a copy of, if that goes
             kept, alike = gone.get(kept, (kept, alike))
         entry = source.entry(place)
-        digest = hashlib.sha256(entry.raw).digest()
+        digests = [hashlib.sha256(one.raw).digest() for one in (entry, source.entry(kept))]
         line, kept_line = source.facts.lines[place], source.facts.lines[kept]
-        found.append(Doublet(line, kept_line, alike, entry.record.instruction, digest))
+        found.append(Doublet(line, kept_line, alike, entry.record.instruction, *digests))
     return Doublets(found, scan.lines, contradictions, crowded)
 
 
@@ -126,7 +127,7 @@ def write_without(path: Path, doublets: Sequence[Doublet], output: Path) -> None
     if os.path.realpath(output) == os.path.realpath(path):
         raise UserError(f"{output}: is the file itself; give another --output, or --yes to remove them from it")
     with replacing(output) as staged, staged.open("wb") as new, path.open("rb") as old:
-        new.writelines(_others(old, doublets, path))
+        new.writelines(raw for raw, stays in _told_apart(old, doublets, path) if stays)
 
 
 def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
@@ -136,29 +137,23 @@ def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
     """
 
     def pieces() -> Iterator[Piece]:
-        digests = {one.line: one.digest for one in doublets}
         with reading(path) as file:
-            for number, raw in enumerate(file, start=1):
-                digest = digests.pop(number, None)
-                if digest is not None and hashlib.sha256(raw).digest() != digest:
-                    raise changed_meanwhile(path)
-                yield raw, raw if digest is None else b""
-        if digests:
-            raise changed_meanwhile(path)
+            yield from ((raw, raw if stays else b"") for raw, stays in _told_apart(file, doublets, path))
 
     with locked(path):
         entry = write_pieces(path, pieces(), Note("dedup"), sha256_of(path))
     return (hunk.old for hunk in Journal(path).hunks(entry)) if entry else iter(())
 
 
-def _others(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[bytes]:
-    digests = {one.line: one.digest for one in doublets}
+def _told_apart(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Each line, and whether it stays, as long as the doublets and what they are doublets of are what they were."""
+    digests = {one.kept_line: one.kept_digest for one in doublets} | {one.line: one.digest for one in doublets}
+    gone = {one.line for one in doublets}
     for number, line in enumerate(lines, start=1):
         digest = digests.pop(number, None)
-        if digest is None:
-            yield line
-        elif hashlib.sha256(line).digest() != digest:
+        if digest is not None and hashlib.sha256(line).digest() != digest:
             raise changed_meanwhile(path)
+        yield line, number not in gone
     if digests:
         raise changed_meanwhile(path)
 

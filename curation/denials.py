@@ -19,7 +19,13 @@ _BEFORE_WORD = re.compile(
 )
 _WIDEST = 20  # characters before a word that are looked at
 # Behind a number stands what it counts.
-_AFTER_NUMBER = re.compile(rf"[^\s\d。、,.]{{0,3}}?(?:{_NOT}|以外)")
+_AFTER_NUMBER = re.compile(
+    rf"[^\s\d。、,.]{{0,3}}?(?:{_NOT}|以外|だ?とは(?:言え|いえ|限ら|限り|思い|思わ|思え)|は(?:違|ちが|間違|誤り|不正解)"
+    r"|(?:也|并|並)?不(?:是|对|對))|\s*(?:isn['’]t|wasn['’]t|(?:is|was)\s(?:not|wrong|incorrect))\b"
+)
+_BEFORE_NUMBER = re.compile(
+    r"(?:(?<!是)不是|并非|並非|而非|(?:\b(?:not|never|cannot|rather than|instead of)|n['’]t)(?: be| an?)?\s+)$"
+)
 
 
 def is_word_denied(key: str, start: int, end: int) -> bool:
@@ -39,3 +45,8 @@ def is_said_not_to_be(key: str, end: int) -> bool:
 def is_number_denied(folded: str, end: int) -> bool:
     """Whether a number that ends at `end` of a folded text is denied."""
     return _AFTER_NUMBER.match(folded, end) is not None
+
+
+def is_next_number_denied(folded: str, start: int) -> bool:
+    """Whether what stands before `start`, where a number begins, denies it: not 5, 不是5."""
+    return _BEFORE_NUMBER.search(folded, max(0, start - _WIDEST), start) is not None

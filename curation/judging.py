@@ -5,7 +5,6 @@ the word (東京ではない, not Tokyo). An answer that names every possible an
 stands between them, or the others are forbidden.
 """
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from curation.clock import spell_times
 from curation.excerpts import excerpt
 from curation.expectation import Expectation
 from curation.numerals import find_numbers, fold
-from curation.patterns import PatternError, compile_pattern
+from curation.patterns import EndlessSearch, Pattern, PatternError, compile_pattern
 from curation.reference import expect_answer
 from curation.said import SaidWords, is_same, normalize
 from curation.stated_numbers import stated_numbers
@@ -70,6 +69,13 @@ def expectation_of(data: Mapping[str, Any]) -> Expectation | None:
 
 def judge(answer: str, expected: Expectation | None, question: str = "") -> Judgement:
     """Judge an answer. Numbers of the question may be repeated in it, as in 12+5=17."""
+    try:
+        return _judge(answer, expected, question)
+    except EndlessSearch as error:
+        return Judgement("unjudged", str(error))
+
+
+def _judge(answer: str, expected: Expectation | None, question: str) -> Judgement:
     if expected is None:
         return Judgement("unjudged", "nothing is expected of it")
     if not normalize(answer):
@@ -157,7 +163,7 @@ def _is_part(span: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> "re.Pattern[str] | None":
+def _compiled(pattern: str) -> Pattern | None:
     try:
         return compile_pattern(pattern)
     except PatternError:  # the check of the file names it
@@ -166,7 +172,7 @@ def _compiled(pattern: str) -> "re.Pattern[str] | None":
 
 def _search(pattern: str, text: str) -> bool:
     compiled = _compiled(pattern)
-    return compiled is not None and compiled.search(text) is not None
+    return compiled is not None and compiled.is_in(text)
 
 
 def _texts(value: object) -> tuple[str, ...]:

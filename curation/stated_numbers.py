@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
-from curation.denials import is_number_denied
+from curation.denials import is_next_number_denied, is_number_denied
 from curation.numerals import Number, find_numbers, fold
 
 _LEFT_OF_EQUALS = re.compile(r"(?<![\d.])\d[\d.\s]{0,30}(?:[-+×*÷/][\d.\s]{1,30}){1,20}[=はが]")  # 18÷2=
@@ -23,6 +23,8 @@ _SENTENCE = re.compile(r"(?:[^。！？!?\n.;]|\.(?=\d))+")
 _STEP = re.compile(
     r"[^\s\d。、,.]{0,3}?(?:に(?=\s*\d)|を|から(?!\s*\d)|から(?=\s*\d+\D{0,3}を)|と(?=\s*\d+\D{0,3}(?:を|で(?!す))))"
 )
+# Behind a unit these make another of it.
+_LATIN, _GOES_ON = re.compile(r"[a-z0-9]"), {"時": re.compile("間"), "分": re.compile("の")}
 
 
 def stated_numbers(folded: str, units: Sequence[str] = (), asked: Collection[Fraction] = ()) -> list[Number]:
@@ -36,6 +38,7 @@ def stated_numbers(folded: str, units: Sequence[str] = (), asked: Collection[Fra
         number
         for number in find_numbers(folded)
         if not is_number_denied(folded, number.end)
+        and not is_next_number_denied(folded, number.start)
         and not any(start <= number.start and number.end <= end for start, end in sums)
     ]
     chosen = [number for number in numbers if number.digits] or numbers
@@ -68,7 +71,13 @@ def _that_count(folded: str, numbers: Sequence[Number], chosen: Sequence[Number]
     counted = [
         number
         for number in numbers
-        if any(folded[number.end :].lstrip().startswith(unit) for unit in wanted)
+        if any(_begins_with(folded[number.end :].lstrip(), unit) for unit in wanted)
         or any(folded[: number.start].rstrip().endswith(unit) for unit in wanted)
     ]
     return counted or [number for number in chosen if not _OTHER_UNIT.match(folded, number.end)]
+
+
+def _begins_with(text: str, unit: str) -> bool:
+    """Whether a text begins with a unit and not with one that only begins alike: mm, 時間."""
+    goes_on = _GOES_ON.get(unit) or (_LATIN if unit[-1:].isascii() and unit[-1:].isalpha() else None)
+    return text.startswith(unit) and not (goes_on and goes_on.match(text, len(unit)))

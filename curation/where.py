@@ -66,14 +66,14 @@ def parse_condition(text: str) -> Condition:
 def parse_grep(text: str) -> Condition:
     """The condition that a regular expression is found in some value of a record, in any case: `--grep`."""
     try:
-        pattern = compile_pattern(text, re.IGNORECASE)
+        pattern = compile_pattern(text, ignore_case=True)
     except PatternError as error:
         raise UserError(
             f"--grep {text}: is not a regular expression ({error}); put a \\ before its special characters"
         ) from None
 
     def holds(_: Line, record: Record) -> bool:
-        return any(pattern.search(own) for value in record.data.values() for own in _texts(value))
+        return any(pattern.is_in(own) for value in record.data.values() for own in _texts(value))
 
     return Condition(text, "", holds)
 
@@ -145,11 +145,11 @@ def _test(text: str, sign: re.Match[str], value: str, is_number: bool) -> Callab
         is_it: Callable[[list[str]], bool] = lambda texts: value in (texts or [""])  # noqa: E731
     else:
         try:
-            pattern = compile_pattern(value, re.IGNORECASE)
+            pattern = compile_pattern(value, ignore_case=True)
         except PatternError as error:
             why = f"this is no regular expression ({error}); put a \\ before its special characters"
             raise _fault(text, sign.end() + error.place, why) from None
-        is_it = lambda texts: any(pattern.search(own) for own in texts)  # noqa: E731
+        is_it = lambda texts: any(map(pattern.is_in, texts))  # noqa: E731
     return (lambda texts: not is_it(texts)) if kind.startswith("!") else is_it
 
 

@@ -105,7 +105,7 @@ def _find_impossible(data: Any) -> Iterator[Fault]:
         try:
             compile_pattern(expected.regex)
         except PatternError as error:
-            yield Fault("judging", f"is no pattern of Python's re ({error})", "expect", item=".regex")
+            yield Fault("judging", f"is no regular expression ({error})", "expect", item=".regex")
             return
     if (
         expected.number is None

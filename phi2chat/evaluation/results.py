@@ -24,6 +24,7 @@ from curation.errors import UserError, first_line
 from curation.records import read_bytes
 from curation.script import Span
 from curation.script.confusion import Outcome
+from phi2chat.config import ChatConfig, EvaluateConfig, from_json
 
 RESULTS_FILE = "results.jsonl"
 EVALUATION_FILE = "evaluation.json"
@@ -168,18 +169,29 @@ class Evaluation:
 def read_evaluation(folder: Path) -> Evaluation:
     """The evaluation in a folder, also one that was cut short.
 
-    Raises UserError where a file is missing, damaged, or of another version. A last line without its end is what a
-    crash leaves, and is left out.
+    Raises UserError where a file is missing, damaged, of another version, or holds what was not asked for. A last line
+    without its end is what a crash leaves, and is left out.
     """
     path = folder / EVALUATION_FILE
     evaluation = _decode(read_bytes(path), Evaluation, str(path))
     if evaluation.format != FORMAT:
         raise UserError(f"{path}: is of format {evaluation.format}, and this phi2chat reads {FORMAT}; evaluate again")
+    for kind in (ChatConfig, EvaluateConfig):
+        own = {one.name for one in dataclasses.fields(kind)}
+        from_json(kind, {name: value for name, value in evaluation.settings.items() if name in own}, str(path))
     results = folder / RESULTS_FILE
     cells: dict[Key, Cell] = {}
     if results.exists():
+        labels = {row.label for row in evaluation.models}
         for number, line in enumerate(_whole_lines(results), start=1):
             cell = _decode(line, Cell, f"{results}:{number}")
+            if not (
+                cell.probe in evaluation.probes
+                and cell.model in labels
+                and cell.recipe in evaluation.recipes
+                and 0 <= cell.sample < evaluation.samples
+            ):
+                raise UserError(f"{results}:{number}: is a reply that this evaluation did not ask for; take it out")
             cells.setdefault(cell.key, cell)
     return dataclasses.replace(evaluation, cells=tuple(cells.values()))
 

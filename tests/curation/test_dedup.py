@@ -78,6 +78,18 @@ def test_a_threshold_of_1_finds_what_differs_in_punctuation_alone(file: Path) ->
     assert [(one.line, one.kept_line) for one in find_doublets(file, 1.0).found] == [(2, 1), (8, 5)]
 
 
+def test_the_last_of_what_is_alike_never_goes(file: Path, tmp_path: Path) -> None:
+    found = find_doublets(file, NEAR)
+    kept = {one.kept_line for one in found.found}
+    changed = "".join("{}\n" if number in kept else text for number, text in enumerate(LINES, start=1))
+    file.write_text(changed, encoding="utf-8")
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        remove(file, found.found)
+    with pytest.raises(UserError, match="was changed by another program meanwhile; nothing was written"):
+        write_without(file, found.found, tmp_path / "y.jsonl")
+    assert file.read_text(encoding="utf-8") == changed
+
+
 def test_a_file_that_has_changed_meanwhile_is_left_alone(file: Path, tmp_path: Path) -> None:
     found = find_doublets(file, NEAR)
     file.write_text("".join(reversed(LINES)), encoding="utf-8")

@@ -194,3 +194,9 @@ def test_an_answer_is_the_same_as_itself_and_says_itself(answer: str) -> None:
     assert is_same(answer, answer)
     found = judge(answer, Expectation(any_of=(answer,)))
     assert found.verdict == "right" or found.why == "there is no answer"
+
+
+def test_a_pattern_that_would_be_searched_without_end_judges_nothing() -> None:
+    judged = judge("a" * 5000 + "!", expectation_of({"expect": {"regex": "(a+)+$"}}))
+    assert judged.verdict == "unjudged"
+    assert "without end" in judged.why

@@ -89,7 +89,7 @@ def test_several_conditions_must_all_hold() -> None:
         ("len(answer)>three", "column 13: a number should stand here"),
         (
             "line~3x(",
-            "column 8: this is no regular expression (missing ), unterminated subpattern at position 2); put a \\",
+            "column 9: this is no regular expression (missing )); put a \\",
         ),
         ("langage!=ja", 'column 1: no record has a field "langage"; did you mean "language"?'),
         ("category=geo and language=ja", None),

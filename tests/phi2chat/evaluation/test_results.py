@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -103,3 +104,20 @@ def test_two_evaluations_do_not_write_into_one_folder(tmp_path: Path) -> None:
         append_cells(tmp_path, [CELL])
     with writing_alone(tmp_path):
         append_cells(tmp_path, [CELL])
+
+
+@pytest.mark.parametrize("stray", [{"probe": "p2"}, {"model": "new"}, {"recipe": "a"}, {"sample": 2}, {"sample": -1}])
+def test_a_reply_that_nobody_asked_for_is_named_and_not_counted(tmp_path: Path, stray: dict[str, Any]) -> None:
+    EVALUATION.save(tmp_path)
+    append_cells(tmp_path, [CELL, dataclasses.replace(CELL, **stray)])
+    with pytest.raises(
+        UserError, match=r"results\.jsonl:2: is a reply that this evaluation did not ask for; take it out"
+    ):
+        read_evaluation(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("samples", "x"), ("temperature", "hot"), ("batch_size", 0)])
+def test_a_setting_that_is_none_is_named(tmp_path: Path, name: str, value: object) -> None:
+    dataclasses.replace(EVALUATION, settings={name: value}).save(tmp_path)
+    with pytest.raises(UserError, match=rf"evaluation\.json: {name}: "):
+        read_evaluation(tmp_path)
