@@ -29,7 +29,7 @@ from typing import Any
 
 from phi2chat.cli import phi2chat
 from phi2chat.evaluation.results import Cell, Evaluation, ModelRow, read_evaluation
-from phi2chat.evaluation.scores import compare
+from phi2chat.evaluation.scores import MEASURES, compare
 from phi2chat.weights.run import read_run
 
 DATASETS = Path(__file__).parents[1] / "datasets"
@@ -198,29 +198,30 @@ def name(model: ModelRow) -> str:
 def measure(cells: Sequence[Cell], probes: set[str]) -> dict[str, float | None]:
     """Per cent of the held-out records, chrF from 0 to 100, and per cent of the probes right."""
     held_out = [cell for cell in cells if cell.probe not in probes]
+    asked = [cell for cell in cells if cell.probe in probes]
     chrf = {
         f"chrF to {language}": mean(cell.chrf for cell in held_out if cell.category == category)
         for language, category in TRANSLATIONS.items()
     }
     return {
-        "script": share(cell.language_ok and bool(cell.answer) for cell in held_out),
-        "form": share(cell.form for cell in held_out),
+        "script": share(map(MEASURES["script"], held_out)),
+        "form": share(map(MEASURES["form"], held_out)),
         "sums": right(cell for cell in held_out if cell.category in SUMS),
         "capitals": right(cell for cell in held_out if cell.category == "capital"),
         "right": right(held_out),
         **chrf,
-        "probes right": right(cell for cell in cells if cell.probe in probes),
-        "probes script": share(cell.language_ok and bool(cell.answer) for cell in cells if cell.probe in probes),
-        "probes form": share(cell.form for cell in cells if cell.probe in probes),
+        "probes right": right(asked),
+        "probes script": share(map(MEASURES["script"], asked)),
+        "probes form": share(map(MEASURES["form"], asked)),
     }
 
 
 def right(cells: Any) -> float | None:
-    return share(cell.verdict == "right" for cell in cells if cell.verdict != "unjudged")
+    return share(map(MEASURES["score"], cells))
 
 
 def share(outcomes: Any) -> float | None:
-    return mean(100.0 * bool(outcome) for outcome in outcomes)
+    return mean(100.0 * outcome for outcome in outcomes if outcome is not None)
 
 
 def mean(values: Any) -> float | None:

@@ -1,10 +1,13 @@
 """The table of benchmarks/rounds.py: which trainings a row is made of."""
 
+import dataclasses
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+
+from made_cells import cell, evaluation
 
 from phi2chat.evaluation.results import ModelRow
 
@@ -39,6 +42,21 @@ def test_a_run_that_ended_with_its_best_step_counts_among_the_last_steps() -> No
 def test_where_no_last_step_is_asked_there_is_none() -> None:
     found = named("runs/all-42", "runs/answer-only-42", "runs/250-43")
     assert found == [("all", "0"), ("answer only", "1"), ("250", "2")]
+
+
+def test_a_row_is_the_mean_over_seeds_with_the_lowest_and_the_highest() -> None:
+    models = [
+        dataclasses.replace(row, eval_loss=loss)
+        for row, loss in zip(rows("runs/all-42", "runs/all-43"), (1, 2), strict=True)
+    ]
+    cells = [cell("0", number, number < 3, answer="", reasoning="東京") for number in range(4)]
+    cells += [cell("1", number, number < 1, language_ok=number < 2) for number in range(4)]
+    cells.append(dataclasses.replace(cells[0], probe="p9", verdict="unjudged", answer="", reasoning=""))
+    (row,) = benchmark.summarize([dataclasses.replace(evaluation(*cells), models=tuple(models))])
+    assert (row["what"], row["seeds"], row["eval loss"]) == ("all", 2, [1.5, 1, 2])
+    assert row["right"] == [50, 25, 75]
+    assert row["script"] == [65, 50, 80]  # as in an evaluation: one that says nothing is in no script
+    assert row["probes right"] is None
 
 
 def test_a_part_is_of_whole_families_and_the_same_for_a_seed() -> None:
