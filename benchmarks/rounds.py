@@ -6,9 +6,9 @@
 All goes through phi2chat's own commands, in one process, into `--folder`. `all` trains on the whole set, once for each
 seed; `choices` with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250,
 500 and 1,000 records, whole families drawn by the seed. `last step` is no other training: of `all`, the last checkpoint
-instead of the one with the lowest eval loss. All are asked the held-out records and the probes, greedily. Every
-training takes the same options and goes through its records as often, but for small sets, which go on for `SHORTEST`
-steps.
+instead of the one with the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out
+records and the probes, greedily. Every training takes the same options: `EPOCHS` times through its file, or `SHORTEST`
+steps where that is more, and as many without the Chinese records of the file. One that was broken off goes on.
 """
 
 import argparse
@@ -27,14 +27,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-
 from phi2chat.cli import phi2chat
 from phi2chat.evaluation.results import Cell, Evaluation, ModelRow, read_evaluation
-from phi2chat.evaluation.scores import compare
+from phi2chat.evaluation.scores import MEASURES, compare
 from phi2chat.weights.run import read_run
 
 DATASETS = Path(__file__).parents[1] / "datasets"
@@ -49,6 +44,7 @@ CHOICES = {
 SUMS = ("arithmetic", "multiplication", "division", "order-of-operations")
 BATCH, EPOCHS, SHORTEST = 128, 5, 100
 OPTIONS = ["--lora-rank", "64", "--lora-alpha", "128", "--learning-rate", "1.5e-3", "--batch-size", str(BATCH)]
+LAST = "last step"
 STAGES = ("all", "choices", "curve")
 TRANSLATIONS = {"ja": "translate-en-ja", "en": "translate-ja-en"}
 
@@ -106,7 +102,9 @@ def draw(lines: Sequence[str], size: int, seed: int) -> list[str]:
 
 def train(trial: Trial, among: Path) -> None:
     folder = trial.folder(among)
-    if (folder / "run.json").exists() and read_run(folder).status == "finished":
+    if (folder / "run.json").exists():
+        if read_run(folder).status != "finished":
+            command("train", "--resume", str(folder))
         return
     start = time.perf_counter()
     steps = ["--max-steps", str(trial.steps), "--eval-steps", str(math.ceil(trial.steps / EPOCHS))]
@@ -129,15 +127,18 @@ def run(stage: str, folder: Path, seeds: Sequence[int]) -> None:
     trials = list(plan(stage, folder, seeds))
     for trial in trials:
         train(trial, folder)
-    ask(stage, folder, [trial.folder(folder) for trial in trials])
-
-
-def ask(stage: str, folder: Path, adapters: Sequence[Path]) -> None:
+    adapters, asked = [trial.folder(folder) for trial in trials], evaluation_of(stage, folder, len(seeds))
     if stage == "all":
-        evaluate([*adapters, *last_steps(adapters)], folder / "evaluation-all", "--with-base")
-        evaluate(adapters[:1], folder / "evaluation-recipes", "--with-base", "--recipe", "a", "--recipe", "b")
+        evaluate([*adapters, *last_steps(adapters)], asked, "--with-base")
+        recipes = evaluation_of("recipes", folder, 1)
+        evaluate(adapters[:1], recipes, "--with-base", "--recipe", "a", "--recipe", "b")
     else:
-        evaluate(adapters, folder / f"evaluation-{stage}")
+        evaluate(adapters, asked)
+
+
+def evaluation_of(kind: str, folder: Path, seeds: int) -> Path:
+    """Its folder: one for each number of seeds, for an evaluation that is begun takes no more models."""
+    return folder / f"evaluation-{kind}-{seeds}"
 
 
 def command(*arguments: str) -> None:
@@ -164,9 +165,9 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
         cells: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
         for cell in evaluation.cells:
             cells[cell.model, cell.recipe].append(cell)
-        for model, recipe in itertools.product(evaluation.models, evaluation.recipes):
-            what = name(model) + (f", recipe {recipe}" if len(evaluation.recipes) > 1 else "")
-            loss = None if name(model) in ("base", "answer only") else model.eval_loss  # of other tokens
+        for (what, model), recipe in itertools.product(named(evaluation.models), evaluation.recipes):
+            loss = None if what in ("base", "answer only") else model.eval_loss  # of other tokens
+            what += f", recipe {recipe}" if len(evaluation.recipes) > 1 else ""
             rows[what].append({**measure(cells[model.label, recipe], probes), "eval loss": loss})
     return [
         {"what": what, "seeds": 0 if what.startswith("base") else len(several), **spread(several)}
@@ -174,39 +175,53 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
     ]
 
 
+def named(models: Sequence[ModelRow]) -> list[tuple[str, ModelRow]]:
+    """Each model with the kind of its training.
+
+    Where last steps are asked, a run without one ended with its best step, which counts as its last, too: a mean over
+    the other seeds alone would be of other trainings than the mean beside it.
+    """
+    found = [(name(model), model) for model in models]
+    ended = {Path(str(model.adapter)).parents[1] for what, model in found if what == LAST}
+    if ended:
+        found += [(LAST, model) for what, model in found if what == "all" and Path(str(model.adapter)) not in ended]
+    return found
+
+
 def name(model: ModelRow) -> str:
     if model.adapter is None:
         return "base"
     adapter = Path(model.adapter)
-    return "last step" if adapter.parent.name == "checkpoints" else adapter.name.rpartition("-")[0].replace("-", " ")
+    return LAST if adapter.parent.name == "checkpoints" else adapter.name.rpartition("-")[0].replace("-", " ")
 
 
 def measure(cells: Sequence[Cell], probes: set[str]) -> dict[str, float | None]:
     """Per cent of the held-out records, chrF from 0 to 100, and per cent of the probes right."""
     held_out = [cell for cell in cells if cell.probe not in probes]
+    asked = [cell for cell in cells if cell.probe in probes]
     chrf = {
         f"chrF to {language}": mean(cell.chrf for cell in held_out if cell.category == category)
         for language, category in TRANSLATIONS.items()
     }
     return {
-        "script": share(cell.language_ok and bool(cell.answer) for cell in held_out),
-        "form": share(cell.form for cell in held_out),
+        "script": share(map(MEASURES["script"], held_out)),
+        "form": share(map(MEASURES["form"], held_out)),
         "sums": right(cell for cell in held_out if cell.category in SUMS),
         "capitals": right(cell for cell in held_out if cell.category == "capital"),
         "right": right(held_out),
         **chrf,
-        "probes right": right(cell for cell in cells if cell.probe in probes),
-        "probes script": share(cell.language_ok and bool(cell.answer) for cell in cells if cell.probe in probes),
-        "probes form": share(cell.form for cell in cells if cell.probe in probes),
+        "probes right": right(asked),
+        "probes script": share(map(MEASURES["script"], asked)),
+        "probes form": share(map(MEASURES["form"], asked)),
     }
 
 
 def right(cells: Any) -> float | None:
-    return share(cell.verdict == "right" for cell in cells if cell.verdict != "unjudged")
+    return share(map(MEASURES["score"], cells))
 
 
 def share(outcomes: Any) -> float | None:
-    return mean(100.0 * bool(outcome) for outcome in outcomes)
+    return mean(100.0 * outcome for outcome in outcomes if outcome is not None)
 
 
 def mean(values: Any) -> float | None:
@@ -247,27 +262,34 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # these four before torch and the libraries are imported, which commands do
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     start = time.perf_counter()
     for stage in given.only.split(","):
         run(stage, given.folder, range(42, 42 + given.seeds))
-    report(given.folder, given.output, time.perf_counter() - start)
+    report(given.folder, given.seeds, given.output, time.perf_counter() - start)
 
 
-def report(folder: Path, output: Path | None, seconds: float) -> None:
-    """Print the tables of all evaluations that are there, and write them as JSON."""
-    kinds = {kind: folder / f"evaluation-{kind}" for kind in (*STAGES, "recipes")}
+def report(folder: Path, seeds: int, output: Path | None, seconds: float) -> None:
+    """Print the tables of all evaluations of so many seeds that are there, and write them as JSON."""
+    kinds = {kind: evaluation_of(kind, folder, seeds) for kind in STAGES}
+    kinds["recipes"] = evaluation_of("recipes", folder, 1)
     found = {kind: read_evaluation(path) for kind, path in kinds.items() if path.exists()}
-    whole = found["all"]
+    one, compared = next(iter(found.values())), [found[kind] for kind in ("all", "recipes") if kind in found]
     recipes = [evaluation for kind, evaluation in found.items() if kind == "recipes"]
     tables = {
         "trainings": summarize([evaluation for kind, evaluation in found.items() if kind != "recipes"]),
         "recipes": summarize(recipes),
-        "differences": [dataclasses.asdict(one) for one in itertools.chain(compare(whole), *map(compare, recipes))],
+        "differences": [dataclasses.asdict(difference) for difference in itertools.chain(*map(compare, compared))],
     }
     about = {
-        "device": whole.device,
-        "versions": {**whole.versions, "trl": version("trl")},
-        "options": [*OPTIONS, "--epochs", str(EPOCHS)],
+        "device": one.device,
+        "versions": {**one.versions, "trl": version("trl")},
+        "options": OPTIONS,
+        "epochs": EPOCHS,
+        "fewest_steps": SHORTEST,
         "seconds": round(seconds),
     }
     if output:

@@ -13,11 +13,11 @@ from curation.records import Record
 from phi2chat import config as configs
 from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.chatting.talk import Talk
+from phi2chat.chatting.together import WritesTogether, write_ahead
 from phi2chat.config import TrainConfig
 from phi2chat.files import path_of
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
-from phi2chat.inference.together import WritesTogether, write_ahead
 from phi2chat.terminal.interrupts import Ended, Interrupt
 
 EXAMPLE = "/probe datasets/my.jsonl"

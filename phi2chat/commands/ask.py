@@ -59,7 +59,7 @@ def command(question: str | None, as_json: bool, batch_size: int, **flags: Any) 
 
 
 def _written_ahead(model: "Model", questions: Sequence[str], config: ChatConfig) -> "list[Model]":
-    from phi2chat.inference.together import write_ahead
+    from phi2chat.chatting.together import write_ahead
     from phi2chat.weights.models import LoadedModel
 
     if not isinstance(model, LoadedModel):

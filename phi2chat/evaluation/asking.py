@@ -18,12 +18,12 @@ from curation.script.confusion import judge_reply, load_instruments
 from curation.store import content_digest
 from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.chatting.probe import question_of
+from phi2chat.chatting.together import WritesTogether, write_ahead
 from phi2chat.config import ChatConfig, change
 from phi2chat.evaluation.results import Cell, Key, ModelRow, ProbeFile
 from phi2chat.evaluation.translations import bleu, char_f1, chrf, is_installed, references_of
 from phi2chat.inference.prompt import PromptStyle, render_prompt
 from phi2chat.inference.recipes import StopReason
-from phi2chat.inference.together import WritesTogether, write_ahead
 from phi2chat.remote.server import ServerError
 
 NOT_ASKED = "not_asked"

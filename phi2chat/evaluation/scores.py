@@ -25,6 +25,7 @@ Opinion = Literal["better", "worse", "cannot tell"]
 
 Number = TypeVar("Number", bool, float)
 
+_DIGITS = 9  # of a share, that are more than rounding
 _HIGHEST_LOSS = 20.0  # nats per token; the exponential of more is no number to read
 
 MEASURES: Mapping[Measure, Callable[[Cell], bool | None]] = {
@@ -161,12 +162,16 @@ def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = Map
 
 
 def mean(values: Iterable[tuple[str, float]], families: Mapping[str, str] = MappingProxyType({})) -> Mean | None:
-    """The mean of values, each with the probe that it is of, and its interval; None where there are none."""
+    """The mean of values from 0 to 100, each with the probe that it is of, and its interval; None where there are none.
+
+    Of a single family a bootstrap knows no spread and would be sure: the true mean may then be anywhere.
+    """
     by_family = _by_family(values, families)
     if not by_family:
         return None
     flat = [value for several in by_family for value in several]
-    return Mean(fmean(flat), len(flat), *bootstrap(by_family))
+    bounds = bootstrap(by_family) if len(by_family) > 1 else (0.0, 100.0)
+    return Mean(fmean(flat), len(flat), *bounds)
 
 
 def weigh(before: Mapping[str, float], after: Mapping[str, float], families: Mapping[str, str]) -> Move | None:
@@ -197,9 +202,10 @@ def weigh_seeds(
     by_seed = [
         [[new[probe] - old[probe] for probe in of_family] for of_family in together.values()] for old, new in pairs
     ]
-    moves = [fmean(new[probe] - old[probe] for old, new in pairs) for probe in shared]
-    low, high = bootstrap_seeds(by_seed)
-    sums = [sum(map(sum, of_all)) for of_all in zip(*by_seed, strict=True)]
+    # What goes up and down by as much has not moved, though sums of such fractions may not be 0 to the last bit.
+    moves = [round(fmean(new[probe] - old[probe] for old, new in pairs), _DIGITS) for probe in shared]
+    low, high = (round(bound, _DIGITS) for bound in bootstrap_seeds(by_seed))
+    sums = [round(sum(map(sum, of_all)), _DIGITS) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"
     if sign_test(rises, falls) < CHANCE and ((low > 0 and rises > falls) or (high < 0 and falls > rises)):

@@ -1,8 +1,8 @@
 """How near an answer comes to good ones, from 0 to 100: of translations, and of what is neither right nor wrong.
 
 chrF and BLEU are sacrebleu's, which comes with the extra phi2chat[evaluate]. BLEU is of single answers (with effective
-order), by characters where the answer is in Japanese or Chinese, because words are not written apart there and
-sacrebleu's `ja-mecab` needs MeCab, and else by sacrebleu's usual 13a. Character F1 needs nothing.
+order), by characters where the answer is in Japanese, Chinese, Cantonese or Thai, because words are not written apart
+there and sacrebleu's `ja-mecab` needs MeCab, and else by sacrebleu's usual 13a. Character F1 needs nothing.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Many questions answered together: the rows of a batch are read and written side by side, each for itself."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from phi2chat.inference.engine import Engine
 from phi2chat.inference.generate import Chooser, TokenStream, is_loop
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
-from phi2chat.inference.together import Watch
+
+Watch = Callable[[int], None]  # told now and then how many replies are still being written; it may raise
 
 _MEMORY_SHARE = 0.6  # of what is free, for keys and values
 _FEW_ROWS = 64  # so many take a GPU about as long as half of them, and another graph would have to be captured

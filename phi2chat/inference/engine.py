@@ -13,11 +13,14 @@ from phi2chat.inference.steps import Steps, alike, steps_of
 from phi2chat.quiet import quiet_transformers
 
 FIRST_LENGTH = 2048  # tokens that there is room for at first
+_WINDOWS = {"sliding_attention": "sliding_window", "chunked_attention": "attention_chunk_size"}
 _ANY_TOKENS = (11, 7, 5, 3, 2, 13, 17, 19, 23, 6, 4, 9)
 
 
 def make_engine(model: Any, known: int) -> "Engine | None":
     """An engine for a model that knows `known` tokens; None where it would not read as the model itself does."""
+    if _has_window(model):
+        return None
     before = model.config._attn_implementation
     if before == OVER_KEPT:  # of a copy of a model that has an engine
         before = "sdpa"
@@ -37,6 +40,14 @@ def make_engine(model: Any, known: int) -> "Engine | None":
             model.set_attn_implementation(before)
         forget_kept(model)
     return None
+
+
+def _has_window(model: Any) -> bool:
+    """Whether a layer attends to less than a conversation can come to; some models say so to their mask alone."""
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ("sliding_attention",)  # where none are named, a window is of all
+    windows = [getattr(config, name, None) for kind, name in _WINDOWS.items() if kind in kinds]
+    return any(window is not None and window < context_tokens(model) for window in windows)
 
 
 @contextlib.contextmanager

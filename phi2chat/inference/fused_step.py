@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from threading import Lock
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from phi2chat.inference.step_kernels import (
 )
 
 _ACTIVATIONS: dict[Activation, Any] = {"gelu": GELU, "gelu_tanh": GELU_TANH, "silu": SILU}
+_COMPILED_ALONE = {id(kernel): Lock() for kernel in (project, attend, add_products)}
 _MOST_MATRICES = 4  # that one kernel projects with
 _ALIGNED = 16  # elements between matrices, so that a kernel reads 16 bytes at a time
 _STARTS_EARLY_FROM = 9  # the compute capability of Hopper
@@ -124,7 +126,8 @@ class FusedStep:
     def compile(self) -> Sequence[Future[None]]:
         """Begin to compile what is not compiled yet, in threads that hold no memory of the model.
 
-        There is one for each kernel, for what a kernel keeps of its variants is not made for several.
+        There is one for each kernel, for what a kernel keeps of its variants is not made for several; those of other
+        models wait for it.
         """
         launches = sorted((launch.without_memory() for launch in self._launches), key=lambda one: id(one.kernel))
         groups = [list(group) for _, group in groupby(launches, key=lambda one: id(one.kernel))]
@@ -254,8 +257,10 @@ class FusedStep:
 
 
 def _compile(launches: Sequence[Launch]) -> None:
-    for launch in launches:
-        launch.compile()
+    """Compile what is launched of one kernel."""
+    with _COMPILED_ALONE[id(launches[0].kernel)]:
+        for launch in launches:
+            launch.compile()
 
 
 def _heads(layer: Layer) -> int:

@@ -42,17 +42,16 @@ class Steps:
             return self._fused.step(position, token)
         logits = self._graphs.step(position, token, position)[0]
         if self._fused is not None and all(future.done() for future in self._compiling):
-            self._change_over(position, token, logits)
+            if self._does_as(logits, position, token):
+                self._graphs, self.is_fused = None, True
+            else:
+                self._fused = None
+                # The fused step has kept keys and values of its own for this token: those of the model are kept again.
+                logits = self._graphs.step(position, token, position)[0]
         return logits
 
-    def _change_over(self, position: int, token: torch.Tensor | int, wanted: torch.Tensor) -> None:
-        """Let the fused step read the same token once more; where it says the same, the graphs go."""
-        if self._does_as(wanted, position, token):
-            self._graphs, self.is_fused = None, True
-        else:
-            self._fused = None
-
     def _does_as(self, wanted: torch.Tensor, position: int, token: torch.Tensor | int) -> bool:
+        """Whether the fused step can be used, and says the same of the same token, which it reads once more."""
         assert self._fused is not None
         try:
             for future in self._compiling:

@@ -24,7 +24,7 @@ LORA_WITHOUT_EFFECT = {
     "peft_type", "task_type", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping",
     "megatron_core", "qalora_group_size", "runtime_config",
 }  # fmt: skip
-_ROOM_FOR_MERGED = 0.7  # of the GPU's free memory; what is left is for conversations
+_ROOM_FOR_MERGED = 0.7  # of what is free; what is left is for conversations
 HARMLESS_INIT = (True, False, "gaussian", "orthogonal", "eva")  # which leave the weights of the base alone
 
 
@@ -94,24 +94,34 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     return add_adapter(copy.deepcopy(model, {key: tensor for key, tensor in shared.items() if key not in own}), adapter)
 
 
-def merged(model: Any) -> Any:
-    """A model with its adapter added to the weights, where a GPU has room for weights of its own; else as it is.
+def merged(model: Any, room: int | None = None) -> Any:
+    """A model with its adapter added to weights of its own, where there is `room` for them; else as it is.
 
-    The base's stay as they are. On a CPU, and for weights of 4 bits, an adapter stays beside them.
+    The room in bytes is by default what a GPU has free, and nothing on a CPU. The base's weights stay as they are. An
+    adapter of anything but plain linear layers stays beside them: 4 bits would be rounded anew, and PEFT adds what
+    belongs to an embedding in place.
     """
     import torch
-    from peft.tuners.lora import Linear
+    from peft.tuners.lora import Linear, LoraLayer
 
-    layers = [module for module in model.modules() if isinstance(module, Linear)]
-    if model.device.type != "cuda" or any(type(layer.base_layer.weight) is not torch.nn.Parameter for layer in layers):
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    room = _free_memory(model.device) if room is None else room
+    if not all(isinstance(layer, Linear) and type(layer.base_layer.weight) is torch.nn.Parameter for layer in layers):
         return model
-    free, _ = torch.cuda.mem_get_info(model.device)
-    if sum(layer.base_layer.weight.nbytes for layer in layers) > free * _ROOM_FOR_MERGED:
+    tensors = [[*layer.base_layer.named_parameters(recurse=False)] for layer in layers]  # weight, and bias where it is
+    if sum(tensor.nbytes for named in tensors for _, tensor in named) > room * _ROOM_FOR_MERGED:
         return model
-    for layer in layers:
-        layer.base_layer.weight = torch.nn.Parameter(layer.base_layer.weight.detach().clone(), requires_grad=False)
+    for layer, named in zip(layers, tensors, strict=True):
+        for name, tensor in named:
+            setattr(layer.base_layer, name, torch.nn.Parameter(tensor.detach().clone(), requires_grad=False))
     with quiet_transformers():
         return model.merge_and_unload()
+
+
+def _free_memory(device: Any) -> int:
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
 def _tensor_names(file: Path) -> set[str]:

@@ -13,8 +13,8 @@ from curation.errors import UserError
 from curation.said import is_same
 from phi2chat.chatting.probe import SIDE_BY_SIDE
 from phi2chat.config import ChatConfig, TrainConfig, to_json
+from phi2chat.inference.batch import Watch
 from phi2chat.inference.recipes import StopReason
-from phi2chat.inference.together import Watch
 from phi2chat.terminal.interrupts import Ended
 from phi2chat.weights.run import Run
 

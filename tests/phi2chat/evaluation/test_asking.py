@@ -13,9 +13,9 @@ from curation.records import Record
 from phi2chat.config import ChatConfig
 from phi2chat.evaluation.asking import Way, ask_probes, read_probe_files
 from phi2chat.evaluation.results import Cell, ModelRow
+from phi2chat.inference.batch import Watch
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
-from phi2chat.inference.together import Watch
 from phi2chat.remote.server import ServerError
 
 ROW = ModelRow("base", "base", base="tiny")

@@ -11,7 +11,7 @@ from made_cells import cell, evaluation
 
 from phi2chat.evaluation.intervals import bootstrap, bootstrap_seeds, sign_test, wilson
 from phi2chat.evaluation.results import Evaluation
-from phi2chat.evaluation.scores import Rate, compare, mean, perplexity, rate, summarize, weigh, weigh_seeds
+from phi2chat.evaluation.scores import Mean, Rate, compare, mean, perplexity, rate, summarize, weigh, weigh_seeds
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,16 @@ def test_many_that_went_down_a_little_and_few_that_went_up_far_tell_nothing() ->
     assert move is not None and move.opinion == "cannot tell"
 
 
+def test_what_went_up_and_down_by_as_much_has_not_moved() -> None:
+    # 0.4 - 0.8 + 0.6 - 0.2 is less than 0 by a rounding.
+    before = {f"{fact}-{wording}": share for fact in range(8) for wording, share in enumerate((0.8, 0.2))}
+    after = {f"{fact}-{wording}": share for fact in range(8) for wording, share in enumerate((0.4, 0.6))}
+    move = weigh(before, after, {probe: probe[0] for probe in before})
+    assert move is not None and (move.low, move.high, move.opinion) == (0, 0, "cannot tell")
+    seeds = weigh_seeds([{"a": 0.8}, {"a": 0.2}], [{"a": 0.4}, {"a": 0.6}], {})
+    assert seeds is not None and (seeds.up, seeds.down) == (0, 0)
+
+
 def test_wordings_of_one_fact_count_as_one_probe() -> None:
     whole = moved(12, 2, 106)
     assert compare(whole)[0].opinion == "better"
@@ -165,6 +175,10 @@ def test_a_mean_has_its_interval() -> None:
     assert found is not None and (found.value, found.replies) == (20.0, 50)
     assert 15 < found.low < 20 < found.high < 25
     assert mean([]) is None
+
+
+def test_one_family_says_nothing_of_where_the_true_mean_is() -> None:
+    assert mean([("a", 40.0), ("b", 60.0)], {"a": "fact", "b": "fact"}) == Mean(50.0, 2, 0.0, 100.0)
 
 
 def test_seeds_that_disagree_widen_the_interval_and_tell_nothing() -> None:

@@ -14,6 +14,8 @@ from transformers import (
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
+    Llama4ForCausalLM,
+    Llama4TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -50,7 +52,14 @@ def mistral(window: int) -> Any:
     return MistralForCausalLM(MistralConfig(**shape, sliding_window=window))
 
 
+def llama4() -> Any:
+    """Only its mask knows that it attends within chunks."""
+    shape = {**WIDE, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size_mlp": 128, "num_local_experts": 2}
+    return Llama4ForCausalLM(Llama4TextConfig(**shape, attention_chunk_size=16, max_position_embeddings=4096))
+
+
 OTHERS = {
+    "llama 4": llama4,
     "mistral with a short window": lambda: mistral(8),
     "mistral with a window shorter than its context": lambda: mistral(2 * FIRST_LENGTH),
     "mistral with a long window": lambda: mistral(32_768),
@@ -108,6 +117,7 @@ def test_what_attends_to_less_or_otherwise_is_left_to_the_plain_way() -> None:
     assert not kinds["mistral with a short window"]
     assert not kinds["mistral with a window shorter than its context"]
     assert not kinds["gemma 2"]
+    assert not kinds["llama 4"]
     assert kinds["mistral with a long window"]
 
 

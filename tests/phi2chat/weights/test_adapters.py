@@ -11,6 +11,7 @@ from curation.errors import UserError
 from phi2chat.config import ChatConfig, ModelConfig
 from phi2chat.inference.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
+from phi2chat.weights.adapters import merged, with_adapter
 from phi2chat.weights.models import LoadedModel, load
 
 
@@ -21,13 +22,13 @@ def adapter_of(base: Path, folder: Path, seed: int, **settings: Any) -> Path:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    lora = LoraConfig(r=4, target_modules=["fc1", "q_proj"], task_type="CAUSAL_LM", **settings)
+    lora = LoraConfig(**{"r": 4, "target_modules": ["fc1", "q_proj"], "task_type": "CAUSAL_LM", **settings})
     with quiet_transformers():
         model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), lora)
     for name, parameter in model.named_parameters():
-        if "lora_B" in name or (lora.bias == "all" and name.endswith("bias")):
+        if "lora_B" in name or "lora_embedding_B" in name or (lora.bias == "all" and name.endswith("bias")):
             torch.nn.init.normal_(parameter.data)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, save_embedding_layers=False)
     save_style(PromptStyle(), folder)
     (folder / "run.json").write_text(json.dumps({"base": str(base)}))
     return folder
@@ -86,6 +87,43 @@ def test_variants_share_their_weights(tiny_phi: Path, two_adapters: tuple[Path, 
     adapted = base.with_adapter(two_adapters[0])
     assert adapted.model.get_input_embeddings().weight is base.model.get_input_embeddings().weight
     assert adapted.without_adapter().model is base.model
+
+
+@pytest.mark.filterwarnings("ignore:.*have invalid shape")  # PEFT's opinion of a bias
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"target_modules": ["q_proj", "embed_tokens"]}, {"lora_bias": True}],
+    ids=["linear layers", "an embedding", "biases"],
+)
+def test_an_adapter_that_is_merged_changes_nothing_of_the_base(
+    tiny_phi: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    import torch
+
+    adapter = adapter_of(tiny_phi, tmp_path / "adapter", 1, **settings)
+    base = load_tiny(tiny_phi).model
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    ids = torch.arange(5, 25)[None]
+    with torch.inference_mode():
+        plain, beside = base(ids).logits, with_adapter(base, adapter).eval()(ids).logits
+        one = merged(with_adapter(base, adapter).eval(), room=2**40)
+        assert torch.allclose(one(ids).logits, beside, atol=1e-4) and not torch.allclose(plain, beside, atol=1e-2)
+    assert hasattr(one, "peft_config") == (
+        "embed_tokens" in settings.get("target_modules", "")
+    )  # that one stays beside
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.state_dict().items())
+
+
+@pytest.mark.slow
+def test_no_adapter_is_merged_into_weights_of_4_bits(tiny_phi: Path, two_adapters: tuple[Path, Path]) -> None:
+    pytest.importorskip("bitsandbytes")
+    model = with_adapter(load_tiny(tiny_phi, quantize="nf4").model, two_adapters[0])
+    assert merged(model, room=2**40) is model
+
+
+def test_without_room_an_adapter_stays_beside_the_weights(tiny_phi: Path, two_adapters: tuple[Path, Path]) -> None:
+    model = with_adapter(load_tiny(tiny_phi).model, two_adapters[0])
+    assert merged(model, room=1000) is model and merged(model) is model
 
 
 def test_the_base_is_read_by_one_reader_which_keeps_what_it_has_read_beside_the_weights(

@@ -1,14 +1,15 @@
 """Models that write several replies side by side, and each of those replies as a model that is asked for it alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from phi2chat.chatting.chat import Model, TextStream
 from phi2chat.config import ChatConfig
 from phi2chat.inference.prompt import Example, PromptStyle
 
-Watch = Callable[[int], None]  # told now and then how many replies are still being written; it may raise
+if TYPE_CHECKING:
+    from phi2chat.inference.batch import Watch
 
 
 @runtime_checkable
@@ -22,7 +23,7 @@ class WritesTogether(Protocol):
     @property
     def style(self) -> PromptStyle: ...
     def stream_all(
-        self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None
+        self, questions: Sequence[str], config: ChatConfig, watch: "Watch | None" = None
     ) -> Sequence[TextStream]: ...
 
 
@@ -41,7 +42,7 @@ class Written:
 
 
 def write_ahead(
-    model: WritesTogether, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None
+    model: WritesTogether, questions: Sequence[str], config: ChatConfig, watch: "Watch | None" = None
 ) -> list[Model]:
     """A model for each question, whose reply is written already. Raises UserError where a prompt leaves no room."""
     replies = model.stream_all(questions, config, watch)
