@@ -12,7 +12,7 @@ from functools import lru_cache
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
-_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait; more than any cost of leaving between words
+_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
@@ -123,14 +123,15 @@ class Chain:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif (lead - _RELIEF * relief if relief else lead) > -leave:
+            elif (margin := lead - _RELIEF * relief if relief else lead) > -leave or margin > _CERTAIN:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
                     if is_foreign is False:
                         decisions.append((until, False))
                     is_foreign, until = True, position
-                    lead, relief = -leave, 0.0
+                    if margin > -leave:
+                        lead, relief = -leave, 0.0
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
@@ -158,7 +159,8 @@ class Chain:
         """Whether it is certain that a run behind `signs` is at home, whatever follows it, where nothing is undecided.
 
         Before the signs stands a `kana` or, with another `gap`, nothing. The run may have no character that Chinese
-        alone has and none in old spelling: then the lead only falls where the run ends.
+        alone has and none in old spelling: then the lead only falls where the run ends, and also where a change would
+        part a pair, for that costs more.
         """
         pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
         before = ""
