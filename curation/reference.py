@@ -244,7 +244,6 @@ def core_of(answer: str, question: str) -> str:
         text = _TAIL.sub("", _TOPIC.sub("", text)) or text
         text = _without_what_is_asked(text, question)
     parts = _COMMAS.split(text.replace("「", "").replace("」", ""))
-    parts = _COMMAS.split(text.replace("「", "").replace("」", ""))
     are_words = all(_WORD.fullmatch(part) and not _NO_WORD.search(part) for part in parts)
     # A sentence that completes one of the question has a word of it where another answer has its word.
     completes = len(text) < len(answer) - _LONGEST_COPULA and text in question and not _CHOOSES.search(question)
