@@ -91,15 +91,15 @@ def _judge(segment: str, after: str) -> bool:
 
 
 def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
-    chain = _chain()
     classes = inside.translate(CLASSES)
     usual = _USUAL.fullmatch(inside)
     if usual and CHINESE_HAN not in classes and ngrams().modern.keys().isdisjoint(inside):
         signs, run = usual.groups()
-        if chain.is_far_from_foreign(gap, before, signs, run):
+        if _chain().is_far_from_foreign(gap, before, signs, run):
             return True
     if not _SIMPLE.fullmatch(classes):
         return False
+    chain = Chain("ja")  # one of its own, for other threads may judge at the same time
     if gap == "kana":
         chain.pass_over("", before)
     else:
@@ -115,6 +115,7 @@ def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
 
 @cache
 def _chain() -> Chain:
+    """For what changes nothing in it."""
     return Chain("ja")
 
 
