@@ -59,16 +59,21 @@ def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: En
     contradictions = crowded = 0
     copies = dict(_find_copies(source))
     gone = {place: (first, 1.0) for place, first in copies.items()}  # place -> the place of what stays, likeness
-    places = [place for place, asked in enumerate(source.facts.digests["wording"]) if asked and place not in copies]
+    asked = [place for place, digest in enumerate(source.facts.digests["wording"]) if digest and place not in copies]
     while True:
+        places = [place for place in asked if place not in gone]
         pairs = find_near(Questions(source, places), threshold, engine=source.engine)
         crowded = max(crowded, pairs.crowded)
         nearest = {places[pair.second]: (places[pair.first], pair.likeness) for pair in pairs}
         new, unlike, contradictions = _choose(source, nearest, threshold, keep)
         gone |= new
-        if not new or not unlike:  # what was only like a record that goes may be like another that stays
+        # What was only like a record that goes may be like another that stays, or stay itself. The first of those that
+        # are alike is like nothing before it; the longest may be.
+        back = [place for place, (kept, _) in gone.items() if kept in new and place not in copies]
+        for place in back:
+            del gone[place]
+        if not back and not (new and (unlike or keep == "longest")):
             break
-        places = [place for place in places if place not in gone]
     found = []
     for place, (kept, alike) in sorted(gone.items()):
         if place in copies:  # as what it is a copy of, if that goes

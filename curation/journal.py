@@ -125,7 +125,7 @@ class State:
 
 
 def _become(history: "History", make: Callable[[State], State], note: Note) -> Entry | None:
-    """Make another state of a file, which is read, made and written without being held in memory."""
+    """Make another state of a file, and write it; the file is in memory only where another program has changed it."""
     with history.current() as before:
         after = make(before)
         if after is before:

@@ -18,11 +18,20 @@ def make_temporary(target: Path, ending: str = "") -> tuple[int, Path]:
     _sweep(target.parent, re.compile(re.escape(f".{name}.") + r"[a-z0-9_]{8}" + re.escape(TEMPORARY) + r"(\.\w+)?"))
     while True:
         handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.", suffix=TEMPORARY + ending)
-        with contextlib.suppress(OSError):  # where the file system has no locks, nothing is swept either
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.exists(path):  # noqa: PTH110  # it was not swept before it was locked
+        if claim(handle, path):
             return handle, Path(path)
         os.close(handle)
+
+
+def claim(handle: int, path: str) -> bool:
+    """Lock a new file, and say whether it stays: not one that another program took for a leftover before that."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # it is being swept
+        return False
+    except OSError:  # where the file system has no locks, nothing is swept either
+        return True
+    return os.path.exists(path)  # noqa: PTH110  # it was made as a text
 
 
 def _sweep(folder: Path, name: re.Pattern[str]) -> None:

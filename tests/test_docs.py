@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -106,6 +107,17 @@ def test_both_languages_have_the_same_shape_and_the_same_commands(english: Path,
 def test_the_readme_leads_to_every_page() -> None:
     assert len(PAIRS) == 7
     assert [page.name for page in DOCS.glob("*.md") if page.name not in read(ENGLISH) + read(JAPANESE)] == []
+
+
+@pytest.mark.parametrize("page", ["reference.md", "reference.ja.md"])
+def test_the_licence_of_every_package_that_is_used_is_named(page: str) -> None:
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    packages = [*project["dependencies"], *extras["ray"], *extras["evaluate"], *extras["nf4"]]
+    for names, where in ((packages, page), (extras["confusion"], "script.md")):
+        rows = "\n".join(re.findall(r"^\| .*", read(DOCS / where), re.MULTILINE))
+        listed = set(re.findall(r"[a-zA-Z0-9_-]+", rows))
+        assert {re.split(r"[\[>=]", name)[0] for name in names} - listed == set()
 
 
 @CHATS

@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from .chain import Chain
-from .glyphs import CLASSES, charset, is_chinese_only
+from .glyphs import CHINESE_HAN, CLASSES
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
@@ -91,15 +91,15 @@ def _judge(segment: str, after: str) -> bool:
 
 
 def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
-    chain = _chain()
-    usual = _USUAL.fullmatch(inside)
-    if usual and _telling_characters().isdisjoint(inside):
-        signs, run = usual.groups()
-        if chain.is_far_from_foreign(gap, before, signs, run):
-            return True
     classes = inside.translate(CLASSES)
+    usual = _USUAL.fullmatch(inside)
+    if usual and CHINESE_HAN not in classes and ngrams().modern.keys().isdisjoint(inside):
+        signs, run = usual.groups()
+        if _chain().is_far_from_foreign(gap, before, signs, run):
+            return True
     if not _SIMPLE.fullmatch(classes):
         return False
+    chain = Chain("ja")  # one of its own, for other threads may judge at the same time
     if gap == "kana":
         chain.pass_over("", before)
     else:
@@ -115,14 +115,8 @@ def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
 
 @cache
 def _chain() -> Chain:
+    """For what changes nothing in it."""
     return Chain("ja")
-
-
-@cache
-def _telling_characters() -> frozenset[str]:
-    """Those that Chinese alone has, and old forms."""
-    chinese = (charset("gb2312") | charset("big5")) - charset("cp932")
-    return frozenset(filter(is_chinese_only, chinese)) | ngrams().modern.keys()
 
 
 def remember_between_kana(text: str) -> None:

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import find_doublets, remove, write_without
+from curation.dedup import Keep, find_doublets, remove, write_without
 from curation.errors import UserError
 from curation.likeness import NEAR, likeness
 
@@ -53,7 +53,7 @@ def test_what_is_asked_twice_goes_and_all_else_keeps_its_bytes(file: Path, tmp_p
 
 def test_the_longest_stays_where_it_is_asked_for(file: Path) -> None:
     found = find_doublets(file, NEAR, "longest")
-    assert [(one.line, one.kept_line) for one in found.found] == [(1, 2), (8, 5)]
+    assert [(one.line, one.kept_line) for one in found.found] == [(1, 2), (5, 2), (8, 2)]  # 1 and 5 are of one family
 
 
 def test_a_copy_goes_whatever_its_id_and_its_family(tmp_path: Path) -> None:
@@ -101,12 +101,28 @@ def test_a_file_that_has_changed_meanwhile_is_left_alone(file: Path, tmp_path: P
     assert not (tmp_path / "y.jsonl").exists()
 
 
-@given(st.lists(st.text(alphabet="あいうえ犬猫", min_size=1, max_size=9), max_size=10))
+CHAIN = [
+    "けいすえてたつすとせすおつそ",
+    "けいすえてたかすとせすおつそ",
+    "けいすえてたちすくせすおつそ",
+    "けいすえてたかすくせすおつそ",
+]
+
+
+@given(
+    st.lists(st.text(alphabet="あいうえ犬猫", min_size=1, max_size=9), max_size=10),
+    st.sampled_from(["first", "longest"]),
+)
+@example([*CHAIN, "けいおえてたかすくせすおつそ"], "first")  # the last goes for one that goes
+@example(["えういうえききい", "えういうえきあい", "おういうえききか", "おういうえききい"], "longest")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-def test_of_what_stays_no_two_are_alike_and_what_goes_is_like_one_that_stays(tmp_path: Path, asked: list[str]) -> None:
+def test_of_what_stays_no_two_are_alike_and_what_goes_is_like_one_that_stays(
+    tmp_path: Path, asked: list[str], keep: Keep
+) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text("".join(line(number, text) for number, text in enumerate(asked, start=1)), encoding="utf-8")
-    found = {one.line: one for one in find_doublets(path, NEAR).found}
+    texts = [line(number, text, reasoning="あ" * min(number, 3)) for number, text in enumerate(asked, start=1)]
+    path.write_text("".join(texts), encoding="utf-8")
+    found = {one.line: one for one in find_doublets(path, NEAR, keep).found}
     stay = [text for number, text in enumerate(asked, start=1) if number not in found]
     assert all(likeness(one, other) < NEAR for one, other in itertools.combinations(stay, 2))
     for number, one in found.items():

@@ -1,5 +1,6 @@
 """What a killed program has left beside a file goes with the next save; what is not ours, or in use, stays."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from curation.atomic import replacing, write_atomically
-from curation.leftovers import TEMPORARY, make_temporary
+from curation.leftovers import TEMPORARY, claim, make_temporary
 from curation.store import append_record
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,21 @@ def test_what_another_program_is_writing_stays(tmp_path: Path) -> None:
         write_atomically(path, b"now")
         assert temporary(tmp_path) == [staged.name]
     assert (path.read_bytes(), temporary(tmp_path)) == (b"later", [])
+
+
+def test_what_another_program_sweeps_at_that_moment_is_not_written_to(tmp_path: Path) -> None:
+    path = str(tmp_path / "x")
+    handle, sweeping = os.open(path, os.O_RDWR | os.O_CREAT), os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(sweeping, fcntl.LOCK_EX)
+        assert not claim(handle, path)
+        fcntl.flock(sweeping, fcntl.LOCK_UN)
+        assert claim(handle, path)
+        os.unlink(path)
+        assert not claim(handle, path)
+    finally:
+        os.close(handle)
+        os.close(sweeping)
 
 
 def test_what_only_looks_like_a_leftover_stays(tmp_path: Path) -> None:

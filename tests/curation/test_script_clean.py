@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.script import Piece, StreamChecker, check
-from curation.script.clean import LINE_END, START, find_clean_end, has_kana, is_clean, remember, remember_between_kana
+from curation.script.clean import (
+    LINE_END,
+    START,
+    _chain,
+    find_clean_end,
+    has_kana,
+    is_clean,
+    remember,
+    remember_between_kana,
+)
 from curation.script.glyphs import CLASSES, KANA
 
 # Words that are Japanese, Chinese, or both, alone or beside others, in old spelling or in today's.
@@ -74,6 +83,12 @@ def test_a_text_of_nothing_but_what_is_simple_is_clean(text: str) -> None:
 )
 def test_what_is_not_simple_is_left_to_the_reader(text: str) -> None:
     assert not is_clean(text)
+
+
+def test_judging_changes_nothing_that_threads_share() -> None:
+    before = dict(vars(_chain()))
+    assert is_clean("甲は癸A壬と、庚、3辛を") and not is_clean("これは命令行だ")
+    assert vars(_chain()) == before
 
 
 def test_a_long_text_is_judged_as_its_parts_are() -> None:
