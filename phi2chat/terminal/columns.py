@@ -43,7 +43,7 @@ def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[Renderable
     yield table
 
 
-def probe_table(probes: Sequence[Probe], width: int) -> Iterator[RenderableType]:
+def probe_table(probes: "Sequence[Probe]", width: int) -> Iterator[RenderableType]:
     """A row for each probe, or on a narrow screen a block: question, answer, what was expected, and the verdict."""
     rows = [_probe_row(probe) for probe in probes]
     if width < NARROW:
