@@ -8,7 +8,7 @@ import torch
 
 from curation.errors import UserError
 from phi2chat.inference.engine import Engine
-from phi2chat.inference.generate import Chooser, TokenStream, is_loop
+from phi2chat.inference.generate import Chooser, TokenStream
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
 from phi2chat.inference.together import Watch
@@ -106,6 +106,6 @@ def _take(
     for row, column in zip(rows, columns, strict=False):
         for token in column if row in going else ():
             replies[row].append(token)
-            if token in streams[row].ends or len(replies[row]) == streams[row].budget or is_loop(replies[row]):
+            if streams[row].is_over(replies[row]):
                 going.discard(row)
                 break
