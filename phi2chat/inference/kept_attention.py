@@ -48,7 +48,7 @@ def attend_over_kept(
     (rows, heads, new, _), shared = query.shape, key.shape[1]
     if new == 1:
         # Heads that share keys stand as so many places of one head, which see alike: to share keys and have a mask is
-        # more than most of torch's kernels do, and without one all keys would be copied, for each head and at each step.
+        # more than most of torch's kernels do, and the way round it copies all keys for each head, at each step.
         together = query.reshape(rows, shared, heads // shared, -1)
         output = scaled_dot_product_attention(together, keys, values, attn_mask=visible, scale=scaling)
         return output.reshape(rows, 1, heads, -1), None

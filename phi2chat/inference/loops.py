@@ -30,4 +30,4 @@ class LoopFinder:
 
 def _repeats(ids: Sequence[int], period: int) -> bool:
     span = max(LOOP_TOKENS, LOOP_REPEATS * period)
-    return 0 < period and span <= len(ids) and ids[-span:-period] == ids[len(ids) - span + period :]
+    return period > 0 and span <= len(ids) and ids[-span:-period] == ids[len(ids) - span + period :]
