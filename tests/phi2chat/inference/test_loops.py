@@ -61,6 +61,7 @@ def test_a_reply_that_went_back_and_on_again_is_looked_at_as_any(ids: list[int],
     finder = LoopFinder()
     for length in range(1, len(ids) + 1):
         finder.finds(ids[:length])
-    again = [*ids[:place], *others]
-    for length in range(place + 1, len(again) + 1):
+    kept = ids[:place]
+    again = [*kept, *others]
+    for length in range(len(kept) + 1, len(again) + 1):
         assert finder.finds(again[:length]) == is_loop(again[:length])
