@@ -47,6 +47,7 @@ def _rows_that_fit(model: Any, length: int) -> int:
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     row_bytes = 2 * config.num_hidden_layers * heads * head_size * model.dtype.itemsize * (length + 1)
+    torch.cuda.empty_cache()  # what an earlier batch left is free, and would not count as such
     free: int = torch.cuda.mem_get_info(model.device)[0]
     return max(1, int(free * _MEMORY_SHARE / row_bytes))
 
