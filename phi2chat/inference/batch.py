@@ -8,7 +8,7 @@ import torch
 
 from curation.errors import UserError
 from phi2chat.inference.engine import Engine
-from phi2chat.inference.generate import Chooser, TokenStream, is_loop
+from phi2chat.inference.generate import Chooser, TokenStream
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
 
@@ -48,6 +48,7 @@ def _rows_that_fit(model: Any, length: int) -> int:
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     row_bytes = 2 * config.num_hidden_layers * heads * head_size * model.dtype.itemsize * (length + 1)
+    torch.cuda.empty_cache()  # what an earlier batch left is free, and would not count as such
     free: int = torch.cuda.mem_get_info(model.device)[0]
     return max(1, int(free * _MEMORY_SHARE / row_bytes))
 
@@ -107,6 +108,6 @@ def _take(
     for row, column in zip(rows, columns, strict=False):
         for token in column if row in going else ():
             replies[row].append(token)
-            if token in streams[row].ends or len(replies[row]) == streams[row].budget or is_loop(replies[row]):
+            if streams[row].is_over(replies[row]):
                 going.discard(row)
                 break

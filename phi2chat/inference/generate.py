@@ -1,7 +1,7 @@
 """A loaded model -> a stream of text, token by token, and why it stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -18,12 +18,11 @@ from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.inference.automaton import Automaton, State
 from phi2chat.inference.guard import NOT_POSSIBLE, Guard, GuardReport, make_guard
-from phi2chat.inference.prompt import PromptStyle
+from phi2chat.inference.loops import LoopFinder
+from phi2chat.inference.prompt import PromptStyle, SegmentParser
 from phi2chat.inference.recipes import RECIPES, StopReason, new_token_budget
 
-LOOP_TOKENS = 24  # a loop is this many tokens at least,
 SMALLEST_TEMPERATURE = 1e-3  # below, probabilities overflow, and the likeliest token is all that is left
-LOOP_REPEATS = 3  # made of one piece this many times
 DEFAULT_STYLE = PromptStyle()
 
 
@@ -53,6 +52,7 @@ class TokenStream:
         self._prompt_ids = list(prompt_ids)
         self._budget = new_token_budget(recipe, len(self._prompt_ids), config.max_new_tokens, context_tokens)
         self._end = end_tokens(model, tokenizer)
+        self._style, self._loops = style, LoopFinder()
         self._guard = make_guard(tokenizer, style, config, self._end, asked) if config.guard == "enforce" else None
         self._written: tuple[Sequence[int], float] | None = None
         self.ids: list[int] = []
@@ -68,11 +68,6 @@ class TokenStream:
     def budget(self) -> int:
         """How many tokens the reply may have."""
         return self._budget
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens that end the reply."""
-        return self._end
 
     def take_written(self, ids: Sequence[int], seconds: float) -> None:
         """Stream these tokens, which were written ahead and took so long, instead of running the model."""
@@ -99,8 +94,29 @@ class TokenStream:
             return GuardReport("flag", note=NOT_POSSIBLE)
         return GuardReport(self._config.guard)
 
+    def is_over(self, ids: Sequence[int]) -> bool:
+        """Whether the reply ends with the last of `ids`; to be asked after each token of a reply written ahead."""
+        return ids[-1] in self._end or len(ids) == self._budget or self._loops.finds(ids)
+
     def __iter__(self) -> Iterator[str]:
-        return self._free_pieces() if self._guard is None else self._guarded_pieces(self._guard)
+        if self._guard is not None:
+            return self._guarded_pieces(self._guard)
+        return self._free_pieces() if self._written is None else self._written_pieces(self._written[1])
+
+    def _written_pieces(self, seconds: float) -> Iterator[str]:
+        """What was written ahead, at once, for nobody waits for a token of it."""
+        ids = list(self._next_tokens())
+        text = self._decode(ids)
+        if "\ufffd" in text:  # what is made of bytes that are no character depends on when they come
+            text = "".join(self._free_pieces())
+        parser = SegmentParser(self._style)
+        parser.feed(text)
+        if parser.finished:  # with a question of its own, and `tokens` has those that were read until then
+            self.ids = []
+            yield from self._free_pieces()
+        elif ids:
+            self.ids, self.seconds = ids, seconds
+            yield text
 
     def _free_pieces(self) -> Iterator[str]:
         start = time.perf_counter()
@@ -113,23 +129,32 @@ class TokenStream:
             if piece:
                 shown += piece
                 yield piece
-            if is_loop(self.ids):
-                self.stop = StopReason.REPETITION
-                break
         # What the decoder still holds is the first bytes of a character that never came.
-        rest = self._tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        rest = self._decode(self.ids)
         if rest.startswith(shown) and (rest := rest[len(shown) :].rstrip("\ufffd")):
             yield rest
 
+    def _decode(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
     def _next_tokens(self) -> Iterator[int]:
-        choose = Chooser(self._config, self._device)
-        written = self._written[0] if self._written else None
-        for token in self._reader.write(self._prompt_ids, choose, self._budget) if written is None else written:
+        loops, ids = LoopFinder(), list[int]()
+        for token in self._all_tokens():
             if token in self._end:
                 self.stop = StopReason.END_OF_TEXT
                 return
+            ids.append(token)
             yield token
+            if loops.finds(ids):
+                self.stop = StopReason.REPETITION
+                return
         self.stop = StopReason.BUDGET
+
+    def _all_tokens(self) -> Iterable[int]:
+        if self._written is not None:
+            return self._written[0]
+        return self._reader.write(self._prompt_ids, Chooser(self._config, self._device), self._budget)
 
     @torch.inference_mode()
     def _guarded_pieces(self, guard: Guard) -> Iterator[str]:
@@ -161,7 +186,7 @@ class TokenStream:
             stop = StopReason.END_OF_TEXT
         else:
             guard.take(token)
-            if is_loop(guard.ids):
+            if self._loops.finds(guard.ids):
                 stop = StopReason.REPETITION
             elif len(guard.ids) == self._budget:
                 stop = StopReason.BUDGET
@@ -295,17 +320,6 @@ def _blocked(guard: Guard, logits: torch.Tensor) -> torch.Tensor:
 @lru_cache(maxsize=1024)
 def _blocked_in_state(automaton: Automaton, state: State, device: torch.device) -> torch.Tensor:
     return ~torch.frombuffer(automaton.mask(state), dtype=torch.bool).to(device)  # (vocab,)
-
-
-def is_loop(ids: Sequence[int]) -> bool:
-    """Whether the end of a reply is one piece again and again."""
-    for period in range(1, len(ids) // LOOP_REPEATS + 1):
-        if ids[-1] != ids[-1 - period]:  # nearly always, and soon seen
-            continue
-        span = max(LOOP_TOKENS, LOOP_REPEATS * period)
-        if span <= len(ids) and all(ids[-i] == ids[-i - period] for i in range(1, span - period + 1)):
-            return True
-    return False
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

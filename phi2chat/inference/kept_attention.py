@@ -45,8 +45,16 @@ def attend_over_kept(
     module.kept_keys[row, :, write_at] = key.transpose(1, 2)
     module.kept_values[row, :, write_at] = value.transpose(1, 2)
     keys, values = (kept[:, :, : visible.shape[-1]] for kept in (module.kept_keys, module.kept_values))
-    groups = query.shape[1] // key.shape[1]
-    output = scaled_dot_product_attention(query, keys, values, attn_mask=visible, scale=scaling, enable_gqa=groups > 1)
+    (rows, heads, new, _), shared = query.shape, key.shape[1]
+    if new == 1:
+        # Heads that share keys stand as so many places of one head, which see alike: to share keys and have a mask is
+        # more than most of torch's kernels do, and the way round it copies all keys for each head, at each step.
+        together = query.reshape(rows, shared, heads // shared, -1)
+        output = scaled_dot_product_attention(together, keys, values, attn_mask=visible, scale=scaling)
+        return output.reshape(rows, 1, heads, -1), None
+    output = scaled_dot_product_attention(
+        query, keys, values, attn_mask=visible, scale=scaling, enable_gqa=heads > shared
+    )
     return output.transpose(1, 2).contiguous(), None
 
 

@@ -30,6 +30,7 @@ from phi2chat.training.speed import (
     uncompiled,
     use_fused_gelu,
 )
+from phi2chat.training.walks import spare_walks
 from phi2chat.training.watcher import Reporter
 from phi2chat.weights.run import CHECKPOINTS, Run
 
@@ -128,6 +129,7 @@ def make_trainer(
     use_fused_lora(base)
     if config.compile and not on_cpu and not padded and config.quantize == "none":
         compile_layers(base)
+    spare_walks(trainer.model)
     return trainer
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig, ModelConfig
-from phi2chat.inference.generate import TokenStream, is_loop
+from phi2chat.inference.generate import TokenStream
 from phi2chat.inference.prompt import encode_prompt, render_prompt
 from phi2chat.inference.recipes import StopReason
 from phi2chat.weights.models import LoadedModel, load
@@ -200,27 +200,3 @@ def test_a_prompt_without_room_is_refused_before_the_model_runs(tiny_tokenizer: 
     with pytest.raises(UserError, match="takes 200 tokens of the 200"):
         TokenStream(model, tiny_tokenizer, [5] * 200, ChatConfig(recipe="b"), 2048)
     assert model.read == []
-
-
-@pytest.mark.parametrize(
-    ("ids", "loop"),
-    [
-        ([], False),
-        ([1], False),
-        ([1] * 23, False),
-        ([1] * 24, True),
-        ([2, *[1] * 24], True),
-        ([*[1] * 24, 2], False),
-        ([1, 2] * 12, True),
-        ([1, 2] * 11 + [1], False),
-        ([*range(8)] * 3, True),
-        ([*range(30)] * 3, True),
-        ([*range(30)] * 2, False),
-        ([*range(30), *range(29), *range(30)], False),
-        ([9, 9, *[*range(30)] * 3], True),
-        ([*[*range(30)] * 3, 5], False),
-        ([*range(1, 30), *[*range(30)] * 2, 0], True),  # three times, begun in the middle
-    ],
-)
-def test_a_loop_is_one_piece_three_times_and_24_tokens_at_least(ids: list[int], loop: bool) -> None:
-    assert is_loop(ids) is loop
