@@ -16,6 +16,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat import __version__
+from phi2chat.command_group import CommandGroup, narrow_width
 
 # Light modules: what is heavy, a command imports when it runs. One line a command; its help stands in its docstring.
 COMMANDS = {
@@ -34,7 +35,7 @@ COMMANDS = {
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
-class LazyCommands(click.Group):
+class LazyCommands(CommandGroup):
     """A group whose commands are imported when they are looked at."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -92,7 +93,7 @@ def _run() -> int:
         if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode("utf-8"):
             return _fail(f"{argument!a}: holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again")
     try:
-        code = phi2chat.main(standalone_mode=False, prog_name="phi2chat")
+        code = phi2chat.main(standalone_mode=False, prog_name="phi2chat", terminal_width=narrow_width())
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0

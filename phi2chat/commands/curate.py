@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.command_group import CommandGroup
 from phi2chat.records.bulk import mv, retag, rm
 from phi2chat.records.chosen import RECORD_IDS, choose, name_of, where_option
 from phi2chat.records.dedup import dedup
@@ -29,7 +30,7 @@ TEXT_FIELDS = ("instruction", "input", "reasoning", "answer", "language", "reaso
                "family", "category", "source", "license", "note")  # fmt: skip
 
 
-@click.group("curate")
+@click.group("curate", cls=CommandGroup)
 def command() -> None:
     """Write, check, show, correct and split records, and exchange them with other formats."""
 

@@ -93,7 +93,10 @@ def command(data: Path, steps: int) -> None:
 
 def _program() -> str:
     """How the user can call this program: by name where the shell finds it, else by its path, as after `make demo`."""
-    return "phi2chat" if shutil.which("phi2chat") else os.path.relpath(sys.argv[0])
+    if shutil.which("phi2chat"):
+        return "phi2chat"
+    called = os.path.relpath(sys.argv[0])
+    return "python -m phi2chat" if Path(called).name == "__main__.py" else called
 
 
 def _free_folder(wanted: Path) -> Path:

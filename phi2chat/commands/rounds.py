@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
+from phi2chat.command_group import CommandGroup
 from phi2chat.training_rounds.ablate import command as ablate
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _with_places(function: Any) -> Any:
     return function
 
 
-@click.group("rounds")
+@click.group("rounds", cls=CommandGroup)
 def command() -> None:
     """Compare trainings: what was changed, what got better, what got worse, and which records did it.
 

@@ -14,6 +14,7 @@ import click
 
 from curation.errors import UserError
 from curation.excerpts import excerpt
+from phi2chat.command_group import CommandGroup
 from phi2chat.option_types import LanguageTag
 from phi2chat.terminal.safe_text import json_line
 
@@ -31,7 +32,7 @@ _KEPT_CHARS = 200  # of a run in a stream, however long it is
 _SHOWN_CHARS = 40
 
 
-@click.group("script")
+@click.group("script", cls=CommandGroup)
 def command() -> None:
     """Find text that is in the wrong script or language."""
 

@@ -39,7 +39,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
 def _show(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: "Screen") -> None:
     """A table, or a line for each row where columns would be a few characters wide."""
     if screen.out.width >= _WIDE:
-        screen.table(columns, rows)
+        screen.table(columns, rows, may_turn=True)
         return
     for row in rows:
         cells = (f"{name} {value}".strip() for name, value in zip(columns, row, strict=True) if value)

@@ -15,8 +15,8 @@ from curation.errors import UserError
 from phi2chat.terminal.interrupts import Ended
 
 HEADER = (
-    "# Save and leave to keep the changes; leave without saving to drop them. Lists and objects stay as they are.\n"
-    "# Below `|-` every line of the text begins with two blanks.\n"
+    "# Save and leave to keep the changes; leave without saving to drop them.\n"
+    "# Below `|-` every line begins with two blanks. Lists and objects stay as is.\n"
 )
 
 

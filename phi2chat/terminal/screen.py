@@ -107,17 +107,22 @@ class Screen:
         self.out.print()
         self.out.rule(safe_text(text, "heading"), align="left", characters="─")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], may_turn: bool = False) -> None:
         """A table that fits the width; Chinese and Japanese characters count as two cells.
 
         On a terminal that would squeeze its columns into slivers, each row is a few lines: the column and what it says.
+        A table that may turn becomes one with a column for each row first, so that few rows still stand side by side.
         """
         self.end_progress()
         # In one style: between two, rich loses a character after a joiner that joins nothing.
         cells = [[cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row] for row in rows]
-        if self.out.is_terminal and _is_squeezed([[Text(safe(name)) for name in columns], *cells], self.out.width):
-            self._stack(columns, cells)
-            return
+        whole = [[Text(safe(name)) for name in columns], *cells]
+        if self.out.is_terminal and _is_squeezed(whole, self.out.width):
+            turned = [list(column) for column in zip(*whole, strict=True)]
+            if not may_turn or _is_squeezed(turned, self.out.width):
+                self._stack(columns, cells)
+                return
+            columns, cells = [cell.plain for cell in turned[0]], turned[1:]
         table = Table(header_style="heading", expand=False, show_header=any(columns))
         for column in columns:
             table.add_column(Text(safe(column)), overflow="fold")

@@ -31,7 +31,9 @@ def draw_losses(losses: Points, eval_losses: Points, width: int, height: int = 1
     plotext.theme("clear")
     plotext.plot_size(width, height)
     if losses:
-        plotext.plot(*zip(*losses, strict=True), label="train loss")
-    plotext.scatter(*zip(*eval_losses, strict=True), label="eval loss", marker="●")
+        plotext.plot(*zip(*losses, strict=True))
+    plotext.scatter(*zip(*eval_losses, strict=True), marker="●")
+    # Above the curve: plotext's own legend covers the upper left, where the first and highest losses are.
+    plotext.title("▞▞ train loss  ● eval loss" if losses else "● eval loss")
     plotext.xlabel("step")
     return str(plotext.uncolorize(plotext.build()))

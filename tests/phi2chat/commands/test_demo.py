@@ -89,6 +89,8 @@ def test_the_program_is_named_so_that_the_shell_finds_it(monkeypatch: pytest.Mon
     monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "phi2chat")])
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert demo._program() == ".venv/bin/phi2chat"
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "phi2chat" / "__main__.py")])
+    assert demo._program() == "python -m phi2chat"
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "phi2chat").write_text("")
     (tmp_path / "bin" / "phi2chat").chmod(0o755)

@@ -130,3 +130,7 @@ def test_visual_comes_before_editor_and_an_empty_one_is_none(monkeypatch: pytest
         monkeypatch.setenv("VISUAL", visual)
         monkeypatch.setenv("EDITOR", editor)
         assert has_editor() is expected
+
+
+def test_no_line_of_the_help_is_broken_by_a_terminal_of_80_columns() -> None:
+    assert max(map(len, HEADER.splitlines())) < 80

@@ -74,6 +74,23 @@ def test_a_terminal_too_narrow_for_a_table_gets_a_few_lines_for_each_row(width: 
     assert is_a_table or shown.getvalue() == stacked
 
 
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [(80, ["model", "right", "script", "form"]), (48, ["model", "demo", "phi"]), (30, ["model:", "demo"])],
+)
+def test_a_table_that_may_turn_keeps_its_rows_side_by_side(width: int, head: list[str]) -> None:
+    shown = io.StringIO()
+    console = SafeConsole(file=shown, width=width, force_terminal=True, color_system=None)
+    rows = [
+        ["demo", "0 % (0/138)", "99 % (137/138)", "1 % (1/138)"],
+        ["phi", "1 % (1/138)", "100 % (138/138)", "2 % (3/138)"],
+    ]
+    Screen(console, console).table(["model", "right", "script", "form"], rows, may_turn=True)
+    first = next(line for line in shown.getvalue().splitlines() if "model" in line)
+    assert first.replace("┃", "").split() == head
+    assert all(value in shown.getvalue() for row in rows for value in row)
+
+
 def test_a_table_without_column_names_has_no_head() -> None:
     screen, shown = plain_screen()
     screen.table(["", ""], [["base", "phi-2"]])
