@@ -185,7 +185,7 @@ def test_a_blank_line_that_was_taken_out_is_told_without_a_name(phi2chat: Phi2Ch
         (["restore", "data.jsonl", "--at", "1", "--output", "data.jsonl"], "data.jsonl: already exists; give another name"),
         (["diff", "data.jsonl", "nothing.jsonl"], "nothing.jsonl: no such file; check the path"),
         (["rm", "data.jsonl", "--where", "language=fr"], "data.jsonl: no record is like that; `phi2chat curate list --where` tries it"),
-        (["list", "data.jsonl", "--where", "answer~("], "--where answer~(: column 8: this is no regular expression (missing )"),
+        (["list", "data.jsonl", "--where", "answer~("], "--where answer~(: column 9: this is no regular expression (missing )"),
         (["mv", "data.jsonl", "sum", "--to", "data.jsonl"], "data.jsonl: is the file that they are in; give another with --to"),
         (["mv", "data.jsonl", "sum", "--to", "nowhere/x.jsonl"], "nowhere/x.jsonl: its folder cannot be written, or does not exist"),
         (["retag", "data.jsonl", "sum", "--family", " "], "data.jsonl: family: "),

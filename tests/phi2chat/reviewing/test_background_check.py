@@ -93,5 +93,5 @@ def test_it_rests_while_it_is_told_to_and_goes_on_then(check: Check) -> None:
 
 def test_a_bug_in_a_rule_comes_out_where_findings_are_taken(check: Check) -> None:
     check.look_at([Item(None, 1)])  # type: ignore[arg-type]
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         check.finish()
