@@ -3,17 +3,17 @@
 import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from writes_together import Together
 
 from curation.errors import UserError
 from curation.said import is_same
 from phi2chat.chatting.probe import SIDE_BY_SIDE
 from phi2chat.config import ChatConfig, TrainConfig, to_json
-from phi2chat.inference.batch import Watch
 from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.interrupts import Ended
 from phi2chat.weights.run import Run
@@ -159,28 +159,6 @@ def test_ctrl_c_stops_and_keeps_the_rows_that_are_done(
     assert shown.splitlines()[-1] == "1 of 1 answers right, 0 in a wrong script, stopped after 1 of 3"
 
 
-class Together:
-    """A model that writes side by side; `pressed` is done while it writes the batch of that number."""
-
-    def __init__(self, model: Any, refuses: bool = False, pressed: int | None = None) -> None:
-        self._model, self._refuses, self._pressed = model, refuses, pressed
-        self.name, self.style, self.parts = model.name, model.style, dict[str, str]()
-        self.batches: list[int] = []
-
-    def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
-        return self._model.stream(history, question, config)
-
-    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
-        if self._refuses:
-            raise UserError("the prompt takes 900 tokens")
-        self.batches.append(len(questions))
-        if len(self.batches) == self._pressed:
-            os.kill(os.getpid(), signal.SIGINT)
-        assert watch is not None
-        watch(len(questions) - 1)
-        return [self._model.stream([], question, config) for question in questions]
-
-
 def many(folder: Path, count: int) -> Path:
     return write_records(folder / "probes.jsonl", *({**TOKYO, "id": f"t{number}"} for number in range(count)))
 
@@ -204,7 +182,11 @@ def test_where_that_is_not_possible_they_are_asked_one_by_one(
 
 
 def test_ctrl_c_stops_what_is_asked_side_by_side(scripted_model: Any, scripted_talk: Any, tmp_path: Path) -> None:
-    model = Together(scripted_model(*[reply("東京です")] * 20), pressed=2)
+    def press_in_the_second(batch: int) -> None:
+        if batch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = Together(scripted_model(*[reply("東京です")] * 20), while_writing=press_in_the_second)
     (shown,) = scripted_talk(model).enter(f"/probe {many(tmp_path, 20)}")
     assert shown.splitlines()[-1] == "16 of 16 answers right, 0 in a wrong script, stopped after 16 of 20"
 

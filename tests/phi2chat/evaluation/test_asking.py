@@ -2,18 +2,17 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from writes_together import Together
 
 from curation.errors import UserError
 from curation.records import Record
 from phi2chat.config import ChatConfig
 from phi2chat.evaluation.asking import Way, ask_probes, read_probe_files
 from phi2chat.evaluation.results import Cell, ModelRow
-from phi2chat.inference.batch import Watch
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.server import ServerError
@@ -88,24 +87,6 @@ def test_translations_and_language_are_measured_by_the_standard_measures_where_t
     else:
         assert (good.chrf, bad.chrf) == (None, None)
     assert (good.confusion, bad.confusion) == (("skipped", "skipped") if knows_confusion() else (None, None))
-
-
-class Together:
-    """A model that writes side by side; it counts how often it was asked for how many."""
-
-    def __init__(self, model: Any, refuses: bool = False) -> None:
-        self._model, self._refuses = model, refuses
-        self.name, self.style, self.parts = model.name, model.style, dict[str, str]()
-        self.batches: list[int] = []
-
-    def stream(self, history: Any, question: str, config: ChatConfig) -> Any:
-        return self._model.stream(history, question, config)
-
-    def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
-        if self._refuses:
-            raise UserError("the prompt takes 900 tokens")
-        self.batches.append(len(questions))
-        return [self._model.stream([], question, config) for question in questions]
 
 
 def test_what_can_write_side_by_side_does_so_and_says_the_same(scripted_model: Any) -> None:
