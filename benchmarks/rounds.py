@@ -12,28 +12,25 @@ steps where that is more, and as many without the Chinese records of the file. O
 """
 
 import argparse
-import dataclasses
-import itertools
 import json
 import math
 import os
 import random
-import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from rounds_tables import PROBES, differences, show, summarize
 
 from phi2chat.cli import phi2chat
-from phi2chat.evaluation.results import Cell, Evaluation, ModelRow, read_evaluation
-from phi2chat.evaluation.scores import MEASURES, compare
+from phi2chat.evaluation.results import Evaluation, read_evaluation
 from phi2chat.weights.run import read_run
 
 DATASETS = Path(__file__).parents[1] / "datasets"
-DATA, PROBES = DATASETS / "ja-reasoning", DATASETS / "probes" / "ja-basics.jsonl"
+DATA = DATASETS / "ja-reasoning"
 BASE = "smollm2-135m"
 PARTS = (250, 500, 1000)
 CHOICES = {
@@ -41,12 +38,9 @@ CHOICES = {
     "no Chinese": ["--leave-out", "zh"],
     "question learned too": ["--loss-on", "sequence"],
 }
-SUMS = ("arithmetic", "multiplication", "division", "order-of-operations")
 BATCH, EPOCHS, SHORTEST = 128, 5, 100
 OPTIONS = ["--lora-rank", "64", "--lora-alpha", "128", "--learning-rate", "1.5e-3", "--batch-size", str(BATCH)]
-LAST = "last step"
 STAGES = ("all", "choices", "curve")
-TRANSLATIONS = {"ja": "translate-en-ja", "en": "translate-ja-en"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ def evaluate(adapters: Sequence[Path], folder: Path, *options: str) -> None:
     if folder.exists():
         command("evaluate", "--resume", str(folder))
         return
-    asked = [str(DATA / "eval.jsonl"), str(PROBES), "--batch-size", "256", "--max-new-tokens", "300", *options]
+    asked = [str(DATA / "eval.jsonl"), str(PROBES), "--batch-size", "512", "--max-new-tokens", "300", *options]
     asked += [argument for adapter in adapters for argument in ("--adapter", str(adapter))]
     command("evaluate", *asked, "--output", str(folder))
 
@@ -141,6 +135,14 @@ def evaluation_of(kind: str, folder: Path, seeds: int) -> Path:
     return folder / f"evaluation-{kind}-{seeds}"
 
 
+def evaluations(folder: Path, seeds: int) -> Iterator[tuple[str, Evaluation]]:
+    """Of each kind the one of the most seeds that is there, up to so many."""
+    for kind in (*STAGES, "recipes"):
+        there = (evaluation_of(kind, folder, count) for count in range(seeds, 0, -1))
+        if path := next(filter(Path.exists, there), None):
+            yield kind, read_evaluation(path)
+
+
 def command(*arguments: str) -> None:
     phi2chat.main(list(arguments), prog_name="phi2chat", standalone_mode=False)
 
@@ -155,104 +157,6 @@ def last_steps(folders: Sequence[Path]) -> Iterator[Path]:
 
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """A row for each kind of training and recipe: of each measure the mean over seeds, the lowest and the highest."""
-    probes = {json.loads(line)["id"] for line in PROBES.read_text(encoding="utf-8").splitlines()}
-    rows: defaultdict[str, list[dict[str, float | None]]] = defaultdict(list)
-    for evaluation in evaluations:
-        cells: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
-        for cell in evaluation.cells:
-            cells[cell.model, cell.recipe].append(cell)
-        for (what, model), recipe in itertools.product(named(evaluation.models), evaluation.recipes):
-            loss = None if what in ("base", "answer only") else model.eval_loss  # of other tokens
-            what += f", recipe {recipe}" if len(evaluation.recipes) > 1 else ""
-            rows[what].append({**measure(cells[model.label, recipe], probes), "eval loss": loss})
-    return [
-        {"what": what, "seeds": 0 if what.startswith("base") else len(several), **spread(several)}
-        for what, several in rows.items()
-    ]
-
-
-def named(models: Sequence[ModelRow]) -> list[tuple[str, ModelRow]]:
-    """Each model with the kind of its training.
-
-    Where last steps are asked, a run without one ended with its best step, which counts as its last, too: a mean over
-    the other seeds alone would be of other trainings than the mean beside it.
-    """
-    found = [(name(model), model) for model in models]
-    ended = {Path(str(model.adapter)).parents[1] for what, model in found if what == LAST}
-    if ended:
-        found += [(LAST, model) for what, model in found if what == "all" and Path(str(model.adapter)) not in ended]
-    return found
-
-
-def name(model: ModelRow) -> str:
-    if model.adapter is None:
-        return "base"
-    adapter = Path(model.adapter)
-    return LAST if adapter.parent.name == "checkpoints" else adapter.name.rpartition("-")[0].replace("-", " ")
-
-
-def measure(cells: Sequence[Cell], probes: set[str]) -> dict[str, float | None]:
-    """Per cent of the held-out records, chrF from 0 to 100, and per cent of the probes right."""
-    held_out = [cell for cell in cells if cell.probe not in probes]
-    asked = [cell for cell in cells if cell.probe in probes]
-    chrf = {
-        f"chrF to {language}": mean(cell.chrf for cell in held_out if cell.category == category)
-        for language, category in TRANSLATIONS.items()
-    }
-    return {
-        "script": share(map(MEASURES["script"], held_out)),
-        "form": share(map(MEASURES["form"], held_out)),
-        "sums": right(cell for cell in held_out if cell.category in SUMS),
-        "capitals": right(cell for cell in held_out if cell.category == "capital"),
-        "right": right(held_out),
-        **chrf,
-        "probes right": right(asked),
-        "probes script": share(map(MEASURES["script"], asked)),
-        "probes form": share(map(MEASURES["form"], asked)),
-    }
-
-
-def right(cells: Any) -> float | None:
-    return share(map(MEASURES["score"], cells))
-
-
-def share(outcomes: Any) -> float | None:
-    return mean(100.0 * outcome for outcome in outcomes if outcome is not None)
-
-
-def mean(values: Any) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def spread(rows: Sequence[dict[str, float | None]]) -> dict[str, list[float] | None]:
-    found: dict[str, list[float] | None] = {}
-    for name in rows[0]:
-        values = [value for row in rows if (value := row[name]) is not None]
-        found[name] = (
-            [round(one, 3) for one in (statistics.fmean(values), min(values), max(values))] if values else None
-        )
-    return found
-
-
-def show(rows: Sequence[dict[str, Any]]) -> str:
-    names = [name for name in rows[0] if name not in ("what", "seeds")]
-    lines = ["| | seeds | " + " | ".join(names) + " |", "| --- " * (len(names) + 2) + "|"]
-    for row in rows:
-        cells = [spell(row[name], 3 if name == "eval loss" else 1) for name in names]
-        lines.append(f"| {row['what']} | {row['seeds'] or ''} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def spell(values: list[float] | None, digits: int) -> str:
-    if values is None:
-        return ""
-    middle, low, high = (f"{value:.{digits}f}" for value in values)
-    return middle if low == high else f"{middle} ({low}–{high})"
 
 
 def main() -> None:
@@ -273,16 +177,13 @@ def main() -> None:
 
 
 def report(folder: Path, seeds: int, output: Path | None, seconds: float) -> None:
-    """Print the tables of all evaluations of so many seeds that are there, and write them as JSON."""
-    kinds = {kind: evaluation_of(kind, folder, seeds) for kind in STAGES}
-    kinds["recipes"] = evaluation_of("recipes", folder, 1)
-    found = {kind: read_evaluation(path) for kind, path in kinds.items() if path.exists()}
-    one, compared = next(iter(found.values())), [found[kind] for kind in ("all", "recipes") if kind in found]
-    recipes = [evaluation for kind, evaluation in found.items() if kind == "recipes"]
+    """Print the tables of the evaluations that are there, and write them as JSON."""
+    found = dict(evaluations(folder, seeds))
+    one, trainings = next(iter(found.values())), [evaluation for kind, evaluation in found.items() if kind in STAGES]
     tables = {
-        "trainings": summarize([evaluation for kind, evaluation in found.items() if kind != "recipes"]),
-        "recipes": summarize(recipes),
-        "differences": [dataclasses.asdict(difference) for difference in itertools.chain(*map(compare, compared))],
+        "trainings": summarize(trainings),
+        "recipes": summarize([found["recipes"]] if "recipes" in found else []),
+        "differences": differences(trainings),
     }
     about = {
         "device": one.device,

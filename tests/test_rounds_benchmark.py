@@ -14,16 +14,16 @@ from phi2chat.evaluation.results import ModelRow
 PATH = Path(__file__).parents[1] / "benchmarks" / "rounds.py"
 
 
-def load_benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rounds_benchmark", PATH)
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, PATH.with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks for itself
+    sys.modules[name] = module  # where its dataclass looks for itself, and the other file for this one
     spec.loader.exec_module(module)
     return module
 
 
-benchmark = load_benchmark()
+tables, benchmark = load("rounds_tables"), load("rounds")
 
 
 def rows(*adapters: str | None) -> list[ModelRow]:
@@ -31,7 +31,7 @@ def rows(*adapters: str | None) -> list[ModelRow]:
 
 
 def named(*adapters: str | None) -> list[tuple[str, str]]:
-    return [(what, model.label) for what, model in benchmark.named(rows(*adapters))]
+    return [(what, model.label) for what, model in tables.named(rows(*adapters))]
 
 
 def test_a_run_that_ended_with_its_best_step_counts_among_the_last_steps() -> None:
@@ -52,11 +52,22 @@ def test_a_row_is_the_mean_over_seeds_with_the_lowest_and_the_highest() -> None:
     cells = [cell("0", number, number < 3, answer="", reasoning="東京") for number in range(4)]
     cells += [cell("1", number, number < 1, language_ok=number < 2) for number in range(4)]
     cells.append(dataclasses.replace(cells[0], probe="p9", verdict="unjudged", answer="", reasoning=""))
-    (row,) = benchmark.summarize([dataclasses.replace(evaluation(*cells), models=tuple(models))])
+    (row,) = tables.summarize([dataclasses.replace(evaluation(*cells), models=tuple(models))])
     assert (row["what"], row["seeds"], row["eval loss"]) == ("all", 2, [1.5, 1, 2])
     assert row["right"] == [50, 25, 75]
     assert row["script"] == [65, 50, 80]  # as in an evaluation: one that says nothing is in no script
     assert row["probes right"] is None
+
+
+def test_a_choice_is_compared_with_all_by_the_seeds_that_both_have() -> None:
+    right = {"0": range(20), "1": range(0), "2": range(10)}  # all-42, all-43, answer-only-42
+    cells = {label: [cell(label, number, number in those) for number in range(20)] for label, those in right.items()}
+    both = dataclasses.replace(evaluation(*cells["0"], *cells["1"]), models=tuple(rows("runs/all-42", "runs/all-43")))
+    label = dataclasses.replace(rows("runs/answer-only-42")[0], label="2")
+    found = tables.differences([both, dataclasses.replace(evaluation(*cells["2"]), models=(label,))])
+    (score,) = (row for row in found if row["measure"] == "score")
+    assert (score["what"], score["mean"], score["opinion"]) == ("answer only", -0.5, "worse")
+    assert (score["up"], score["down"], score["probes"]) == (0, 10, 20)
 
 
 def test_a_part_is_of_whole_families_and_the_same_for_a_seed() -> None:
@@ -68,7 +79,8 @@ def test_a_part_is_of_whole_families_and_the_same_for_a_seed() -> None:
 
 
 def test_libraries_that_read_the_environment_are_not_imported_before_it_is_set() -> None:
-    code = f"import runpy, sys; runpy.run_path({str(PATH)!r}, run_name='looked_at')"
+    code = f"import runpy, sys; sys.path.insert(0, {str(PATH.parent)!r})"
+    code += f"; runpy.run_path({str(PATH)!r}, run_name='looked_at')"
     code += "; print(sorted({'torch', 'transformers', 'huggingface_hub', 'tokenizers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
