@@ -30,8 +30,8 @@ import torch
 from train import DATA, make_phi2, make_tokenizer
 
 from phi2chat.config import ChatConfig, ModelConfig
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import FIRST_LENGTH
-from phi2chat.inference.generate import Chooser
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.step_graphs import StepGraphs
 from phi2chat.inference.steps import Steps

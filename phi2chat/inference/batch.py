@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from curation.errors import UserError
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import Engine
-from phi2chat.inference.generate import Chooser, TokenStream
+from phi2chat.inference.generate import TokenStream
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
 

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from curation.errors import UserError
-from phi2chat.inference.generate import Chooser, common_beginning, context_tokens, full_memory
+from phi2chat.inference.chooser import Chooser
+from phi2chat.inference.generate import common_beginning, context_tokens, full_memory
 from phi2chat.inference.kept_attention import OVER_KEPT, forget_kept, has_kept, read_over_kept, take_kept
 from phi2chat.inference.steps import Steps, alike, steps_of
 from phi2chat.quiet import quiet_transformers
@@ -71,6 +72,7 @@ class Engine:
         self._context = context_tokens(model)
         self._length = min(FIRST_LENGTH, self._context)
         self._ids: list[int] = []  # whose keys and values are kept
+        self._logits: torch.Tensor | None = None  # of what follows them, where they are not written over by a next step
         self._mark = object()  # on the model while its buffers are this engine's; a copy of the model has a copy of it
         self._on_gpu = model.device.type == "cuda"
         self._steps: Steps | None = None
@@ -82,7 +84,7 @@ class Engine:
 
     def forget(self) -> None:
         """Take nothing for read any more; the buffers may be given back, or made anew, when this has returned."""
-        self._ids = []
+        self._ids, self._logits = [], None
         self._steps = None
 
     @torch.inference_mode()
@@ -94,7 +96,9 @@ class Engine:
         self._make_room(len(ids))
         if not take_kept(self.model, self._mark):  # another engine has read with this model meanwhile
             self.forget()
-        start = min(common_beginning(self._ids, ids), len(ids) - 1)
+        if self._logits is not None and self._ids == list(ids):
+            return self._logits
+        start, self._logits = min(common_beginning(self._ids, ids), len(ids) - 1), None
         self._ids = self._ids[:start]  # what stands behind is written over, also by a reading that is interrupted
         if self._on_gpu and start == len(ids) - 1 and start:
             logits = self._step(start, ids[-1])
@@ -103,6 +107,8 @@ class Engine:
             with self._readable_failures(len(ids)):
                 logits = read_over_kept(self.model, new, at, len(ids), self._length)[0, -1]
         self._ids = list(ids)
+        if not self._on_gpu:
+            self._logits = logits[: self.known]
         return logits[: self.known]
 
     @torch.inference_mode()

@@ -2,27 +2,20 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import torch
 from tokenizers.decoders import DecodeStream
 from transformers import DynamicCache
-from transformers.generation.logits_process import (
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
-from phi2chat.inference.automaton import Automaton, State
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.guard import NOT_POSSIBLE, Guard, GuardReport, make_guard
 from phi2chat.inference.loops import LoopFinder
 from phi2chat.inference.prompt import PromptStyle, SegmentParser
 from phi2chat.inference.recipes import RECIPES, StopReason, new_token_budget
 
-SMALLEST_TEMPERATURE = 1e-3  # below, probabilities overflow, and the likeliest token is all that is left
 DEFAULT_STYLE = PromptStyle()
 
 
@@ -160,24 +153,43 @@ class TokenStream:
     def _guarded_pieces(self, guard: Guard) -> Iterator[str]:
         start = time.perf_counter()
         choose = Chooser(self._config, self._device)
-        stop: StopReason | None = None
-        while stop is None:
-            token = choose.guarded(self._reader.read([*self._prompt_ids, *guard.ids]), guard)
-            kept: int | None
-            if token is None and not guard.state:  # nothing may come here
-                stop, kept = StopReason.END_OF_TEXT, None
-                guard.close()
-            elif token is None:
-                kept = guard.begin_anew()
-            else:
-                stop = self._take(token, guard)
-                kept = guard.step_back()
-            if kept is not None:  # the reader sees by itself how far what it has read still stands
-                stop = None
-            self.ids, self.seconds = guard.ids, time.perf_counter() - start
-            if stop:
-                self.stop = stop
-            yield guard.release()
+        while True:
+            # The model's own choices, the next of which a GPU makes while the guard looks at one, until one is refused.
+            own = self._reader.write([*self._prompt_ids, *guard.ids], choose, self._budget - len(guard.ids))
+            for count, chosen in enumerate(own, start=choose.made + 1):
+                stop, kept = None, None
+                refused = not guard.passes(chosen)
+                token = self._choose_another(chosen, choose, count, guard) if refused else chosen
+                if token is not None:
+                    stop = self._take(token, guard)
+                    kept = guard.step_back()
+                elif guard.state:
+                    kept = guard.begin_anew()
+                else:  # nothing may come here
+                    stop = StopReason.END_OF_TEXT
+                    guard.close()
+                if kept is not None:
+                    stop = None
+                self.ids, self.seconds = guard.ids, time.perf_counter() - start
+                if stop:
+                    self.stop = stop
+                yield guard.release()
+                if stop:
+                    return
+                if refused or kept is not None:  # what the model went on with does not follow any more
+                    if not refused:
+                        choose.go_back_to(count)
+                    break
+
+    def _choose_another(self, refused: int, choose: Chooser, count: int, guard: Guard) -> int | None:
+        """What comes instead of the choice of this count; None where the character should be begun anew."""
+        choose.go_back_to(count)
+        if guard.automaton.step(guard.state, refused) is None:
+            guard.changed_steps += 1
+            if guard.would_rather_begin_anew:
+                return None
+        choose.go_back_to(count - 1)
+        return choose.guarded(self._reader.read([*self._prompt_ids, *guard.ids]), guard)
 
     def _take(self, token: int, guard: Guard) -> StopReason | None:
         """Let the guard have a token, and the end if it is one; why the reply would end here."""
@@ -199,7 +211,7 @@ class Reader(Protocol):
     """A model that reads: logits (vocab,) after some tokens, or one chosen token after the other."""
 
     def read(self, ids: Sequence[int]) -> torch.Tensor: ...
-    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]: ...
+    def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]: ...
 
 
 class CachedReader:
@@ -213,6 +225,7 @@ class CachedReader:
         """Take nothing for read any more."""
         self._cache: DynamicCache | None = None
         self._ids: list[int] = []
+        self._logits: torch.Tensor | None = None  # of what follows them
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> torch.Tensor:
@@ -220,6 +233,8 @@ class CachedReader:
 
         Raises UserError where the GPU's memory is full.
         """
+        if self._logits is not None and self._ids == list(ids):
+            return self._logits
         # Kept again when all is read: whatever interrupts may leave it cut, or some layers ahead of others.
         cache, known = self._cache, self._ids
         self.forget()
@@ -236,11 +251,10 @@ class CachedReader:
             output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         except torch.OutOfMemoryError:
             raise UserError(full_memory(len(ids))) from None
-        self._cache, self._ids = cache, list(ids)
-        logits: torch.Tensor = output.logits[0, -1, : self._known]
-        return logits
+        self._cache, self._ids, self._logits = cache, list(ids), output.logits[0, -1, : self._known]
+        return self._logits
 
-    def write(self, ids: Sequence[int], choose: "Chooser", budget: int) -> Iterator[int]:
+    def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]:
         """Up to `budget` tokens, each chosen after those before it."""
         written: list[int] = []
         for _ in range(budget):
@@ -262,64 +276,6 @@ def context_tokens(model: Any) -> int:
 def full_memory(tokens: int) -> str:
     """What to say where a GPU has no more memory for a conversation."""
     return f"the GPU's memory is full at {tokens} tokens; forget the conversation with /reset, or use recipe b"
-
-
-class Chooser:
-    """Greedy at temperature 0, otherwise a seeded sample; a choice stays on the device."""
-
-    def __init__(self, config: ChatConfig, device: torch.device):
-        self._greedy = config.temperature < SMALLEST_TEMPERATURE
-        self._random = torch.Generator(device=device)
-        if not self._greedy:
-            self._random.manual_seed(config.seed)
-            self._warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature)])
-            if config.top_p < 1:
-                self._warpers.append(TopPLogitsWarper(config.top_p))
-
-    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
-        """The tokens (...) for logits (..., vocab)."""
-        if self._greedy:
-            return logits.argmax(-1)
-        rows = logits.float().reshape(-1, logits.shape[-1])
-        scores = self._warpers(None, rows)
-        return torch.multinomial(scores.softmax(-1), 1, generator=self._random).reshape(logits.shape[:-1])
-
-    def guarded(self, logits: torch.Tensor, guard: Guard) -> int | None:
-        """The choice among the tokens that may come; None where the character should be begun anew.
-
-        The model's own choice is made first, and where it may come it stands: the likeliest of all is the likeliest
-        of some, and so is the winner of `multinomial`, a race that is run again with the same random numbers. Only a
-        choice that may not come costs a mask, which comes before temperature and top-p.
-        """
-        noise = self._random.get_state()
-        own = int(self(logits))
-        if guard.automaton.step(guard.state, own) is None:
-            guard.changed_steps += 1
-            if guard.would_rather_begin_anew:
-                return None
-        elif guard.passes(own):
-            return own
-        while not guard.is_stuck:
-            self._random.set_state(noise)
-            token = int(self(logits.masked_fill(_blocked(guard, logits), -torch.inf)))
-            if guard.passes(token):
-                return token
-            guard.ban(token)
-        return None
-
-
-def _blocked(guard: Guard, logits: torch.Tensor) -> torch.Tensor:
-    """True for each token that may not come next."""
-    blocked = _blocked_in_state(guard.automaton, guard.state, logits.device)
-    if guard.banned:
-        blocked = blocked.clone()
-        blocked[sorted(guard.banned)] = True
-    return blocked[: len(logits)]  # (vocab,)
-
-
-@lru_cache(maxsize=1024)
-def _blocked_in_state(automaton: Automaton, state: State, device: torch.device) -> torch.Tensor:
-    return ~torch.frombuffer(automaton.mask(state), dtype=torch.bool).to(device)  # (vocab,)
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

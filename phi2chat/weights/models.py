@@ -17,8 +17,9 @@ from curation.errors import UserError, first_line
 from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
 from phi2chat.files import sha256_of
 from phi2chat.inference.batch import Watch, write_together
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import Engine, make_engine
-from phi2chat.inference.generate import CachedReader, Chooser, Reader, TokenStream, context_tokens
+from phi2chat.inference.generate import CachedReader, Reader, TokenStream, context_tokens
 from phi2chat.inference.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.adapters import base_of, merged, recorded_base_of, with_adapter

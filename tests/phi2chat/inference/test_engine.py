@@ -28,8 +28,9 @@ from transformers import (
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import FIRST_LENGTH, Engine, make_engine
-from phi2chat.inference.generate import CachedReader, Chooser
+from phi2chat.inference.generate import CachedReader
 from phi2chat.inference.kept_attention import forget_kept, has_kept, read_over_kept
 
 VOCABULARY = 320

@@ -1,7 +1,7 @@
 """`--guard enforce`: nothing in a wrong script, nothing shown that is taken back, and always an end."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -268,7 +268,7 @@ def test_a_cache_that_cannot_be_cut_is_read_again(tiny_tokenizer: Any) -> None:
             import torch
 
             new = input_ids[0].tolist()
-            whole = new if past_key_values.get_seq_length() == 0 else whole + new
+            whole = whole[: past_key_values.get_seq_length()] + new
             past_key_values.update(*[input_ids[:, None, :, None].float()] * 2, 0)
             logits = torch.zeros(1, 1, 1024)  # (batch, last position, rows)
             for rank, token in enumerate(self._wish(whole[len(PROMPT) :])):
@@ -280,6 +280,36 @@ def test_a_cache_that_cannot_be_cut_is_read_again(tiny_tokenizer: Any) -> None:
     stream = stream_of(tiny_tokenizer, model)
     assert "".join(stream) == JAPANESE
     assert stream.guard.step_backs == 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_reader_that_has_chosen_the_next_token_already_writes_the_same(tiny: LoadedModel, temperature: float) -> None:
+    """As on a GPU, where that choice is under way while the guard looks at the one before it."""
+    from phi2chat.inference.chooser import Chooser
+    from phi2chat.inference.generate import CachedReader
+
+    class LooksAhead(CachedReader):
+        def write(self, ids: Sequence[int], choose: Chooser, budget: int) -> Iterator[int]:
+            written = [int(choose(self.read(ids)))]
+            for _ in range(budget - 1):
+                following = int(choose(self.read([*ids, *written])))
+                yield written[-1]
+                written.append(following)
+            yield written[-1]
+
+    def reply_of(reader: CachedReader, seed: int) -> TokenStream:
+        config = ChatConfig(guard="enforce", temperature=temperature, seed=seed, max_new_tokens=40)
+        stream = TokenStream(tiny.model, tiny.tokenizer, [5, 9, 300, 7], config, 200, reader=reader)
+        list(stream)
+        return stream
+
+    refused = 0
+    for seed in range(6):
+        ahead, after = (reply_of(kind(tiny.model, 1000), seed) for kind in (LooksAhead, CachedReader))
+        assert ahead.ids == after.ids
+        assert ahead.guard == after.guard
+        refused += after.guard.changed_steps + after.guard.step_backs
+    assert refused
 
 
 def test_a_real_cache_is_cut_to_where_the_reply_goes_on(tiny: LoadedModel) -> None:
@@ -449,7 +479,7 @@ def test_a_masked_sample_is_drawn_from_what_is_left(tiny_tokenizer: Any) -> None
     """Three tokens, one of them wrong: the other two keep their ratio."""
     import torch
 
-    from phi2chat.inference.generate import Chooser
+    from phi2chat.inference.chooser import Chooser
     from phi2chat.inference.guard import make_guard
 
     wrong, often, seldom = (tiny_tokenizer.convert_tokens_to_ids(token) for token in ("æ", "a", "b"))
@@ -460,10 +490,15 @@ def test_a_masked_sample_is_drawn_from_what_is_left(tiny_tokenizer: Any) -> None
     guard = make_guard(tiny_tokenizer, PromptStyle(), ChatConfig(guard="enforce", lang="en"), frozenset({END}))
     assert guard is not None and not guard.passes(stray)
     choose = Chooser(ChatConfig(temperature=1.0), torch.device("cpu"))
-    for _ in range(2000):
-        token = choose.guarded(logits, guard)
+    refused = 0
+    for made in range(2000):
+        token: int | None = int(choose(logits))
+        if token == stray:
+            refused += 1
+            choose.go_back_to(made)
+            token = choose.guarded(logits, guard)
         assert token is not None
         counts[token] += 1
     assert counts[stray] == 0
     assert 0.70 < counts[often] / 2000 < 0.80
-    assert 0.55 < guard.changed_steps / 2000 < 0.65
+    assert 0.55 < refused / 2000 < 0.65

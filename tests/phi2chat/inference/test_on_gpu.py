@@ -31,8 +31,8 @@ from transformers import (
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig, ModelConfig
+from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import FIRST_LENGTH, Engine, make_engine
-from phi2chat.inference.generate import Chooser
 from phi2chat.inference.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.models import Base, LoadedBase, LoadedModel, load
