@@ -17,7 +17,7 @@ SHIPPED = Path(__file__).parents[1] / "datasets" / "ja-reasoning"
 
 
 def main() -> None:
-    """Compose all records, write them as all.jsonl, and split that by family; a family that is shipped keeps its side."""
+    """Compose all records, write them as all.jsonl, and split that by family; what is shipped keeps its side."""
     parser = argparse.ArgumentParser(prog="python -m ja_reasoning", description="Write the set ja-reasoning.")
     parser.add_argument("--output", type=Path, required=True, help="folder for all.jsonl and its split")
     parser.add_argument(

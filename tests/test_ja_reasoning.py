@@ -23,6 +23,7 @@ from ja_reasoning.compose import compose
 from ja_reasoning.kinds import Kind, Question, RecipeError, read_kinds
 from ja_reasoning.rows import rows_of
 from ja_reasoning.rows.digits import add_steps, multiply_steps, subtract_steps
+from ja_reasoning.rows.division import divide_steps
 from ja_reasoning.rows.letters import to_kanji
 
 ROOT = Path(__file__).parents[1]
@@ -184,16 +185,107 @@ def test_the_answer_to_a_sum_is_taken_from_the_last_sentence(records: list[Recor
         assert re.findall(r"= ?(\d+)", last)[-1] in re.findall(r"\d+", record.answer), record.id
 
 
+def test_what_is_said_to_be_less_or_more_is(records: list[Record]) -> None:
+    said = Counter[str]()
+    for record in records:
+        text = record.reasoning
+        for one, two, same, which, how in re.findall(
+            r"(\d+)と(\d+)を比べると(?:(同じ)|(\d+)のほうが(小さい|大きい))", text
+        ) + re.findall(r"(\d+)和(\d+)相比，(?:(一样大)|(\d+)(小|大))", text):
+            other = one if which == two else two
+            assert (one == two) if same else (which in (one, two) and one != two), record.id
+            assert same or (int(which) < int(other)) is how.startswith("小"), record.id
+            said[how or same] += 1
+        for one, two, which, how in re.findall(r"ones (\d) and (\d), (?:none is less|(\d) is (less|greater))", text):
+            assert (which == one and (one < two) is (how == "less")) if how else one == two, record.id
+            said[how] += 1
+        reached = re.findall(r"(\d+)(?:は10以上|满10)", text)
+        below = re.findall(r"(\d+)(?:は10より小さい|不满10)", text)
+        assert all(int(number) >= 10 for number in reached) and all(int(number) < 10 for number in below), record.id
+        said["ten"] += len(reached)
+        said["below ten"] += len(below)
+        for number, ten in re.findall(r"= (\d+), which is (10 or more)?", text):
+            assert (int(number) >= 10) is bool(ten), record.id
+    assert (
+        min(
+            said[how]
+            for how in ("同じ", "小さい", "大きい", "一样大", "小", "大", "", "less", "greater", "ten", "below ten")
+        )
+        > 2
+    )
+
+
+def test_a_number_is_what_its_places_make(records: list[Record]) -> None:
+    forms = [
+        r"10が(?P<tens>\d+)個と1が(?P<ones>\d+)個(?:なので\d+[^=]*=|で)(?P<number>\d+)",
+        r"(?P<number>\d+)は10が(?P<tens>\d+)個と1が(?P<ones>\d+)個",
+        r"(?P<tens>\d+) tens? and (?P<ones>\d+) ones? make (?P<number>\d+)",
+        r"(?P<number>\d+) is (?P<tens>\d+) tens? and (?P<ones>\d+) ones?",
+        r"(?P<tens>\d+)个十和(?P<ones>\d+)个一是(?P<number>\d+)",
+        r"(?P<number>\d+)是(?P<tens>\d+)个十和(?P<ones>\d+)个一",
+    ]
+    for form in forms:
+        made = [(record, match) for record in records for match in re.finditer(form, record.reasoning)]
+        assert len(made) > 50, form
+        for record, match in made:
+            assert int(match["number"]) == 10 * int(match["tens"]) + int(match["ones"]), record.id
+
+
+def test_the_table_is_gone_through_up_to_the_first_line_that_reaches_the_dividend(records: list[Record]) -> None:
+    walks = 0
+    for record in records:
+        for said, end, number in re.findall(
+            r"((?:\d×\d+=\d+、?)+)で(ちょうど)?(\d+)(?:です|な|を超え)", record.reasoning
+        ):
+            *before, last = (int(line) for line in re.findall(r"=(\d+)", said))
+            assert all(line < int(number) for line in before), record.id
+            assert last == int(number) if end else last > int(number), record.id
+            walks += 1
+    assert walks > 900
+
+
 def test_a_sum_is_its_places_put_side_by_side() -> None:
     def places(steps: dict[str, str]) -> int:
         ones, tens = (int(re.findall(r"\d+", steps[name].rpartition("=")[2])[0]) for name in ("ones", "tens"))
         return 10 * tens + ones % 10
 
-    for a, b in product(range(11, 100), range(3, 100)):
+    for a, b in product(range(3, 200), range(2, 100)):
         assert places(add_steps(a, b)) == a + b
-        assert places(subtract_steps(a + b, b)) == a
+        steps = subtract_steps(a + b, b)
+        assert places(steps) == a
+        borrows = (a + b) % 10 < b % 10
+        words = {
+            "ones": "借りて",
+            "tens": "1貸した",
+            "ones_en": "borrow 1",
+            "tens_en": "lent 1",
+            "ones_zh": "借1",
+            "tens_zh": "借走了1",
+        }
+        assert all((word in steps[name]) is borrows for name, word in words.items()), (a, b)
+        carries = a % 10 + b % 10 >= 10
+        words = {
+            "ones": "繰り上がります",
+            "tens": "1を足して",
+            "ones_en": "carry 1",
+            "tens_en": "1 carried",
+            "ones_zh": "进1",
+            "tens_zh": "进的1",
+        }
+        assert all((word in add_steps(a, b)[name]) is carries for name, word in words.items()), (a, b)
     for a, b in product(range(11, 100), range(2, 10)):
         assert places(multiply_steps(a, b)) == a * b
+
+
+def test_a_division_says_its_quotient_and_its_rest() -> None:
+    for b, c in product(range(2, 10), range(2, 10)):
+        for rest in range(1, b):
+            steps = divide_steps(b * c + rest, b)
+            assert f"{b}×{c}={b * c}" in steps and steps.endswith(f"={rest}です"), (b, c, rest)
+    for b in range(2, 10):
+        for c in range(2, 99 // b + 1):
+            *_, last = re.findall(rf"{b}×(\d+)=|商は0", divide_steps(b * c, b))
+            assert int(last or 0) == c % 10 if c > 9 else int(last) == c, (b, c)
 
 
 def test_every_day_near_a_change_of_era_is_in_the_era_of_the_law(records: list[Record]) -> None:

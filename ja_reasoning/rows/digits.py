@@ -5,6 +5,7 @@ whether ten is reached. Each row has its steps in Japanese, in English (`_en`) a
 stop.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
 from random import Random
@@ -166,10 +167,11 @@ def in_sentences(steps: dict[str, str], sign: str, a: int, b: int, c: int) -> di
 
 
 def _add(rng: Random) -> Iterator[Row]:
-    """Any two numbers, and then each pair of ones equally often."""
-    for a, b in _distinct(420, lambda: (rng.randint(11, 99), rng.randint(3, 99))):
+    """Any two numbers, and then those whose pair of ones is rarest."""
+    pairs = _distinct(420, lambda: (rng.randint(11, 99), rng.randint(3, 99)))
+    for a, b in pairs:
         yield _row(a, b, a + b, add_steps(a, b))
-    for first, second in _ones(rng, times=3):
+    for first, second in _rarest_ones(rng, pairs, lambda *_: 1):
         above, below = rng.choice([(range(10), range(10)), (range(10), range(1)), (range(10, 20), range(10))])
         a, b = 10 * rng.choice(above) + first, 10 * rng.choice(below) + second
         if min(a, b) > 1:
@@ -177,18 +179,17 @@ def _add(rng: Random) -> Iterator[Row]:
 
 
 def _subtract(rng: Random) -> Iterator[Row]:
-    """Any two numbers, and then each pair of ones equally often, but more often where the upper is less."""
+    """Any two numbers, and then those whose pair of ones is rarest; it is wanted twice as often with a borrow."""
 
     def any_two() -> Pair:
         while (a := rng.randint(21, 180)) <= (b := rng.randint(3, 99)) + 2:
             pass
         return a, b
 
-    for a, b in _distinct(400, any_two):
+    pairs = _distinct(400, any_two)
+    for a, b in pairs:
         yield _row(a, b, a - b, subtract_steps(a, b))
-    for top, bottom in _ones(rng, times=6):
-        if top >= bottom and rng.random() < 0.7:
-            continue
+    for top, bottom in _rarest_ones(rng, pairs, lambda top, bottom: 2 if top < bottom else 1):
         tens = rng.randint(10, 20) if rng.random() < 0.3 else rng.randint(1, 9)
         most = min(9, tens - (top < bottom))
         a, b = 10 * tens + top, 10 * rng.choice([0, rng.randint(0, most), rng.randint(0, most)]) + bottom
@@ -214,11 +215,15 @@ def _distinct(count: int, draw: Callable[[], Pair]) -> list[Pair]:
     return list(pairs)
 
 
-def _ones(rng: Random, times: int) -> list[Pair]:
-    """Each pair of digits so often, in any order."""
-    pairs = [*product(range(10), repeat=2)] * times
-    rng.shuffle(pairs)
-    return pairs
+def _rarest_ones(rng: Random, pairs: list[Pair], weight: Callable[[int, int], int]) -> Iterator[Pair]:
+    """Pairs of ones without end, each time one of those that are rarest for their weight."""
+    times = Counter((a % 10, b % 10) for a, b in pairs)
+    digits = [*product(range(10), repeat=2)]
+    while True:
+        rng.shuffle(digits)
+        chosen = min(digits, key=lambda ones: times[ones] / weight(*ones))
+        times[chosen] += 1
+        yield chosen
 
 
 def _multiply(rng: Random) -> Iterator[Row]:
