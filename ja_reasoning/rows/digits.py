@@ -272,6 +272,7 @@ def _mixed(rng: Random) -> Iterator[Row]:
         elif shape == 2 and a < 40:
             term, first, then, value = f"({a}+{b})×{c}", add_in_a_clause(a, b), f"{a + b}×{c}", (a + b) * c
             why, steps = "かっこの中を先に計算します", multiply_steps(a + b, c)
+            steps["ones"] = f"{a + b}×{c}の{steps['ones']}"
         elif shape == 3:
             term, first, then, value = f"{a}+{b * c}÷{b}", divide_in_a_clause(b * c, b), f"{a}+{c}", a + c
             why, steps = "割り算は足し算より先に計算します", add_steps(a, c)

@@ -59,7 +59,5 @@ def _rest(n: int, line: int) -> str:
     """What n has over a line that is less than ten below it."""
     top, bottom = n % 10, line % 10
     if top < bottom:
-        return f"残りの{n}-{line}は、{top}と{bottom}を比べると{top}のほうが小さいので、1借りて{top + 10}-{bottom}={n - line}です"
-    return (
-        f"残りの{n}-{line}は、{top}と{bottom}を比べると{top}のほうが大きいので、そのまま{top}-{bottom}={n - line}です"
-    )
+        return f"残りの{n}-{line}は、一の位の{top}と{bottom}を比べると{top}のほうが小さいので、1借りて{top + 10}-{bottom}={n - line}です"
+    return f"残りの{n}-{line}は、一の位の{top}と{bottom}を比べると{top}のほうが大きいので、そのまま{top}-{bottom}={n - line}です"
