@@ -425,3 +425,31 @@ def test_the_table_of_the_card_is_right(records: list[Record]) -> None:
         expected[name] = (len(group), languages["ja"], languages["en"], languages["zh-Hans"], families)
     rows = re.findall(r"^\| ([a-z-]+) \|((?: \d+ \|){5})$", CARD, re.MULTILINE)
     assert {name: tuple(map(int, re.findall(r"\d+", cells))) for name, cells in rows} == expected
+
+
+def test_the_card_counts_the_sums_by_operation(records: list[Record]) -> None:
+    kinds = Counter(str(record.data["tags"][0]).removeprefix("kind:") for record in records)
+    names = {
+        "addition": "add", "three numbers": "add3", "subtraction": "subtract", "multiplication": "multiply",
+        "multiplication table": "table", "division": "divide", "division with a rest": "remainder",
+        "two operations": "mixed",
+    }  # fmt: skip
+    for operation, kind in names.items():
+        row = re.search(rf"^  \| {operation} \| [^|]+ \| (\d+)([^|]*)\|", CARD, re.MULTILINE)
+        assert row and int(row[1]) == kinds[kind], operation
+        assert ("twice" in row[2]) is (kinds[f"{kind}.again"] == kinds[kind]), operation
+
+
+def test_each_pair_of_ones_is_taught(records: list[Record]) -> None:
+    ones = {kind: Counter((a % 10, b % 10) for a, b in numbers_of(records, kind)) for kind in ("add", "subtract")}
+    for one, two in product(range(10), repeat=2):
+        assert ones["subtract"][one, two] >= (7 if one < two else 2), (one, two)
+        assert ones["add"][one, two] >= 2, (one, two)
+
+
+def numbers_of(records: list[Record], kind: str) -> list[list[int]]:
+    return [
+        [int(number) for number in family_of(record).split("-")[1:]]
+        for record in records
+        if record.data["tags"][0] == f"kind:{kind}"
+    ]
