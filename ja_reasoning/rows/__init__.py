@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from random import Random
 
 from ..kinds import RecipeError, Row
-from . import arithmetic, calendar, digits, letters, quantities, translations, world
+from . import arithmetic, calendar, digits, letters, quantities, stories, translations, world
 
 _TABLES = {
     **arithmetic.TABLES,
     **digits.TABLES,
     **quantities.TABLES,
+    **stories.TABLES,
     **calendar.TABLES,
     **letters.TABLES,
     **translations.TABLES,

@@ -1,13 +1,10 @@
-"""Percents, averages, sequences, measures and stories; all values are whole numbers, but for shares."""
+"""Percents, averages, sequences, measures and shopping; all values are whole numbers, but for shares."""
 
 from collections.abc import Iterator
-from itertools import count, cycle
 from math import gcd
 from random import Random
 
 from ..kinds import Row
-
-_NAMES = "さくら 健太 美咲 翔太 陽菜 大輝 由美 直樹 葵 拓也 真央 亮 千夏 悠斗 彩花 誠".split()
 
 
 def _row(key: str, **values: object) -> Row:
@@ -135,30 +132,6 @@ def _money(rng: Random) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _story(rng: Random) -> Iterator[Row]:
-    """Numbers for any story: a > b, both of two digits; n and m of one."""
-    return _stories(rng, 24)
-
-
-def _story_in_three(rng: Random) -> Iterator[Row]:
-    return _stories(rng, 12)
-
-
-def _stories(rng: Random, stories: int) -> Iterator[Row]:
-    for number, ask in zip(count(1), cycle(range(1, stories + 1)), strict=False):
-        b = rng.randint(11, 45)
-        # Some stories have n alone: no story gets it twice in seven times.
-        a, n, m = b + rng.randint(3, 40), 3 + (number // stories + ask) % 7, rng.randint(3, 9)
-        place, other = rng.sample(range(len(_NAMES)), 2)
-        yield _row(
-            f"{ask:02d}-{number:03d}", ask=ask, a=a, b=b, n=n, m=m, plus=a + b, minus=a - b, product=n * m, double=2 * a,
-            now=a - b + n, dog=4 * n, bird=2 * m, legs=4 * n + 2 * m, less=n * m - n, days=7 * n, queue=n + m + 1,
-            both=n + m - 1, pairs=2 * n, n_less=n - 1, gap=m * (n - 1), one_less=n * m - 1, older=b + n, child=n + 3, gap_years=m + 23, father=n + m + 26,
-            name=_NAMES[place],
-            friend=_NAMES[other],
-        )  # fmt: skip
-
-
 TABLES = {
     "percent": _percent,
     "average": _average,
@@ -169,6 +142,4 @@ TABLES = {
     "speed": _speed,
     "area": _area,
     "money": _money,
-    "story": _story,
-    "story3": _story_in_three,
 }
