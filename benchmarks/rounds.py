@@ -111,7 +111,7 @@ def evaluate(adapters: Sequence[Path], folder: Path, *options: str) -> None:
     if folder.exists():
         command("evaluate", "--resume", str(folder))
         return
-    asked = [str(DATA / "eval.jsonl"), str(PROBES), "--batch-size", "512", "--max-new-tokens", "300", *options]
+    asked = [str(DATA / "eval.jsonl"), str(PROBES), "--batch-size", "512", "--max-new-tokens", "400", *options]
     asked += [argument for adapter in adapters for argument in ("--adapter", str(adapter))]
     command("evaluate", *asked, "--output", str(folder))
 
