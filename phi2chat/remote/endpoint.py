@@ -50,6 +50,11 @@ class EndpointModel:
         return f"{self.model} at {self.server.address}"
 
     @property
+    def short_name(self) -> str:
+        """The name for where there is no room for the server's."""
+        return self.model
+
+    @property
     def style(self) -> PromptStyle:
         return self.trained_style or MESSAGES_STYLE
 

@@ -18,7 +18,7 @@ from phi2chat.terminal.footer import describe_end, describe_wrong
 from phi2chat.terminal.progress_bar import ProgressBar
 from phi2chat.terminal.safe_text import parts, safe
 from phi2chat.terminal.streamed import StreamedText
-from phi2chat.terminal.wrap import Wrapped, wrap_styled
+from phi2chat.terminal.wrap import Wrapped, wrap, wrap_styled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,18 +29,20 @@ if TYPE_CHECKING:
     from phi2chat.terminal.changes import ChangedField
     from phi2chat.training.watcher import Progress as TrainingProgress
 
+# The numbered colours are the same in every terminal that has them, and can be read on black and on white.
 STYLES = {
-    "reasoning": "italic cyan",
+    "reasoning": "italic color(30)",  # a cyan
     "answer": "none",
-    "wrong_language": "bold reverse red",  # reverse and bold remain where NO_COLOR takes the red away
-    "trained": "bold green",
+    "wrong_language": "bold reverse red on white",  # reverse and bold remain where NO_COLOR takes the colours away
+    "trained": "bold color(28)",  # a green
     "different": "bold",
-    "escaped": "reverse yellow",
+    "escaped": "reverse yellow on black",
     "note": "dim",
-    "warning": "bold yellow",
+    "warning": "bold color(130)",  # an orange
     "error": "bold red",
-    "good": "green",
+    "good": "color(28)",
     "heading": "bold",
+    "rule.line": "dim",
 }
 _ON_ONE_LINE = str.maketrans("\n\t", "  ")
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
@@ -140,10 +142,15 @@ class Screen:
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
         """What something is called and what it is, side by side, or one below the other on a narrow screen."""
+        self.end_progress()
         longest = max(len(name) for name, _ in pairs)
         is_narrow = self.out.width < longest + 2 + max(len(meaning) for _, meaning in pairs)
-        lines = [f"{name}\n    {meaning}" if is_narrow else f"{name:{longest}}  {meaning}" for name, meaning in pairs]
-        self.say("\n".join(lines), "note")
+        for name, meaning in pairs:
+            if is_narrow:
+                meaning = "".join(f"\n    {line}" for line in wrap(meaning, self.out.width - 4).split("\n"))
+            else:
+                name = f"{name:{longest}}  "
+            self.out.print(safe_text(name) + safe_text(meaning, "note"), soft_wrap=True)
 
     def bars(self, counts: Sequence[tuple[str, int]]) -> None:
         """A line for each label: its count, and a bar as long as that. Labels get a third of the width at most."""
