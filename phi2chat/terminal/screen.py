@@ -2,6 +2,7 @@
 
 import base64
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ STYLES = {
     "rule.line": "dim",
 }
 _ON_ONE_LINE = str.maketrans("\n\t", "  ")
+FOLDED_STEP, FOLDED_SECONDS = 20, 1.0  # characters of a folded reasoning, or time, after which it is counted anew
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
 
 
@@ -84,7 +86,8 @@ class Screen:
         self._bar = ProgressBar(self.err)
         self._part: str | None = None  # of a reply, that is shown now
         self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
-        self._folded_characters = 0
+        self._folded_characters = self._drawn_characters = 0
+        self._drawn_at = 0.0
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -213,7 +216,12 @@ class Screen:
         What comes next puts the line that stands for the reasoning in its place.
         """
         self._bar.end()
-        self._folded_characters = characters
+        is_new, self._folded_characters = not self._folded_characters, characters
+        now = time.monotonic()
+        # The line is longer than a token: drawn for each, it would cost more than the reasoning that it stands for.
+        if not is_new and characters < self._drawn_characters + FOLDED_STEP and now < self._drawn_at + FOLDED_SECONDS:
+            return
+        self._drawn_characters, self._drawn_at = characters, now
         if self._rewrites_lines:
             self._erase_line()
             text = Text(f"▸ thinking, {_characters(characters)}", "note")

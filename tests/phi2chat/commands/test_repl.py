@@ -415,6 +415,16 @@ def test_a_folded_reasoning_that_never_becomes_an_answer_is_folded_all_the_same(
     assert rest.startswith(styled("▸ reasoning folded (4 characters); /reasoning on shows it", DIM) + "\n")
 
 
+def test_a_folded_reasoning_costs_less_than_one_that_is_shown(terminal: Any) -> None:
+    screen, shown = terminal
+    for characters in range(1, 2001):
+        screen.thinking(characters)
+    screen.end_progress()
+    assert len(shown.getvalue().encode()) <= 2000 * len("あ".encode())
+    assert "▸ thinking, 1 character\x1b" in shown.getvalue()
+    assert "▸ thinking, 1981 characters\x1b" in shown.getvalue()
+
+
 def test_a_reply_without_a_reasoning_folds_nothing(terminal: Any, scripted_model: Any) -> None:
     screen, shown = terminal
     ask_folded(screen, scripted_model(["\n\n### Answer:\n東京です。"]))
