@@ -2,7 +2,6 @@
 
 import base64
 import sys
-import time
 import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from phi2chat.terminal.folded_line import FoldedLine, rewrites_lines
 from phi2chat.terminal.footer import describe_end, describe_wrong
 from phi2chat.terminal.progress_bar import ProgressBar
 from phi2chat.terminal.safe_text import parts, safe
@@ -46,7 +46,6 @@ STYLES = {
     "rule.line": "dim",
 }
 _ON_ONE_LINE = str.maketrans("\n\t", "  ")
-FOLDED_STEP, FOLDED_SECONDS = 20, 1.0  # characters of a folded reasoning, or time, after which it is counted anew
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
 
 
@@ -86,8 +85,7 @@ class Screen:
         self._bar = ProgressBar(self.err)
         self._part: str | None = None  # of a reply, that is shown now
         self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
-        self._folded_characters = self._drawn_characters = 0
-        self._drawn_at = 0.0
+        self._folded = FoldedLine(self.out)
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -216,32 +214,11 @@ class Screen:
         What comes next puts the line that stands for the reasoning in its place.
         """
         self._bar.end()
-        is_new, self._folded_characters = not self._folded_characters, characters
-        now = time.monotonic()
-        # The line is longer than a token: drawn for each, it would cost more than the reasoning that it stands for.
-        if not is_new and characters < self._drawn_characters + FOLDED_STEP and now < self._drawn_at + FOLDED_SECONDS:
-            return
-        self._drawn_characters, self._drawn_at = characters, now
-        if self._rewrites_lines:
-            self._erase_line()
-            text = Text(f"▸ thinking, {_characters(characters)}", "note")
-            self.out.print(text, end="", no_wrap=True, overflow="ellipsis")
-            self.out.file.flush()
+        self._folded.grow(characters)
 
     def _end_thinking(self) -> None:
-        if self._folded_characters:
-            if self._rewrites_lines:
-                self._erase_line()
-            folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
-            self._folded_characters = 0
+        if folded := self._folded.end():
             _print(self.out, folded, "note")
-
-    @property
-    def _rewrites_lines(self) -> bool:
-        return self.out.is_terminal and not self.out.is_dumb_terminal
-
-    def _erase_line(self) -> None:
-        self.out.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
@@ -261,7 +238,7 @@ class Screen:
 
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
-        if not self._rewrites_lines:
+        if not rewrites_lines(self.out):
             return False
         coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
         self.out.file.write(f"\x1b]52;c;{coded}\x07")
@@ -322,10 +299,6 @@ def _is_squeezed(rows: Sequence[Sequence[Text]], width: int) -> bool:
     ]
     borders = 3 * len(wanted) + 1
     return sum(min(cells, READABLE_COLUMN) for cells in wanted) + borders > width
-
-
-def _characters(count: int) -> str:
-    return f"{count} character" + ("" if count == 1 else "s")
 
 
 def footer(turn: "Turn") -> Text:
