@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 # The numbered colours are the same in every terminal that has them, and can be read on black and on white.
 STYLES = {
-    "reasoning": "italic color(30)",  # a cyan
+    "reasoning": "italic color(32)",  # a blue
     "answer": "none",
     "wrong_language": "bold reverse red on white",  # reverse and bold remain where NO_COLOR takes the colours away
     "trained": "bold color(28)",  # a green
     "different": "bold",
     "escaped": "reverse yellow on black",
     "note": "dim",
-    "warning": "bold color(130)",  # an orange
+    "warning": "bold color(166)",  # an orange
     "error": "bold red",
     "good": "color(28)",
     "heading": "bold",
