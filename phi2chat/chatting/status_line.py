@@ -65,8 +65,11 @@ class StatusLine:
 
     def _used_context(self) -> str:
         conversation = self._conversation
-        if not isinstance(conversation.model, CountsTokens) or not RECIPES[conversation.config.recipe].history:
+        if not RECIPES[conversation.config.recipe].history:
             return ""
+        if not isinstance(conversation.model, CountsTokens):  # but its server may have, for the last reply
+            told = conversation.turns[-1].context_tokens if conversation.turns else None
+            return "" if told is None else f"context {told}"
         now = list(conversation.turns), conversation.config.recipe
         if not self._context or now != self._counted:
             used = conversation.model.count_tokens(conversation.history())

@@ -141,6 +141,11 @@ class EndpointStream:
         return self._reader.pieces if self._reader.tokens is None else self._reader.tokens
 
     @property
+    def context_tokens(self) -> int | None:
+        """What the prompt and the reply take of the model's context, where the server says so."""
+        return self._reader.context_tokens
+
+    @property
     def unit(self) -> Literal["tokens", "pieces"]:
         return "pieces" if self._reader.tokens is None else "tokens"
 

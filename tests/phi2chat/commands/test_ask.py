@@ -79,6 +79,7 @@ def test_json_has_the_parts_the_spans_and_the_reason(scripted_model: Any, capsys
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "context_tokens": None,
         "origin": {
             "model": "scripted",
             "base": None,
