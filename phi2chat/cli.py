@@ -3,6 +3,7 @@
 Exit codes: 0 good, 1 the user can fix it (one sentence on stderr), 2 usage, 130 Ctrl-C; a bug keeps its traceback.
 """
 
+import atexit
 import contextlib
 import errno
 import importlib
@@ -15,7 +16,7 @@ from typing import Never
 import click
 
 from curation.errors import UserError
-from phi2chat import __version__
+from phi2chat import __version__, background
 from phi2chat.command_group import CommandGroup, narrow_width
 
 # Light modules: what is heavy, a command imports when it runs. One line a command; its help stands in its docstring.
@@ -85,6 +86,8 @@ def main() -> Never:
     make_errors_safe()
     code = _run()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; a late Ctrl-C would only disturb the way out
+    if background.is_at_work():
+        _leave_at_once(code)
     sys.exit(code)
 
 
@@ -118,6 +121,15 @@ def _run() -> int:
         if error.filename is not None and error.errno is not None:
             return _fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
         raise
+
+
+def _leave_at_once(code: int) -> Never:
+    # Python would take itself apart under a compiler that is at work, and the process would end in an abort.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def _leave_quietly() -> int:

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from curation.errors import UserError
 from curation.lines import is_utf8
@@ -38,6 +38,14 @@ class TextStream(Protocol):
     def __iter__(self) -> Iterator[str]: ...
 
 
+@runtime_checkable
+class TellsContext(Protocol):
+    """A stream that knows how many tokens were read and written for it, or None; final when it has been read."""
+
+    @property
+    def context_tokens(self) -> int | None: ...
+
+
 class Model(Protocol):
     """What a conversation needs of a model."""
 
@@ -62,7 +70,8 @@ class Turn:
     """A question and its reply.
 
     `unit` is what `tokens` counts: `pieces` are the events of a server that does not count its tokens. `notes` are
-    sentences about the reply, such as where the connection was lost.
+    sentences about the reply, such as where the connection was lost. `context_tokens` are what a server read and wrote
+    for it, where it says so.
     `reasoning_spans` and `answer_spans` are the runs in a wrong script; with the guard off nothing is one.
     """
 
@@ -78,6 +87,7 @@ class Turn:
     guard: GuardReport = dataclasses.field(default_factory=GuardReport)
     unit: Unit = "tokens"
     notes: tuple[str, ...] = ()
+    context_tokens: int | None = None
     origin: Origin = dataclasses.field(default_factory=Origin)
 
     @property
@@ -118,6 +128,8 @@ class Turn:
             raise ValueError(f"{turn.recipe} is no recipe")
         tokens, seconds, notes = int(turn.tokens), float(turn.seconds), tuple(map(str, turn.notes))
         if not (0 <= tokens <= sys.maxsize and 0 <= seconds < math.inf):  # of which /stats makes a sum and a quotient
+            raise ValueError("a number is no count")
+        if turn.context_tokens is not None and not 0 <= int(turn.context_tokens) <= sys.maxsize:
             raise ValueError("a number is no count")
         return dataclasses.replace(turn, tokens=tokens, seconds=seconds, notes=notes)
 
@@ -195,6 +207,7 @@ class Conversation:
             stream.guard,
             stream.unit,
             stream.notes,
+            stream.context_tokens if isinstance(stream, TellsContext) else None,
             origin_of(self.model, self.model.name, config),
         )
         self.turns = [*earlier, turn]

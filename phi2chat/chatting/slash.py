@@ -20,15 +20,27 @@ from phi2chat.inference.recipes import RECIPES, StopReason
 
 RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
-# What aichat, Axolotl, llm and ollama call our commands.
+# What aichat, Axolotl, llm, ollama and transformers call our commands.
 CALLED_ELSEWHERE = {
     "exit": "quit", "bye": "quit", "q": "quit", "?": "help", "clear": "reset", "new": "reset", "regenerate": "retry",
-    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning", "show": "set",
-    "info": "stats",
+    "regen": "retry", "expand": "reasoning", "think": "reasoning", "thinking": "reasoning",
+    "nothink": "reasoning off", "show": "set", "info": "stats", "tokens": "stats", "verbose": "stats",
+    "temp": "set temperature", "temperature": "set temperature", "top_p": "set top_p", "seed": "set seed",
+    "max_tokens": "set max_new_tokens", "max_new_tokens": "set max_new_tokens", "parameter": "set", "language": "lang",
+    "example": "probe", "sources": "why", "dataset": "data", "session": "load", "resume": "load",
 }  # fmt: skip
+# What they have and we have not, and what to do instead.
+DONE_OTHERWISE = {
+    "model": "/save the conversation, begin repl with another --adapter, --base or --endpoint, and /load it",
+    "system": "no system prompt was trained with; write what the model should know into the question",
+    "file": "Ctrl-X Ctrl-E opens the question in $EDITOR; read the file in there",
+    "multi": "Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, and a pasted text stays one",
+    "continue": "/set max_new_tokens to more, and /edit asks the last question again",
+    "history": "Up and Ctrl-R find earlier questions, and /export talk.md writes the conversation",
+}
 KEYS = (
-    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
-    "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves;\n"
+    "Enter sends, Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, "
+    "Ctrl-C or Esc stops a reply, Ctrl-R searches, Ctrl-D leaves; "
     "a question that begins with a slash is written with two: //"
 )
 
@@ -66,6 +78,8 @@ def run_command(talk: Talk, line: str) -> None:
     name, *rest = line.strip()[1:].split(maxsplit=1) or [""]
     known = normalize("NFKC", name)
     command = COMMANDS.get(known)
+    if command is None and known in DONE_OTHERWISE:
+        raise UserError(f"/{name}: no such command; {DONE_OTHERWISE[known]}")
     if command is None:
         meant = CALLED_ELSEWHERE.get(known) or next(iter(difflib.get_close_matches(known, COMMANDS, n=1)), "")
         raise UserError(f"/{name}: no such command; " + (f"did you mean /{meant}?" if meant else "see /help"))

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from prompt_toolkit.utils import get_cwidth
 
-from phi2chat.chatting.chat import Conversation, Turn
+from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.inference.prompt import Example
 from phi2chat.inference.recipes import RECIPES
 from phi2chat.terminal.safe_text import safe
@@ -22,6 +22,14 @@ class CountsTokens(Protocol):
     def count_tokens(self, history: list[Example]) -> int: ...
 
 
+@runtime_checkable
+class HasShortName(Protocol):
+    """A model whose name says more than what it is called."""
+
+    @property
+    def short_name(self) -> str: ...
+
+
 class StatusLine:
     """Makes the line for a conversation; tokens are counted once a turn, not at every key."""
 
@@ -33,18 +41,20 @@ class StatusLine:
     def render(self, width: int) -> str:
         """The line, safe to show and no wider than `width` cells: what matters least is left out first."""
         conversation, config = self._conversation, self._conversation.config
-        name = safe(" ".join(conversation.model.name.split()))
+        names = _on_one_line(conversation.model.name), _short_name(conversation.model)
         # By what is left out last; each with its place in the line.
         fields = [(1, safe(config.lang)), (5, self._used_context()), (4, self._last_reply())]
         fields += [(2, f"recipe {config.recipe}"), (3, f"guard {config.guard}")]
         kept: list[tuple[int, str]] = []
-        room = width - min(get_cwidth(name), SHORTEST_NAME)
+        room = width - min(get_cwidth(names[-1]), SHORTEST_NAME)
         for place, text in fields:
             if text and get_cwidth(GAP + text) <= room:
                 kept.append((place, text))
                 room -= get_cwidth(GAP + text)
         rest = GAP.join(["", *(text for _, text in sorted(kept))])
-        return _end_of(name, width - get_cwidth(rest)) + rest
+        room = width - get_cwidth(rest)
+        name = names[0] if get_cwidth(names[0]) <= room else names[-1]
+        return _end_of(name, room) + rest
 
     def _last_reply(self) -> str:
         if not self._conversation.turns:
@@ -55,13 +65,24 @@ class StatusLine:
 
     def _used_context(self) -> str:
         conversation = self._conversation
-        if not isinstance(conversation.model, CountsTokens) or not RECIPES[conversation.config.recipe].history:
+        if not RECIPES[conversation.config.recipe].history:
             return ""
+        if not isinstance(conversation.model, CountsTokens):  # but its server may have, for the last reply
+            told = conversation.turns[-1].context_tokens if conversation.turns else None
+            return "" if told is None else f"context {told}"
         now = list(conversation.turns), conversation.config.recipe
         if not self._context or now != self._counted:
             used = conversation.model.count_tokens(conversation.history())
             self._counted, self._context = now, f"context {used}/{conversation.model.context_tokens}"
         return self._context
+
+
+def _short_name(model: Model) -> str:
+    return _on_one_line(model.short_name if isinstance(model, HasShortName) else model.name)
+
+
+def _on_one_line(text: str) -> str:
+    return safe(" ".join(text.split()))
 
 
 def _end_of(text: str, width: int) -> str:

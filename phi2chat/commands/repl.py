@@ -131,14 +131,17 @@ def _drop_typed_ahead() -> None:
 
 def _confirm(question: str) -> bool:
     """Whether the user says y to a question; Ctrl-C and Ctrl-D are a no."""
+    from prompt_toolkit.application import get_app_session
     from prompt_toolkit.shortcuts import confirm
 
     from phi2chat.terminal.interrupts import Ended
     from phi2chat.terminal.safe_text import safe
+    from phi2chat.terminal.wrap import wrap
 
     _drop_typed_ahead()
+    width = get_app_session().output.get_size().columns - 2  # behind it stands what is answered
     try:
-        return confirm(safe(question))
+        return confirm(wrap(f"{safe(question)} (y/n)", width), " ")
     except Ended:
         raise
     except (KeyboardInterrupt, EOFError):

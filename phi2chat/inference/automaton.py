@@ -16,7 +16,7 @@ from curation.script import allowed_characters
 
 State = bytes
 EMPTY: State = b""
-_BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")  # as SentencePiece writes a byte that no other token has
+BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")  # as SentencePiece writes a byte that no other token has
 _CONTINUATION = range(0x80, 0xC0)
 
 
@@ -136,7 +136,7 @@ def _spelling_of(decoder: Any) -> Callable[[str], bytes] | None:
     has_bytes = "ByteFallback" in steps
 
     def spell(token: str) -> bytes:
-        if has_bytes and (byte := _BYTE_TOKEN.fullmatch(token)):
+        if has_bytes and (byte := BYTE_TOKEN.fullmatch(token)):
             return bytes([int(byte[1], 16)])
         return token.replace(blank, " ").encode("utf-8", "replace")
 

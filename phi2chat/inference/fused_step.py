@@ -5,8 +5,9 @@ attention and MLP side by side, so that q, k, v and fc1 are one kernel, and dens
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, groupby
 from threading import Lock
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 import triton
 
+from phi2chat.background import begin
 from phi2chat.inference.layer_parts import Activation, Layer, is_rms, parts_of
 from phi2chat.inference.step_kernels import (
     GELU,
@@ -131,10 +133,7 @@ class FusedStep:
         """
         launches = sorted((launch.without_memory() for launch in self._launches), key=lambda one: id(one.kernel))
         groups = [list(group) for _, group in groupby(launches, key=lambda one: id(one.kernel))]
-        pool = ThreadPoolExecutor(len(groups), "kernels")
-        futures = [pool.submit(_compile, group) for group in groups]
-        pool.shutdown(wait=False)
-        return futures
+        return [begin("kernels", partial(_compile, group)) for group in groups]
 
     def capture(self) -> None:
         """Make one CUDA graph of all kernels. Where they are not compiled, that is waited for."""

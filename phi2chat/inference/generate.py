@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
-from tokenizers.decoders import DecodeStream
 from transformers import DynamicCache
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.inference.chooser import Chooser
+from phi2chat.inference.decoding import TextDecoder
 from phi2chat.inference.guard import NOT_POSSIBLE, Guard, GuardReport, make_guard
 from phi2chat.inference.loops import LoopFinder
 from phi2chat.inference.prompt import PromptStyle, SegmentParser
@@ -113,13 +113,12 @@ class TokenStream:
 
     def _free_pieces(self) -> Iterator[str]:
         start = time.perf_counter()
-        decoder = DecodeStream(skip_special_tokens=True)
+        decoder = TextDecoder(self._tokenizer)
         shown = ""
         for token in self._next_tokens():
             self.ids.append(token)
             self.seconds = self._written[1] if self._written else time.perf_counter() - start
-            piece = decoder.step(self._tokenizer.backend_tokenizer, token)
-            if piece:
+            if piece := decoder.step(token):
                 shown += piece
                 yield piece
         # What the decoder still holds is the first bytes of a character that never came.

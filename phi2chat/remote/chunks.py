@@ -52,6 +52,7 @@ class ReplyReader:
         self.done = False
         self.is_reply = False
         self.tokens: int | None = None
+        self.context_tokens: int | None = None  # of the prompt and the reply
         self.pieces = self.characters = 0
 
     def feed(self, data: str) -> str:
@@ -138,9 +139,13 @@ class ReplyReader:
         return self._utf16.decode(text.encode("utf-16-le", "surrogatepass"), final)
 
     def _count(self, usage: object) -> None:
-        tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
-        if isinstance(tokens, int) and tokens >= 0:
-            self.tokens = tokens
+        if not isinstance(usage, dict):
+            return
+        read, written = (usage.get(key) for key in ("prompt_tokens", "completion_tokens"))
+        if isinstance(written, int) and written >= 0:
+            self.tokens = written
+            if isinstance(read, int) and read >= 0:
+                self.context_tokens = read + written
 
 
 def error_message(body: str) -> str:

@@ -50,6 +50,11 @@ class EndpointModel:
         return f"{self.model} at {self.server.address}"
 
     @property
+    def short_name(self) -> str:
+        """The name for where there is no room for the server's."""
+        return self.model
+
+    @property
     def style(self) -> PromptStyle:
         return self.trained_style or MESSAGES_STYLE
 
@@ -134,6 +139,11 @@ class EndpointStream:
     @property
     def tokens(self) -> int:
         return self._reader.pieces if self._reader.tokens is None else self._reader.tokens
+
+    @property
+    def context_tokens(self) -> int | None:
+        """What the prompt and the reply take of the model's context, where the server says so."""
+        return self._reader.context_tokens
 
     @property
     def unit(self) -> Literal["tokens", "pieces"]:

@@ -48,14 +48,14 @@ STYLE = Style.from_dict({
     "field": "bold",
     "name": "ansibrightblack",
     "note": "ansibrightblack",
-    "reasoning": "italic ansicyan",
-    "wrong": "bold reverse ansired",  # reverse and bold remain where NO_COLOR takes the red away
-    "fault": "underline ansiyellow",
+    "reasoning": "italic #0087d7",
+    "wrong": "bold reverse ansired bg:ansiwhite",  # reverse and bold remain where NO_COLOR takes colours away
+    "fault": "underline #d75f00",
     "found": "bold underline",
-    "escaped": "reverse ansiyellow",
+    "escaped": "reverse ansiyellow bg:ansiblack",
     "error": "ansired",
-    "warning": "ansiyellow",
-    "good": "ansigreen",
+    "warning": "#d75f00",
+    "good": "#008700",
     "question": "bold",
     "key": "bold",
 })  # fmt: skip

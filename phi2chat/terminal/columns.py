@@ -37,7 +37,7 @@ def side_by_side(left: Titled, right: Titled, width: int) -> Iterator[Renderable
         return
     table = Table(box=box.SQUARE, show_edge=False, show_lines=True, expand=True)
     for title in titles:
-        table.add_column(title, ratio=1, overflow="fold")
+        table.add_column(Wrapped(title), ratio=1, overflow="fold")
     for row in rows:
         table.add_row(*map(Wrapped, row))
     yield table

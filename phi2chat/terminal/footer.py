@@ -45,5 +45,10 @@ def name_characters(spans: Sequence[Span], language: str) -> str:
     if allowed is None:
         return ""
     foreign = dict.fromkeys(char for span in spans for char in span.text if char not in allowed)
-    named = [f"{char} ({unicodedata.name(char, f'U+{ord(char):04X}')})" for char in list(foreign)[:MOST_NAMED]]
+    named = [f"{char} ({_name(char)})" for char in list(foreign)[:MOST_NAMED]]
     return ", ".join(named) + (f" and {len(foreign) - MOST_NAMED} more" if len(foreign) > MOST_NAMED else "")
+
+
+def _name(char: str) -> str:
+    # An ideograph's name is its code: what all of them begin with would be lines of a narrow terminal.
+    return unicodedata.name(char, f"U+{ord(char):04X}").replace("CJK UNIFIED IDEOGRAPH-", "CJK-")

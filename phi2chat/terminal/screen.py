@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from phi2chat.terminal.folded_line import FoldedLine, rewrites_lines
 from phi2chat.terminal.footer import describe_end, describe_wrong
 from phi2chat.terminal.progress_bar import ProgressBar
 from phi2chat.terminal.safe_text import parts, safe
 from phi2chat.terminal.streamed import StreamedText
-from phi2chat.terminal.wrap import Wrapped, wrap_styled
+from phi2chat.terminal.wrap import Wrapped, wrap, wrap_styled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,18 +30,20 @@ if TYPE_CHECKING:
     from phi2chat.terminal.changes import ChangedField
     from phi2chat.training.watcher import Progress as TrainingProgress
 
+# The numbered colours are the same in every terminal that has them, and can be read on black and on white.
 STYLES = {
-    "reasoning": "italic cyan",
+    "reasoning": "italic color(32)",  # a blue
     "answer": "none",
-    "wrong_language": "bold reverse red",  # reverse and bold remain where NO_COLOR takes the red away
-    "trained": "bold green",
+    "wrong_language": "bold reverse red on white",  # reverse and bold remain where NO_COLOR takes the colours away
+    "trained": "bold color(28)",  # a green
     "different": "bold",
-    "escaped": "reverse yellow",
+    "escaped": "reverse yellow on black",
     "note": "dim",
-    "warning": "bold yellow",
+    "warning": "bold color(166)",  # an orange
     "error": "bold red",
-    "good": "green",
+    "good": "color(28)",
     "heading": "bold",
+    "rule.line": "dim",
 }
 _ON_ONE_LINE = str.maketrans("\n\t", "  ")
 READABLE_COLUMN = 12  # cells; a narrower column of text is one word a line, or less
@@ -82,7 +85,7 @@ class Screen:
         self._bar = ProgressBar(self.err)
         self._part: str | None = None  # of a reply, that is shown now
         self._streamed: StreamedText | None = None  # and where; `ask` has two consoles
-        self._folded_characters = 0
+        self._folded = FoldedLine(self.out)
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -140,10 +143,15 @@ class Screen:
 
     def definitions(self, pairs: Sequence[tuple[str, str]]) -> None:
         """What something is called and what it is, side by side, or one below the other on a narrow screen."""
+        self.end_progress()
         longest = max(len(name) for name, _ in pairs)
         is_narrow = self.out.width < longest + 2 + max(len(meaning) for _, meaning in pairs)
-        lines = [f"{name}\n    {meaning}" if is_narrow else f"{name:{longest}}  {meaning}" for name, meaning in pairs]
-        self.say("\n".join(lines), "note")
+        for name, meaning in pairs:
+            if is_narrow:
+                meaning = "".join(f"\n    {line}" for line in wrap(meaning, self.out.width - 4).split("\n"))
+            else:
+                name = f"{name:{longest}}  "
+            self.out.print(safe_text(name) + safe_text(meaning, "note"), soft_wrap=True)
 
     def bars(self, counts: Sequence[tuple[str, int]]) -> None:
         """A line for each label: its count, and a bar as long as that. Labels get a third of the width at most."""
@@ -206,27 +214,11 @@ class Screen:
         What comes next puts the line that stands for the reasoning in its place.
         """
         self._bar.end()
-        self._folded_characters = characters
-        if self._rewrites_lines:
-            self._erase_line()
-            text = Text(f"▸ thinking, {_characters(characters)}", "note")
-            self.out.print(text, end="", no_wrap=True, overflow="ellipsis")
-            self.out.file.flush()
+        self._folded.grow(characters)
 
     def _end_thinking(self) -> None:
-        if self._folded_characters:
-            if self._rewrites_lines:
-                self._erase_line()
-            folded = f"▸ reasoning folded ({_characters(self._folded_characters)}); /reasoning on shows it"
-            self._folded_characters = 0
+        if folded := self._folded.end():
             _print(self.out, folded, "note")
-
-    @property
-    def _rewrites_lines(self) -> bool:
-        return self.out.is_terminal and not self.out.is_dumb_terminal
-
-    def _erase_line(self) -> None:
-        self.out.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
     def reasoning(self, turn: "Turn") -> None:
         """The reasoning of an earlier reply."""
@@ -246,7 +238,7 @@ class Screen:
 
     def copy(self, text: str) -> bool:
         """Hand a text to the clipboard of the terminal (OSC 52); False where there is no terminal."""
-        if not self._rewrites_lines:
+        if not rewrites_lines(self.out):
             return False
         coded = base64.b64encode(text.encode("utf-8")).decode("ascii")  # of which none can end the sequence
         self.out.file.write(f"\x1b]52;c;{coded}\x07")
@@ -307,10 +299,6 @@ def _is_squeezed(rows: Sequence[Sequence[Text]], width: int) -> bool:
     ]
     borders = 3 * len(wanted) + 1
     return sum(min(cells, READABLE_COLUMN) for cells in wanted) + borders > width
-
-
-def _characters(count: int) -> str:
-    return f"{count} character" + ("" if count == 1 else "s")
 
 
 def footer(turn: "Turn") -> Text:

@@ -58,6 +58,7 @@ def test_a_reply_comes_in_parts_and_the_turn_is_kept(talk: Conversation) -> None
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "context_tokens": None,
         "origin": {
             "model": "scripted",
             "base": None,
@@ -241,6 +242,7 @@ TURN = {
     "guard": {"mode": "enforce", "step_backs": 2, "changed_steps": 5, "spent": False, "note": ""},
     "unit": "pieces",
     "notes": ["the reply is cut"],
+    "context_tokens": 812,
     "origin": {
         "model": "phi-2 + runs/one",
         "base": "phi-2",
@@ -258,5 +260,7 @@ def test_a_turn_that_was_written_is_read_back() -> None:
 
 
 def test_a_turn_from_before_there_were_guards_and_servers_was_flagged_and_counted_in_tokens() -> None:
-    turn = Turn.from_json({key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes", "origin")})
+    turn = Turn.from_json(
+        {key: TURN[key] for key in TURN if key not in ("guard", "unit", "notes", "context_tokens", "origin")}
+    )
     assert (turn.guard, turn.unit, turn.notes, turn.origin) == (GuardReport("flag"), "tokens", (), Origin())

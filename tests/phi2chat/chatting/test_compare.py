@@ -72,7 +72,7 @@ both greedy
  [end of text; 2 tokens, 2.0 tokens/s; │ [end of text; 2 tokens, 2.0
  recipe chat]                          │ tokens/s; recipe chat]
  ! answer: Simplified Chinese: 这里;   │
- 这 (CJK UNIFIED IDEOGRAPH-8FD9)       │"""
+ 这 (CJK-8FD9)                         │"""
 
 
 def ending() -> Iterator[str]:
@@ -98,7 +98,7 @@ def test_on_a_narrow_screen_one_stands_below_the_other(variants: Any, compared: 
         "[answer]",
         "日本の首都は[-这里-]です。",
         "[end of text; 2 tokens, 2.0 tokens/s; recipe chat]",
-        "! answer: Simplified Chinese: 这里; 这 (CJK UNIFIED IDEOGRAPH-8FD9)",
+        "! answer: Simplified Chinese: 这里; 这 (CJK-8FD9)",
         "phi-2 + runs/one ───────────────────────",
         "[reasoning]",
         "国会がある都市です。",
@@ -282,3 +282,12 @@ def test_a_file_of_something_else_is_not_written_to(variants: Any, compared: Any
     wanted = f"! {path}: is not a file of comparisons; give another file name"
     assert talk.see(f"/compare save {path}") == wanted
     assert path.read_text() == content
+
+
+@pytest.mark.parametrize("length", range(24, 36))
+def test_a_title_is_shown_to_its_end_also_where_a_joiner_in_it_joins_nothing(
+    length: int, variants: Any, compared: Any
+) -> None:
+    model = variants([CHINESE], [TOKYO], [])
+    model.name = "a" * length + " 👩\u200d\U000cd268$"
+    assert "$" in compared(model, 78).see("/compare 首都は？").partition("├")[0].partition("greedy")[2]

@@ -96,6 +96,7 @@ def test_a_line_says_who_wrote_it_and_then_there_is_a_line_for_each_turn(talk: A
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "context_tokens": None,
         "origin": {
             "model": "scripted",
             "base": None,

@@ -1,11 +1,12 @@
 """The slash commands, as transcripts; the model follows a script."""
 
+import re
 from typing import Any
 
 import pytest
 
 from curation.errors import UserError
-from phi2chat.chatting.slash import CALLED_ELSEWHERE, COMMANDS, KEYS
+from phi2chat.chatting.slash import CALLED_ELSEWHERE, COMMANDS, DONE_OTHERWISE, KEYS
 from phi2chat.config import ChatConfig
 
 TOKYO = ["\n国会が", "ある", "都市です。", "\n\n### Ans", "wer:\n", "東京", "です。"]
@@ -23,14 +24,18 @@ def test_help_lists_every_command_and_the_keys(talk: Any) -> None:
     lines = [line.split("  ", 1) for line in commands.splitlines()]
     assert [usage for usage, _ in lines] == [f"/{name} {one.argument}".rstrip() for name, one in COMMANDS.items()]
     assert [help_.strip() for _, help_ in lines] == [command.help for command in COMMANDS.values()]
-    assert max(map(len, [*commands.splitlines(), *keys.splitlines()])) <= 80
+    assert max(map(len, commands.splitlines())) <= 80
     assert keys == KEYS
 
 
 def test_on_a_narrow_screen_help_stands_below_each_command(scripted_model: Any, scripted_talk: Any) -> None:
     lines = scripted_talk(scripted_model(), width=40).enter("/help")[0].split("\n\n")[0].splitlines()
     assert lines[:4] == ["/help", "    this list", "/reasoning on|off", "    show the reasoning or fold it away"]
-    assert len(lines) == 2 * len(COMMANDS)
+    assert [line for line in lines if line.startswith("/")] == [
+        f"/{name} {one.argument}".rstrip() for name, one in COMMANDS.items()
+    ]
+    assert max(map(len, lines)) <= 40  # what is broken goes on below its beginning
+    assert all(line.startswith("    ") for line in lines if not line.startswith("/"))
 
 
 def test_reasoning_is_folded_and_the_last_one_shown_again(talk: Any) -> None:
@@ -271,5 +276,22 @@ def test_who_calls_a_command_as_another_program_does_is_told_its_name(talk: Any,
 
 
 def test_what_other_programs_call_a_command_is_one_of_ours() -> None:
-    assert set(CALLED_ELSEWHERE.values()) <= COMMANDS.keys()
+    assert {meant.split()[0] for meant in CALLED_ELSEWHERE.values()} <= COMMANDS.keys()
     assert not CALLED_ELSEWHERE.keys() & COMMANDS.keys()
+
+
+def test_what_is_a_setting_here_is_offered_as_one(talk: Any) -> None:
+    assert talk.enter("/temp 0.7", "/nothink") == [
+        "! /temp: no such command; did you mean /set temperature?",
+        "! /nothink: no such command; did you mean /reasoning off?",
+    ]
+    settings = {meant.split()[1] for meant in CALLED_ELSEWHERE.values() if meant.startswith("set ")}
+    assert settings <= vars(ChatConfig()).keys()
+
+
+@pytest.mark.parametrize("name", DONE_OTHERWISE)
+def test_what_other_programs_have_and_we_have_not_is_said_with_what_to_do_instead(talk: Any, name: str) -> None:
+    (said,) = talk.enter(f"/{name} x")
+    assert said == f"! /{name}: no such command; {DONE_OTHERWISE[name]}"
+    assert set(re.findall(r"(?<![\w.])/(\w+)", DONE_OTHERWISE[name])) <= COMMANDS.keys()
+    assert name not in COMMANDS

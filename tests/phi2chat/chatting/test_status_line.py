@@ -87,6 +87,22 @@ def test_the_name_of_a_model_comes_out_inert(scripted_model: Any) -> None:
     assert StatusLine(Conversation(model, ChatConfig())).render(120).startswith("a^[]0;x^G b c<U+202E RLO>d  ja")
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, "qwen-7b at http://127.0.0.1:8000/v1  ja  recipe chat  guard flag"),
+        (60, "qwen-7b  ja  recipe chat  guard flag"),
+        (5, "…n-7b"),
+    ],
+)
+def test_where_the_address_of_a_server_has_no_room_its_model_still_has_its_name(
+    scripted_model: Any, width: int, shown: str
+) -> None:
+    model = scripted_model()
+    model.name, model.short_name = "qwen-7b at http://127.0.0.1:8000/v1", "qwen-7b"
+    assert StatusLine(Conversation(model, ChatConfig())).render(width) == shown
+
+
 @given(name=st.text(), width=st.integers(1, 130))
 def test_it_is_never_wider_than_the_screen(name: str, width: int) -> None:
     named = Conversation(cast(Any, SimpleNamespace(name=name)), ChatConfig())

@@ -34,13 +34,14 @@ class Shell:
         self.child = pexpect.spawn(
             sys.executable,
             list(command) or [str(REPOSITORY / "tests" / "scripted_repl.py"), str(folder)],
-            # A real terminal tells its cursor's position when it is asked; this one does not.
-            env={**environment, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            # Most tests ask for no cursor, so that the status line stays away.
+            env={"PROMPT_TOOLKIT_NO_CPR": "1", **environment, "TERM": "xterm-256color"},
             cwd=str(folder),
             dimensions=(rows, columns),
         )
         self.mode = termios.tcgetattr(self.child.child_fd)
         self.screen = pyte.Screen(columns, rows)
+        self.screen.write_process_input = self.send  # where it is asked, it tells its cursor's position
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
         self.wait_for("»")
@@ -223,6 +224,18 @@ def test_a_long_reply_costs_few_bytes_and_stands_there_once_though_the_terminal_
     # Reasoning and answer; a line break stands where a line would begin with a closing mark.
     assert sent[begin:end].replace(b"\r\n", b"").count(reply.encode()) == 2
     assert end - begin <= 1.1 * len(f"[reasoning]\n{reply}\n\n[answer]\n{reply}.\n".encode())
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_long_reply_costs_few_bytes_with_the_prompt_and_the_status_line_too(
+    columns: int, start: Callable[..., Shell]
+) -> None:
+    shell = start(columns=columns, rows=30, PROMPT_TOOLKIT_NO_CPR="")
+    shell.wait_until(lambda: "scripted  ja" in shell.text)
+    sent = shell.ask("say 400")  # from the first key of the question to the next prompt
+    shell.wait_until(lambda: "scripted  ja" in shell.text and " tokens " in shell.screen.display[-1])
+    reply = (SENTENCE * 400)[:400]
+    assert len(sent) <= 1.5 * len((reply + reply + ".").encode())  # reasoning and answer
 
 
 def prompt_is_back(shell: Shell, since: int) -> bool:

@@ -21,7 +21,9 @@ from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.screen import SafeConsole, Screen
 
 TOKYO = ["\n这是首都。", "\n\n### Answer:\n", "東京です。"]
-FOOTER = "[end of text; 3 tokens, 2.0 tokens/s; recipe chat]\n! reasoning: Simplified Chinese: 这是首都; 这 (CJK UNIFIED IDEOGRAPH-8FD9)\n"
+FOOTER = (
+    "[end of text; 3 tokens, 2.0 tokens/s; recipe chat]\n! reasoning: Simplified Chinese: 这是首都; 这 (CJK-8FD9)\n"
+)
 SPAN = {
     "start": 0,
     "end": 4,
@@ -77,6 +79,7 @@ def test_json_has_the_parts_the_spans_and_the_reason(scripted_model: Any, capsys
         "guard": {"mode": "flag", "step_backs": 0, "changed_steps": 0, "spent": False, "note": ""},
         "unit": "tokens",
         "notes": [],
+        "context_tokens": None,
         "origin": {
             "model": "scripted",
             "base": None,

@@ -129,7 +129,7 @@ def test_a_reply_in_a_wrong_script_is_named_in_the_footer(scripted_model: Any) -
         "[answer]\n"
         "東京です。\n"
         "[budget; 1 tokens, 2.0 tokens/s; recipe chat]\n"
-        "! reasoning: Simplified Chinese: 这是首都; 这 (CJK UNIFIED IDEOGRAPH-8FD9)\n"
+        "! reasoning: Simplified Chinese: 这是首都; 这 (CJK-8FD9)\n"
         "\n"
     )
 
@@ -337,10 +337,10 @@ def terminal() -> tuple[Screen, io.StringIO]:
     return Screen(console, console), shown
 
 
-REASONING, WRONG, DIM, WARNING = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[2m", "\x1b[1;33m"
+REASONING, WRONG, DIM, WARNING = "\x1b[3;36m", "\x1b[1;7;31;47m", "\x1b[2m", "\x1b[1;33m"
 
 
-NAMED = "这 (CJK UNIFIED IDEOGRAPH-8FD9), 们 (CJK UNIFIED IDEOGRAPH-4EEC)"
+NAMED = "这 (CJK-8FD9), 们 (CJK-4EEC)"
 
 
 def styled(text: str, style: str) -> str:
@@ -356,7 +356,7 @@ def test_each_part_has_its_style_and_a_wrong_script_stands_out(terminal: Any, sc
     text = shown.getvalue()
     assert "".join(re.findall(re.escape(REASONING) + r"(.*?)\x1b\[0m", text)) == "これはだ。"
     assert "".join(re.findall(re.escape(WRONG) + r"(.*?)\x1b\[0m", text)) == "这们"
-    assert text.replace(f"UNIFIED\x1b[0m\n{WARNING}", "UNIFIED ").endswith(  # it is wrapped
+    assert text.replace(f"们\x1b[0m\n{WARNING}", "们 ").endswith(  # it is wrapped
         f"\n\n{styled('[answer]', DIM)}\nはい。\n"
         + styled("[end of text; 1 tokens, 2.0 tokens/s; recipe chat]", DIM)
         + "\n"
@@ -383,7 +383,7 @@ def test_an_escaped_control_code_is_visible_as_such(terminal: Any, scripted_mode
     talking = Conversation(scripted_model(["\nあ\n\n### Answer:\nはい\x1b[2J"]), ChatConfig())
     for piece in talking.ask("?"):
         screen.piece(piece)
-    assert shown.getvalue().endswith("はい" + styled("^[", "\x1b[7;33m") + "[2J")
+    assert shown.getvalue().endswith("はい" + styled("^[", "\x1b[7;33;40m") + "[2J")
 
 
 def ask_folded(screen: Screen, model: Any) -> Talk:
@@ -413,6 +413,16 @@ def test_a_folded_reasoning_that_never_becomes_an_answer_is_folded_all_the_same(
     ask_folded(screen, scripted_model(["\n理由だけ"]))
     rest = shown.getvalue().rpartition("\r\x1b[2K")[2]
     assert rest.startswith(styled("▸ reasoning folded (4 characters); /reasoning on shows it", DIM) + "\n")
+
+
+def test_a_folded_reasoning_costs_less_than_one_that_is_shown(terminal: Any) -> None:
+    screen, shown = terminal
+    for characters in range(1, 2001):
+        screen.thinking(characters)
+    screen.end_progress()
+    assert len(shown.getvalue().encode()) <= 2000 * len("あ".encode())
+    assert "▸ thinking, 1 character\x1b" in shown.getvalue()
+    assert "▸ thinking, 1981 characters\x1b" in shown.getvalue()
 
 
 def test_a_reply_without_a_reasoning_folds_nothing(terminal: Any, scripted_model: Any) -> None:

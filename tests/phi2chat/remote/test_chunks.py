@@ -147,8 +147,10 @@ def test_tokens_are_the_servers_and_pieces_are_counted() -> None:
     assert (reader.pieces, reader.tokens, reader.finish_reason, reader.done) == (2, None, "stop", False)
     for usage in ({"completion_tokens": 7}, None, {"completion_tokens": "x"}, {"completion_tokens": -1}, []):
         reader.feed(json.dumps({"choices": [], "usage": usage}))
+    assert reader.context_tokens is None
+    reader.feed(json.dumps({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 7}}))
     reader.feed(" [DONE]")
-    assert (reader.pieces, reader.tokens, reader.done) == (2, 7, True)
+    assert (reader.pieces, reader.tokens, reader.context_tokens, reader.done) == (2, 7, 27, True)
 
 
 @pytest.mark.parametrize("mark", ["</think>", "### Answer:"])

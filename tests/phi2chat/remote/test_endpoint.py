@@ -17,6 +17,7 @@ from loopback import HANG, Loopback, delta, http, piece, serving, stream
 
 from curation.errors import UserError
 from phi2chat.chatting.chat import Conversation, Turn
+from phi2chat.chatting.status_line import StatusLine
 from phi2chat.config import ChatConfig, EndpointConfig
 from phi2chat.inference.prompt import PromptStyle, encode_prompt, render_completion, render_prompt, save_style
 from phi2chat.inference.recipes import StopReason
@@ -170,8 +171,20 @@ def test_tokens_are_named_for_what_they_are(server: Loopback, scripted_talk: Any
     assert re.fullmatch(r"\[end of text; 3 pieces, [\d.]+ pieces/s; recipe chat\]", describe_end(turn))
     server.answers["talk"] = stream(delta("東京です。", "stop"), {"choices": [], "usage": {"completion_tokens": 7}})
     turn = ask(conversation)
-    assert (turn.tokens, turn.unit) == (7, "tokens")
+    assert (turn.tokens, turn.unit, turn.context_tokens) == (7, "tokens", None)
     assert " 10 tokens and pieces, " in talk.enter("/stats")[0]
+
+
+def test_what_a_conversation_takes_of_the_context_is_what_the_server_says_of_the_last_reply(server: Loopback) -> None:
+    usage = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37}
+    server.answers["talk"] = stream(delta("東京です。", "stop"), {"choices": [], "usage": usage})
+    conversation = talk_to(server)
+    line = StatusLine(conversation)
+    assert "context" not in line.render(120)
+    assert ask(conversation).context_tokens == 37
+    assert line.render(120).endswith("context 37")
+    conversation.turns.pop()
+    assert "context" not in line.render(120)
 
 
 def test_a_reply_in_the_wrong_script_is_flagged(server: Loopback) -> None:

@@ -9,14 +9,13 @@ from phi2chat.terminal.footer import name_characters
 @pytest.mark.parametrize(
     ("text", "language", "named"),
     [
-        ("这是首都。", "ja", "这 (CJK UNIFIED IDEOGRAPH-8FD9)"),
+        ("这是首都。", "ja", "这 (CJK-8FD9)"),
         (
             "我们在这里说话，他们也在那边吃饭。",
             "ja",
-            "们 (CJK UNIFIED IDEOGRAPH-4EEC), 这 (CJK UNIFIED IDEOGRAPH-8FD9), "
-            "说 (CJK UNIFIED IDEOGRAPH-8BF4) and 3 more",
+            "们 (CJK-4EEC), 这 (CJK-8FD9), 说 (CJK-8BF4) and 3 more",
         ),
-        ("日本的首都是东京。", "ja", "东 (CJK UNIFIED IDEOGRAPH-4E1C)"),
+        ("日本的首都是东京。", "ja", "东 (CJK-4E1C)"),
         ("日本的首都是北京。", "ja", ""),  # the wording alone is Chinese
         ("The answer is Tokyo, of course.", "ja", ""),
         ("首都は서울です。", "ja", "서 (HANGUL SYLLABLE SEO), 울 (HANGUL SYLLABLE UL)"),

@@ -18,7 +18,7 @@ from phi2chat.terminal.safe_text import safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.terminal.streamed import LONGEST_WORD
 
-REASONING, WRONG, ESCAPED, RESET = "\x1b[3;36m", "\x1b[1;7;31m", "\x1b[7;33m", "\x1b[0m"
+REASONING, WRONG, ESCAPED, RESET = "\x1b[3;36m", "\x1b[1;7;31;47m", "\x1b[7;33;40m", "\x1b[0m"
 
 
 def terminal(**options: Any) -> tuple[Screen, io.StringIO]:

@@ -1,0 +1,44 @@
+"""Nobody waits for work in the background, least of all who leaves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phi2chat import background
+
+
+def test_the_end_of_the_work_and_its_error_are_in_the_future() -> None:
+    def fail() -> None:
+        raise RuntimeError("no C compiler")
+
+    assert background.begin("work", lambda: None).result(60) is None
+    with pytest.raises(RuntimeError, match="no C compiler"):
+        background.begin("work", fail).result(60)
+
+
+AT_WORK = """
+import atexit, sys, threading
+from pathlib import Path
+from phi2chat import background, cli
+
+for _ in range(3):
+    background.begin("kernels", threading.Event().wait)  # which never comes to an end
+atexit.register(Path(sys.argv.pop()).write_text, "tidied up")
+print("said,", end=" ")
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("--nothing", 2)])
+def test_leaving_while_kernels_are_compiled_waits_for_nothing_and_loses_nothing(
+    argument: str, code: int, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    note = tmp_path / "note"
+    command = [sys.executable, "-c", AT_WORK, argument, str(note)]
+    done = subprocess.run(command, env=clean_environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code
+    assert done.stdout.startswith("said, phi2chat, version" if code == 0 else "said, ")
+    assert ("No such option" in done.stderr) is (code == 2) and "Traceback" not in done.stderr
+    assert note.read_text() == "tidied up"
