@@ -8,13 +8,12 @@ from pathlib import Path
 from curation.atomic import replacing, write_all
 from curation.bulk import move_records, retag
 from curation.choosing import choose_by_conditions, choose_by_ids
+from curation.fix import FIXES, fix_file
 from curation.journal import redo, restore, undo
 from curation.records import read_dataset
 from curation.store import (
-    Note,
     append_record,
     appending,
-    change_file,
     remove_record,
     replace_record,
 )
@@ -111,9 +110,9 @@ OPERATIONS = {
     "append and change": Operation(_append_and_change),
     "replace": Operation(_replace),
     "remove": Operation(_remove),
-    "change the file": Operation(
-        lambda folder: change_file(folder / "x.jsonl", lambda content: content.replace(b"\r\n", b"\n"), Note("fix")),
-        {"x.jsonl": A.replace(b"\n", b"\r\n") + B},
+    "fix": Operation(
+        lambda folder: fix_file(folder / "x.jsonl", frozenset(FIXES)),
+        {"x.jsonl": b"\xef\xbb\xbf\n" + A.replace(b"\n", b"\r\n") + B.removesuffix(b"\n")},
     ),
     "replace again": Operation(_replace, history=[_append]),
     "undo": Operation(_undo, history=[_append, _replace]),
