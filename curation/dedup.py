@@ -13,7 +13,7 @@ from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
 from curation.hunks import Piece
-from curation.journal_file import Journal
+from curation.journal_file import Entry, Journal
 from curation.likeness import answers_differ, likeness
 from curation.near import find_near
 from curation.records import Record, reading
@@ -147,7 +147,17 @@ def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
 
     with locked(path):
         entry = write_pieces(path, pieces(), Note("dedup"), sha256_of(path))
-    return (hunk.old for hunk in Journal(path).hunks(entry)) if entry else iter(())
+    return _removed(path, entry) if entry else iter(())
+
+
+def _removed(path: Path, entry: Entry) -> Iterator[bytes]:
+    try:
+        yield from (hunk.old for hunk in Journal(path).hunks(entry))
+    except UserError:
+        raise UserError(
+            f"{path}: the records were removed, but the disk does not give back its journal, which has them;"
+            " `phi2chat curate log --json` shows them"
+        ) from None
 
 
 def _told_apart(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[tuple[bytes, bool]]:

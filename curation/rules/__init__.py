@@ -1,6 +1,6 @@
 """What a dataset is checked for: one small function a rule, all findings collected, in the order of the file."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ from curation.records import Dataset, Finding, format_record, parse_dataset
 
 # In the order of docs/rules.md; each room declares its rules when it is imported.
 from . import against, contract, form, probes, reasoning, scripts, sets, text, tokens  # noqa: F401
-from .check import check_loaded
-from .declare import RULES, SECTIONS, Rule
+from .check import LineChecker, check_loaded, in_order
+from .declare import RECORD_CHECKS, RULES, SECTIONS, Rule
 from .select import choose
 
 __all__ = [
-    "OPINIONS", "RULES", "SECTIONS", "Rule", "check_dataset", "check_record", "choose", "require_contract",
-    "require_no_faults", "rules_of_contract",
+    "OPINIONS", "RULES", "SECTIONS", "ErrorCheck", "Rule", "check_dataset", "check_record", "choose",
+    "require_contract", "require_no_faults", "rules_of_contract",
 ]  # fmt: skip
 
 # Rules that judge what a text says; a record that breaks one can still be read, split and trained on.
@@ -33,6 +33,22 @@ def check_record(path: Path, data: dict[str, Any]) -> list[Finding]:
     message = "holds a byte that is not UTF-8; set the terminal to UTF-8 and type it again"
     findings = [Finding(path, 1, 1, field, message, "utf-8") for field in data if not is_utf8([field, data[field]])]
     return findings or check_dataset(parse_dataset(path, format_record(data)))
+
+
+class ErrorCheck:
+    """The errors that `check_record` finds, of one record after another: without what only several can have."""
+
+    def __init__(self, path: Path, accepted: Collection[str] = ()) -> None:
+        of_one = {rule for rules in RECORD_CHECKS.values() for rule in rules}
+        of_form = {rule.id for rule in RULES.values() if rule.section == "form"}
+        errors = {rule for rule in of_one | of_form if RULES[rule].severity == "error"}
+        self._path, self._checker = path, LineChecker(path, frozenset(errors.difference(accepted)))
+
+    def find(self, data: Mapping[str, Any]) -> list[Finding]:
+        """What is wrong with a record."""
+        if not is_utf8(data):
+            return check_record(self._path, dict(data))
+        return in_order(self._checker.check([format_record(data)]).findings)
 
 
 def require_contract(dataset: Dataset) -> None:

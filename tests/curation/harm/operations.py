@@ -120,7 +120,7 @@ def _edit(folder: Path) -> None:
 
 
 def _dedup(folder: Path) -> None:
-    remove_doublets(folder / "x.jsonl", [_doublet(B, 2, A)])
+    assert list(remove_doublets(folder / "x.jsonl", [_doublet(B, 2, A)])) == [B]
 
 
 def _doublet(line: bytes, number: int, kept: bytes) -> Doublet:
