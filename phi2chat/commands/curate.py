@@ -85,7 +85,8 @@ def add(file: Path, record_id: str | None, tags: tuple[str, ...], any_script: bo
 
 for _field in TEXT_FIELDS:
     _flag = "--" + _field.replace("_", "-")
-    add = click.option(_flag, _field, help=f"The {_field.replace('_', ' ')} of the record.")(add)
+    _help = f"The {_field.replace('_', ' ')} of the record."
+    add = click.option(_flag, _field, help=_help if _field != "input" else "A text that the instruction is about.")(add)
 
 
 @command.command("edit")

@@ -442,6 +442,16 @@ def test_what_is_no_regular_file_is_never_taken_for_a_journal(path: Path) -> Non
     assert not path.exists()
 
 
+def test_a_history_is_not_read_in_the_middle_of_a_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append_record(path, {"id": "a"})
+    monkeypatch.setattr("curation.atomic.LOCK_SECONDS", 0.01)
+    with locked(path):
+        for read in (entries, lambda path: version(path, 0)):
+            with pytest.raises(UserError, match="another program is writing it"):
+                read(path)
+    assert told(path) == [(1, "add", "done")]
+
+
 # -- anything at all -------------------------------------------------------------------------------------------------
 
 
