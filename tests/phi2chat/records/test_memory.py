@@ -22,7 +22,24 @@ COMMANDS = {
     "split": [["split", "x.jsonl", "--output-dir", "side"], ["split", "more.jsonl", "--add-to", "side"]],
     "fix": [["validate", "x.jsonl", "--fix", "--select", "form"]],
     "edit": [["edit", "x.jsonl", "r7"]],
+    "review": [[]],
 }
+
+REVIEW = """
+import itertools, sys
+from pathlib import Path
+from curation.recheck import Rechecker
+from phi2chat.reviewing.review import Review
+from phi2chat.reviewing.review_item import as_they_are
+from phi2chat.reviewing.reviewed_file import ReviewedFile
+review = Review(ReviewedFile(Path("x.jsonl")), "someone")
+list(itertools.islice(Rechecker(Path("x.jsonl")).check(as_they_are(review.items)), 2))
+review.accept()
+review.search("1999, that")
+review.undo()
+def _run():
+    return 0 if review.message.startswith("saved: undone") else review.message
+"""
 
 
 def write_records(path: Path, name: str, chars: int, end: str = "") -> None:
@@ -41,7 +58,8 @@ def write_records(path: Path, name: str, chars: int, end: str = "") -> None:
 
 
 def peak_kib(folder: Path, environment: dict[str, str], arguments: list[str]) -> int:
-    command = [sys.executable, "-c", CODE, "curate", *arguments]
+    code = CODE if arguments else REVIEW + CODE.replace("from phi2chat.cli import _run\n", "")
+    command = [sys.executable, "-c", code, "curate", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     code, peak = done.stderr.split()[-2:]
     assert code == "0", done.stderr
