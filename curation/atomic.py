@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
@@ -29,20 +29,38 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
     """Replace several files as `write_atomically` does one: none of them before all contents are on the disk."""
+    with replacing_all(contents) as files:
+        for path, content in contents.items():
+            try:
+                files[path].write(content)
+                files[path].flush()
+            except OSError as error:
+                raise write_error(path, error, len(content)) from None
+
+
+@contextlib.contextmanager
+def replacing_all(paths: Iterable[Path]) -> Iterator[Mapping[Path, IO[bytes]]]:
+    """Files to write, which take the names of `paths`, one after the other, when all of them are on the disk.
+
+    Where the block raises, all stay as they are. Raises UserError as `write_atomically` does.
+    """
     staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
+    files: dict[Path, IO[bytes]] = {}
     path = Path()
     handles: list[int] = []
     replaced: list[str] = []
     try:
-        for path, content in contents.items():
+        for path in paths:
             target = target_of(path)
             _require_replaceable(path, target)
             handle, temporary = make_temporary(target)
             handles.append(handle)
             staged[path] = (temporary, target)
             temporary.chmod(mode_of(target))
-            with open(handle, "wb", closefd=False) as file:
-                file.write(content)
+            files[path] = open(handle, "wb", closefd=False)  # noqa: SIM115 - all are closed in the end
+        yield files
+        for path, handle in zip(files, handles, strict=True):
+            files[path].close()
             os.fsync(handle)
         for path in staged:
             os.replace(*staged[path])
@@ -54,8 +72,10 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}), but {' and '.join(replaced)} was; write them all again"
             ) from None
-        raise _unconfirmed(path, error) if replaced else write_error(path, error, len(contents[path])) from None
+        raise _unconfirmed(path, error) if replaced else write_error(path, error) from None
     finally:
+        for file in files.values():
+            close(file)
         for temporary, _ in staged.values():
             _remove(temporary)
         for handle in handles:

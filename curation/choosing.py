@@ -14,11 +14,16 @@ from curation.where import Condition, require_known
 
 @dataclass(frozen=True)
 class Chosen:
-    """The numbers of lines, ascending, that hold records, in a file of that SHA-256."""
+    """The numbers of lines, ascending, that hold records, in a file of that SHA-256, which has `of_lines` lines.
+
+    `broken` of all its lines hold no record.
+    """
 
     path: Path
     sha256: str
     numbers: "array[int]"
+    of_lines: int = 0
+    broken: int = 0
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -46,6 +51,34 @@ class Chosen:
         return is_chosen
 
 
+@dataclass(frozen=True)
+class Sought:
+    """A record by its id: its line, the other ids with their lines, and the SHA-256 of the file."""
+
+    line: Line
+    record: Record
+    others: dict[str, int]
+    sha256: str
+
+
+def seek(path: Path, record_id: str) -> Sought:
+    """The one record with this id, or that `line:N` names; UserError as `choose_by_ids`."""
+    ids: dict[str, int] = {}
+    found: list[tuple[Line, Record]] = []
+
+    def holds(line: Line, record: Record) -> bool:
+        is_it = record_id in (record.id, f"line:{line.number}")
+        if is_it:
+            found[:] = [(line, record)]
+        elif isinstance(record.id, str):
+            ids[record.id] = line.number
+        return is_it
+
+    chosen = _choose(path, holds)
+    _require_one(path, record_id, chosen.numbers)
+    return Sought(*found[0], ids, chosen.sha256)
+
+
 def choose_by_ids(path: Path, ids: Sequence[str]) -> Chosen:
     """The lines with these ids, or that `line:N` names, each once. Raises UserError where none or several fit one."""
     found: dict[str, list[int]] = {record_id: [] for record_id in ids}
@@ -58,12 +91,16 @@ def choose_by_ids(path: Path, ids: Sequence[str]) -> Chosen:
 
     chosen = _choose(path, holds)
     for record_id, numbers in found.items():
-        if not numbers:
-            raise UserError(f'{path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
-        if len(numbers) > 1:
-            places = ", ".join(map(str, numbers))
-            raise UserError(f'{path}: lines {places} share the id "{record_id}"; give them ids of their own first')
+        _require_one(path, record_id, numbers)
     return chosen
+
+
+def _require_one(path: Path, record_id: str, numbers: Sequence[int]) -> None:
+    if not numbers:
+        raise UserError(f'{path}: no record has the id "{record_id}"; `phi2chat curate list` shows the ids')
+    if len(numbers) > 1:
+        places = ", ".join(map(str, numbers))
+        raise UserError(f'{path}: lines {places} share the id "{record_id}"; give them ids of their own first')
 
 
 def choose_by_conditions(path: Path, conditions: Sequence[Condition]) -> Chosen:
@@ -81,13 +118,16 @@ def choose_by_conditions(path: Path, conditions: Sequence[Condition]) -> Chosen:
 
 def _choose(path: Path, holds: Callable[[Line, Record], bool]) -> Chosen:
     digest, numbers = hashlib.sha256(), array("q")
+    number = broken = 0
     with reading(path) as file:
         for number, raw in enumerate(file, start=1):
             digest.update(raw)
             record = _record(raw)
-            if record is not None and holds(Line(number, raw, record), record):
+            if record is None:
+                broken += 1
+            elif holds(Line(number, raw, record), record):
                 numbers.append(number)
-    return Chosen(path, digest.hexdigest(), numbers)
+    return Chosen(path, digest.hexdigest(), numbers, number, broken)
 
 
 def _record(raw: bytes) -> Record | None:

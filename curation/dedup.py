@@ -13,7 +13,7 @@ from curation.engines import Engine
 from curation.errors import UserError
 from curation.facts import Questions, Source
 from curation.hunks import Piece
-from curation.journal_file import Journal
+from curation.journal_file import Entry, Journal
 from curation.likeness import answers_differ, likeness
 from curation.near import find_near
 from curation.records import Record, reading
@@ -22,6 +22,8 @@ from curation.split import family_of
 from curation.store import Note, changed_meanwhile, content_digest, sha256_of, write_pieces
 
 Keep = Literal["first", "longest"]
+
+_TRIED = 20  # records that stay and are like the one that hides them
 
 
 @dataclass(frozen=True)
@@ -105,17 +107,28 @@ def _choose(
     """What goes, each with what stays; how many are like what goes alone; how many contradict what they are like."""
     heads: dict[int, int] = {}
     groups: defaultdict[int, list[int]] = defaultdict(list)
+    roots: dict[int, int] = {}  # of those that hang together, the first
+    staying: defaultdict[int, list[int]] = defaultdict(list)  # by the root of those it hangs together with
     unlike = contradictions = 0
     for place, (first, _) in sorted(nearest.items()):
         head = heads.get(first, first)
+        root = roots[place] = roots.setdefault(first, first)
+        others = staying[root] = staying[root] or [root]
         entry, other = source.entry(place).record, source.entry(head).record
+        stays: int | None = head
         if head != first and _likeness(other, entry) < threshold:
             unlike += 1
-        elif _may_go(entry, other):
-            heads[place] = head
-            groups[head].append(place)
-        elif _kin(entry, other) and _contradict(entry, other):
-            contradictions += 1
+            stays = None
+        elif not _may_go(entry, other):
+            # What is most alike may hide another one that this is a doublet of.
+            hidden = (one for one in others[:_TRIED] if one != head and _is_doublet(source, entry, one, threshold))
+            stays = next(hidden, None)
+            contradictions += stays is None and _kin(entry, other) and _contradict(entry, other)
+        if stays is None:
+            others.append(place)
+        else:
+            heads[place] = stays
+            groups[stays].append(place)
     gone: dict[int, tuple[int, float]] = {}
     for head, others in groups.items():
         records = {place: source.entry(place).record for place in (head, *others)}
@@ -147,7 +160,17 @@ def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:
 
     with locked(path):
         entry = write_pieces(path, pieces(), Note("dedup"), sha256_of(path))
-    return (hunk.old for hunk in Journal(path).hunks(entry)) if entry else iter(())
+    return _removed(path, entry) if entry else iter(())
+
+
+def _removed(path: Path, entry: Entry) -> Iterator[bytes]:
+    try:
+        yield from (hunk.old for hunk in Journal(path).hunks(entry))
+    except UserError:
+        raise UserError(
+            f"{path}: the records were removed, but the disk does not give back its journal, which has them;"
+            " `phi2chat curate log --json` shows them"
+        ) from None
 
 
 def _told_apart(lines: Iterable[bytes], doublets: Sequence[Doublet], path: Path) -> Iterator[tuple[bytes, bool]]:
@@ -173,6 +196,11 @@ def _may_go(one: Record, other: Record) -> bool:
 
 def _contradict(one: Record, other: Record) -> bool:
     return answers_differ(str(other.data.get("answer", "")), str(one.data.get("answer", "")))
+
+
+def _is_doublet(source: Source, record: Record, place: int, threshold: float) -> bool:
+    other = source.entry(place).record
+    return _likeness(other, record) >= threshold and _may_go(record, other)
 
 
 def _likeness(one: Record, other: Record) -> float:

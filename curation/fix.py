@@ -1,10 +1,17 @@
 """What can be mended without asking: how lines end, and what stands between records. Never a record."""
 
-from collections.abc import Callable
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.lines import BadLine, parse_line, split_lines
-from curation.store import Note, change_file
+from curation.atomic import locked
+from curation.lines import BadLine, parse_line
+from curation.records import reading
+from curation.store import Note, write_pieces
+
+FIXES = ("bom", "blank-line", "mixed-line-ends", "no-final-newline")
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -12,61 +19,82 @@ _BOM = b"\xef\xbb\xbf"
 def fix_file(path: Path, chosen: frozenset[str]) -> dict[str, int]:
     """Mend a file by those of the chosen rules that are `fixable`, and say how many lines each has changed.
 
-    The bytes of all other lines stay. Raises UserError where the file cannot be written; it is then as it was.
+    The bytes of all other lines stay; one line is in memory at a time. Raises UserError where the file cannot be
+    written; it is then as it was.
     """
-    counts: dict[str, int] = {}
-
-    def mend(content: bytes) -> bytes:
-        before = None
-        while content != before:  # one may lay bare what another mends
-            before = content
-            for rule, fix in FIXES.items():
-                if rule in chosen:
-                    content, count = fix(content)
-                    if count:
-                        counts[rule] = counts.get(rule, 0) + count
-        return content
-
-    change_file(path, mend, Note("fix"))
-    return counts
+    with locked(path):
+        survey = _survey(path, chosen)
+        counts = survey.counts
+        if survey.mixed:
+            counts["mixed-line-ends"] = survey.crlf
+        if survey.end:
+            counts["no-final-newline"] = 1
+        if counts:
+            pieces = ((raw, survey.ended(number, new)) for number, raw, new in _without_odd(path, chosen))
+            write_pieces(path, pieces, Note("fix"), survey.sha256)
+    return {rule: counts[rule] for rule in FIXES if counts[rule]}
 
 
-def _drop_bom(content: bytes) -> tuple[bytes, int]:
-    return (content[len(_BOM) :], 1) if content.startswith(_BOM) else (content, 0)
+@dataclass
+class _Survey:
+    """What a first look at all lines has shown: how many end in CR LF, and what the last line wants at its end."""
+
+    sha256: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    crlf: int = 0
+    mixed: bool = False
+    last: int = 0  # the number of the last line that stays
+    end: bytes = b""
+
+    def ended(self, number: int, raw: bytes) -> bytes:
+        """A line as it is to end."""
+        if self.mixed and raw.endswith(b"\r\n"):
+            return raw.rstrip(b"\r\n") + b"\n"
+        return raw.rstrip(b"\r") + self.end if self.end and number == self.last else raw
 
 
-def _drop_blank_lines(content: bytes) -> tuple[bytes, int]:
-    lines = split_lines(content)
-    kept = [line for line in lines if line.strip(b" \t\r\n")]
-    return b"".join(kept), len(lines) - len(kept)
+def _survey(path: Path, chosen: frozenset[str]) -> _Survey:
+    found, digest = _Survey(), hashlib.sha256()
+    ended, last = 0, b""
+    for number, raw, new in _without_odd(path, chosen, found.counts):
+        digest.update(raw)
+        if new:
+            found.last, last = number, new
+            found.crlf += new.endswith(b"\r\n")
+            ended += new.endswith(b"\n")
+    found.sha256 = digest.hexdigest()
+    # Only where some lines end in LF already: a file of CR LF is one that somebody's editor keeps so.
+    found.mixed = "mixed-line-ends" in chosen and 0 < found.crlf < ended
+    if "no-final-newline" in chosen and _is_unended_record(last):
+        found.end = b"\r\n" if 0 < found.crlf == ended else b"\n"
+    return found
 
 
-def _end_all_in_lf(content: bytes) -> tuple[bytes, int]:
-    """Only where some lines end in LF already: a file of CR LF is one that somebody's editor keeps so."""
-    lines = split_lines(content)
-    crlf = sum(line.endswith(b"\r\n") for line in lines)
-    ended = sum(line.endswith(b"\n") for line in lines)
-    if crlf in (0, ended):
-        return content, 0
-    return b"".join(line.rstrip(b"\r\n") + b"\n" if line.endswith(b"\r\n") else line for line in lines), crlf
-
-
-def _end_last_line(content: bytes) -> tuple[bytes, int]:
-    """Only where it is a whole record: one that was cut off must not look like a line."""
-    if not content or content.endswith(b"\n"):
-        return content, 0
-    lines = split_lines(content)
+def _is_unended_record(last: bytes) -> bool:
+    """Whether it is a whole record: one that was cut off must not look like a line."""
+    if not last or last.endswith(b"\n"):
+        return False
     try:
-        parse_line(lines[-1])
+        parse_line(last)
     except BadLine:
-        return content, 0
-    all_crlf = len(lines) > 1 and all(line.endswith(b"\r\n") for line in lines[:-1])
-    return content.rstrip(b"\r") + (b"\r\n" if all_crlf else b"\n"), 1
+        return False
+    return True
 
 
-FIXES: dict[str, Callable[[bytes], tuple[bytes, int]]] = {
-    "bom": _drop_bom,
-    "blank-line": _drop_blank_lines,
-    "mixed-line-ends": _end_all_in_lf,
-    "no-final-newline": _end_last_line,
-}
+def _without_odd(
+    path: Path, chosen: frozenset[str], counts: Counter[str] | None = None
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """Each line with its number, from 1, and without byte order marks or, where it is blank, without anything."""
+    counts = Counter() if counts is None else counts
+    is_first = True  # of those that stay
+    with reading(path) as file:
+        for number, raw in enumerate(file, start=1):
+            new = raw
+            while is_first and "bom" in chosen and new.startswith(_BOM):  # one may lay bare another
+                new = new.removeprefix(_BOM)
+                counts["bom"] += 1
+            if "blank-line" in chosen and new and not new.strip(b" \t\r\n"):
+                new = b""
+                counts["blank-line"] += 1
+            is_first = is_first and not new
+            yield number, raw, new

@@ -6,6 +6,7 @@ is the file as it was. Without a journal (it may be removed at any time) there i
 
 import contextlib
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import msgspec
 from curation.atomic import close, locked, spool, target_of, write_error
 from curation.errors import UserError
 from curation.hunks import Hunk, NotKept, compare, put_in, take_back
-from curation.journal_file import Entry, Journal
+from curation.journal_file import Entry, Journal, journal_path
 from curation.lines import split_lines
 from curation.records import reading
 from curation.store import Note, sha256_of, write_pieces
@@ -44,7 +45,21 @@ class Change:
 
 def entries(path: Path) -> list[Entry]:
     """The changes of a data file, oldest first, with their states; those of other programs have the number 0."""
-    return History(path).entries
+    return read_history(path).entries
+
+
+def read_history(path: Path) -> "History":
+    """The journal and how the file stands to it, between two changes and not in the middle of one."""
+    with _undisturbed(path):
+        return History(path)
+
+
+@contextlib.contextmanager
+def _undisturbed(path: Path) -> Iterator[None]:
+    """Nobody writes the file meanwhile, as far as whoever only reads it can ask for that."""
+    is_locked = journal_path(path).exists() and os.access(target_of(path).parent, os.W_OK)
+    with locked(path) if is_locked else contextlib.nullcontext():
+        yield
 
 
 def undo(path: Path, count: int = 1, last: int | None = None) -> Change:
@@ -111,9 +126,10 @@ def version(path: Path, at: int | datetime) -> bytes:
 
     Raises UserError where that is not known, for another program has changed the file since.
     """
-    history = History(path)
-    with history.current() as state:
-        return history.version(state, history.at(at)).file.read()
+    with _undisturbed(path):
+        history = History(path)
+        with history.current() as state:
+            return history.version(state, history.at(at)).file.read()
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Journal:
         if not self._path.exists():
             return
         _require_file(self._path)
-        with self._path.open("rb") as file:
+        with _reading(self._path) as file:
             for start, end in _lines(file):
                 found = _read_entry(file, start, end)
                 if found is None:
@@ -88,7 +88,7 @@ class Journal:
         """What an entry of this journal has put in place of what. Raises UserError where that cannot be read."""
         start, end = self._places[_key(entry)]
         try:
-            with self._path.open("rb") as file:
+            with _reading(self._path) as file:
                 yield from unpack(_decode(_blocks(file, start, end)))
         except (zlib.error, ValueError):  # msgspec's own errors and those of base64 are ValueErrors
             raise UserError(
@@ -137,6 +137,15 @@ def recorded(data: Path, entry: Entry, packed: Iterable[bytes]) -> Iterator[Entr
 def _require_file(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):  # a pipe would be waited for
         raise UserError(f"{path}: is not a regular file, so no change can be written down; move it away")
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions and the disk") from None
 
 
 def _write_entry(file: BinaryIO, place: int, entry: Entry, packed: Iterable[bytes]) -> None:

@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import os
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from curation.atomic import target_of, write_all
+from curation.atomic import replacing_all, target_of
 from curation.errors import UserError
+from curation.record_file import RecordFile, Source
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
-from curation.strata import Side, balance, hold_out, strata_of
+from curation.strata import Side, Stratum, balance, hold_out, strata_of, stratum_of
 
 SIDES: tuple[Side, Side] = ("train", "eval")
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
@@ -43,6 +46,18 @@ class Split:
     pins: Mapping[str, Side]
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the records of a source go: for each of them, in their order, the place of its side in `SIDES`.
+
+    `pins` are the families that the rule alone did not place, of `families` that there are.
+    """
+
+    of_records: bytes
+    families: int
+    pins: Mapping[str, Side]
+
+
 def split_by_family(dataset: Dataset, eval_percent: float, seed: int, pins: Mapping[str, Side] | None = None) -> Split:
     """Put every record on a side. Adding a record moves no other; a family never stands on both sides.
 
@@ -56,42 +71,89 @@ def split_by_rule(
     dataset: Dataset,
     rule: SplitRule,
     pins: Mapping[str, Side] | None = None,
-    known: Mapping[str, Side] | None = None,
+    known: Mapping[bytes, Side] | None = None,
 ) -> Split:
     """As `split_by_family`, with strata and a floor: for them, families that are not `known` are pinned.
 
     Raises UserError for fewer than two families, and where too few can be held out.
     """
-    keyed = [(line, record, family_of(record)) for line, record in dataset.records()]
-    sizes = Counter(family for _, _, family in keyed)
+    return _split(dataset, place_by_rule(dataset, rule, pins, known))
+
+
+def place_by_rule(
+    source: Source,
+    rule: SplitRule,
+    pins: Mapping[str, Side] | None = None,
+    known: Mapping[bytes, Side] | None = None,
+) -> Places:
+    """What `split_by_rule` does, of records that are read in passing; `known` families stand there by their keys.
+
+    Of each record and of each family it holds a few numbers.
+    """
+    numbers: dict[bytes, int] = {}
+    of_records = array("I")
+    counts: Counter[tuple[bytes, Stratum]] = Counter()
+    sizes: Counter[bytes] = Counter()
+    strata: dict[Stratum, Stratum] = {}  # each once: there are few
+    for _, record in source.records():
+        key = key_of(family_of(record), rule.seed)
+        of_records.append(numbers.setdefault(key, len(numbers)))
+        sizes[key] += 1
+        if rule.stratified:
+            stratum = stratum_of(record)
+            counts[key, strata.setdefault(stratum, stratum)] += 1
     if len(sizes) < 2:
         raise UserError(
-            f"{dataset.path}: {len(keyed)} records of {len(sizes)} family cannot be split;"
+            f"{source.path}: {len(of_records)} records of {len(sizes)} family cannot be split;"
             " add records of another family, or give a separate eval file"
         )
-    positions = {family: _position(family, rule.seed) for family in sizes}
-    by_hash = {family: _side(position, rule.eval_percent) for family, position in positions.items()}
-    given = {family: side for family, side in {**(pins or {}), **(known or {})}.items() if family in sizes}
-    sides: dict[str, Side] = {**by_hash, **given}
+    names = {key_of(family, rule.seed): family for family in pins or {}}
+    given = {key: side for key, side in {**_by_key(pins, names), **(known or {})}.items() if key in sizes}
+    sides: dict[bytes, Side] = {key: given.get(key) or _side(key, rule.eval_percent) for key in sizes}
     free = sizes.keys() - given.keys()
     if rule.stratified:
-        strata = strata_of((family, record) for _, record, family in keyed)
-        balance(sides, free, strata, rule.eval_percent / 100, positions)
-    ranked = sorted(sizes, key=positions.__getitem__)
+        balance(sides, free, strata_of(counts), rule.eval_percent / 100)
     if "eval" not in sides.values():
-        sides[next((family for family in ranked if family in free), ranked[0])] = "eval"
+        sides[min(free or sizes)] = "eval"
     if "train" not in sides.values():
-        sides[next((family for family in reversed(ranked) if family in free), ranked[-1])] = "train"
-    if not hold_out(sides, free, sizes, rule.min_eval, positions):
+        sides[max(free or sizes)] = "train"
+    if not hold_out(sides, free, sizes, rule.min_eval):
         stay = " without moving others; give another --output-dir" if known else "; add records of other families"
-        raise UserError(f"{dataset.path}: fewer than {rule.min_eval:,} records can be held out{stay}")
-    kept = {family for family in pins or {} if family in sizes}
-    pinned = {family for family in sizes if sides[family] != by_hash[family]} | kept
-    return Split(
-        train=tuple(line for line, _, family in keyed if sides[family] == "train"),
-        eval=tuple(line for line, _, family in keyed if sides[family] == "eval"),
-        pins={family: sides[family] for family in sorted(pinned)},
+        raise UserError(f"{source.path}: fewer than {rule.min_eval:,} records can be held out{stay}")
+    pinned = {key for key in sizes if sides[key] != _side(key, rule.eval_percent) or key in names}
+    names |= _names(source, rule.seed, pinned - names.keys())
+    side_of = [SIDES.index(sides[key]) for key in numbers]
+    return Places(
+        of_records=bytes(side_of[number] for number in of_records),
+        families=len(sizes),
+        pins=dict(sorted((names[key], sides[key]) for key in pinned)),
     )
+
+
+def _split(dataset: Dataset, places: Places) -> Split:
+    sides: tuple[list[Line], list[Line]] = [], []
+    for place, (line, _) in zip(places.of_records, dataset.records(), strict=True):
+        sides[place].append(line)
+    return Split(tuple(sides[0]), tuple(sides[1]), places.pins)
+
+
+def _by_key(pins: Mapping[str, Side] | None, names: Mapping[bytes, str]) -> dict[bytes, Side]:
+    return {key: pins[family] for key, family in names.items()} if pins else {}
+
+
+def _names(source: Source, seed: int, keys: set[bytes]) -> dict[bytes, str]:
+    """The families of these keys."""
+    names: dict[bytes, str] = {}
+    for _, record in source.records() if keys else ():
+        family = family_of(record)
+        if (key := key_of(family, seed)) in keys:
+            names[key] = family
+    return names
+
+
+def key_of(family: str, seed: int) -> bytes:
+    """By which a family is known without its name; the smaller, the sooner the rule holds it out."""
+    return hashlib.sha256(f"{seed}\n{family}".encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def family_of(record: Record) -> str:
@@ -105,64 +167,69 @@ def plan_split(dataset: Dataset, folder: Path, rule: SplitRule) -> Split:
 
     Raises UserError where the folder's manifest is none, or the records cannot be split so.
     """
+    return _split(dataset, _plan(dataset, folder, rule))
+
+
+def _plan(source: Source, folder: Path, rule: SplitRule) -> Places:
     path = folder / MANIFEST
     if not path.exists():
-        return split_by_rule(dataset, rule)
+        return place_by_rule(source, rule)
     last = read_manifest(path)
     old = rule_of(last)
     # Strata may come to a split that was made without them: they place new families only.
     if last["rule"] != RULE or replace(old, stratified=rule.stratified) != rule:
-        return split_by_rule(dataset, rule)
-    return split_by_rule(dataset, rule, last["pinned_families"], _known_sides(folder, last))
+        return place_by_rule(source, rule)
+    return place_by_rule(source, rule, last["pinned_families"], _known_sides(folder, last))
 
 
 def write_split(
-    dataset: Dataset, output_dir: Path, eval_percent: float, seed: int, stratified: bool = True, min_eval: int = 0
+    source: Source, output_dir: Path, eval_percent: float, seed: int, stratified: bool = True, min_eval: int = 0
 ) -> dict[str, Any]:
-    """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`."""
+    """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`; a `RecordFile` is never held whole."""
     rule = SplitRule(eval_percent, seed, stratified, min_eval)
-    split = plan_split(dataset, output_dir, rule)
+    places = _plan(source, output_dir, rule)
     for side in SIDES:
         path = output_dir / f"{side}.jsonl"
-        if target_of(path) == target_of(dataset.path):
-            raise UserError(f"{dataset.path}: would be overwritten by its own split; give another --output-dir")
+        if is_same(path, source.path):
+            raise UserError(f"{source.path}: would be overwritten by its own split; give another --output-dir")
         if path.exists() and not (output_dir / MANIFEST).exists():
             raise UserError(f"{path}: was written by somebody else; give another --output-dir")
-    _refuse_to_lose(dataset, output_dir)
+    _refuse_to_lose(source, output_dir)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{output_dir}: cannot be made ({error.strerror}); give another --output-dir") from None
-    families = {family_of(record) for _, record in dataset.records()}
-    source = {"input": dataset.path.name, "input_sha256": dataset.sha256}
-    return write_sides(output_dir, source, rule, split, len(families))
+    lines = ((SIDES[place], line.raw) for place, (line, _) in zip(places.of_records, source.records(), strict=True))
+    return write_sides(output_dir, _origin(source, output_dir), rule, places, lines)
 
 
 def write_sides(
-    folder: Path, source: Mapping[str, Any], rule: SplitRule, split: Split, families: int
+    folder: Path, origin: Mapping[str, Any], rule: SplitRule, places: Places, lines: Iterable[tuple[Side, bytes]]
 ) -> dict[str, Any]:
-    """Write both sides and their manifest, which is returned."""
+    """Write the lines to their sides, and the manifest, which is returned."""
     manifest: dict[str, Any] = {
-        **source,
+        **origin,
         "rule": RULE,
         "seed": rule.seed,
         "eval_percent": rule.eval_percent,
         "stratified_by": ["language", "category"] if rule.stratified else [],
         "min_eval": rule.min_eval,
-        "pinned_families": dict(split.pins),
-        "families": families,
+        "pinned_families": dict(places.pins),
+        "families": places.families,
     }
-    contents = {
-        side: b"".join(line.raw.rstrip(b"\n") + b"\n" for line in lines)
-        for side, lines in (("train", split.train), ("eval", split.eval))
-    }
-    for side, content in contents.items():
-        digest = hashlib.sha256(content).hexdigest()
-        manifest[side] = {"records": content.count(b"\n"), "sha256": digest}
-    manifest_bytes = json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
-    files = {folder / f"{side}.jsonl": content for side, content in contents.items()}
+    paths = {side: folder / f"{side}.jsonl" for side in SIDES}
+    digests = {side: hashlib.sha256() for side in SIDES}
+    counts = Counter[Side]()
     # The manifest comes first: after a kill between the renames, sides that do not fit it are known for what they are.
-    write_all({folder / MANIFEST: manifest_bytes, **files})
+    with replacing_all([folder / MANIFEST, *paths.values()]) as files:
+        for side, raw in lines:
+            raw = raw.rstrip(b"\n") + b"\n"
+            digests[side].update(raw)
+            counts[side] += 1
+            files[paths[side]].write(raw)
+        for side in SIDES:
+            manifest[side] = {"records": counts[side], "sha256": digests[side].hexdigest()}
+        files[folder / MANIFEST].write(json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8") + b"\n")
     return manifest
 
 
@@ -177,44 +244,84 @@ def read_split(folder: Path) -> tuple[Dataset, Dataset]:
     train, eval_ = read_dataset(folder / "train.jsonl"), read_dataset(folder / "eval.jsonl")
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
     for side, dataset in zip(SIDES, (train, eval_), strict=True):
-        if manifest and manifest[side]["sha256"] != dataset.sha256:
-            raise UserError(f"{dataset.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
+        require_written(dataset, side, manifest)
     return train, eval_
 
 
-def _position(family: str, seed: int) -> int:
-    digest = hashlib.sha256(f"{seed}\n{family}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big")
+def require_written(source: Source, side: Side, manifest: Mapping[str, Any] | None) -> None:
+    """Raise UserError where a side is not what the manifest says, if there is one."""
+    if manifest and manifest[side]["sha256"] != source.sha256:
+        raise UserError(f"{source.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
 
 
-def _side(position: int, eval_percent: float) -> Side:
-    return "eval" if position < eval_percent / 100 * 2**64 else "train"
+def is_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, whatever it is called there."""
+    try:
+        return target_of(path) == target_of(other) or os.path.samefile(path, other)  # noqa: PTH121
+    except OSError:  # one of them is not there
+        return False
 
 
-def _known_sides(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Side]:
+def _side(key: bytes, eval_percent: float) -> Side:
+    return "eval" if int.from_bytes(key[:8], "big") < eval_percent / 100 * 2**64 else "train"
+
+
+def _known_sides(folder: Path, manifest: Mapping[str, Any]) -> dict[bytes, Side]:
     """Where the families of a split stand; none of a side that is not what the manifest says."""
-    known: dict[str, Side] = {}
+    known: dict[bytes, Side] = {}
     for side in SIDES:
         path = folder / f"{side}.jsonl"
-        dataset = read_dataset(path) if path.exists() else None
-        if dataset and dataset.sha256 == manifest[side]["sha256"]:
-            known |= dict.fromkeys((family_of(record) for _, record in dataset.records()), side)
+        source = RecordFile(path) if path.exists() else None
+        if source and source.sha256 == manifest[side]["sha256"]:
+            known |= known_sides(source, side, manifest["seed"])
     return known
 
 
-def _refuse_to_lose(dataset: Dataset, folder: Path) -> None:
+def known_sides(source: Source, side: Side, seed: int) -> dict[bytes, Side]:
+    """The families of a side, by their keys."""
+    return dict.fromkeys((key_of(family_of(record), seed) for _, record in source.records()), side)
+
+
+def _origin(source: Source, folder: Path) -> dict[str, Any]:
+    """What a manifest says of the file that was split: where it is, too, if that is not where one looks first."""
+    path = target_of(source.path)
+    name = {"input": source.path.name}
+    if path not in _usual_places(source.path.name, folder):
+        name["input_path"] = os.path.relpath(path, target_of(folder))
+    return {**name, "input_sha256": source.sha256}
+
+
+def _usual_places(name: str, folder: Path) -> tuple[Path, ...]:
+    """Beside the folder, or in it."""
+    return target_of(folder.absolute().parent / name), target_of(folder / name)
+
+
+def _is_origin(source: Source, folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the manifest is that of a split of this file, however it has been edited since."""
+    name, place = manifest.get("input", ""), manifest.get("input_path")
+    places = [folder / place] if place else _usual_places(name, folder) if name else ()
+    return any(is_same(path, source.path) for path in places)
+
+
+def _refuse_to_lose(source: Source, folder: Path) -> None:
     """Raise UserError where the folder has records of another file, added or split there, that this one has not."""
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
-    added, source = manifest.get("added"), manifest.get("input") or dataset.path.name
-    if added or source != dataset.path.name:
-        here = {line.raw.rstrip(b"\n") for line in dataset.lines}
-        # As they are, whatever the manifest says: to split again is how sides that do not fit it are mended.
-        sides = [read_dataset(path) for side in SIDES if (path := folder / f"{side}.jsonl").exists()]
-        if any(line.raw.rstrip(b"\n") not in here for side in sides for line in side.lines):
-            name, more = (added[-1]["input"], "add more with --add-to") if added else (source, "remove that folder")
-            raise UserError(
-                f"{folder}: has records from {name} that {dataset.path} has not; {more}, or give another --output-dir"
-            )
+    added = manifest.get("added")
+    if not manifest or (not added and _is_origin(source, folder, manifest)):
+        return
+    here = {_digest(line.raw) for line, _ in source.records()}
+    # As they are, whatever the manifest says: to split again is how sides that do not fit it are mended.
+    sides = [RecordFile(path) for side in SIDES if (path := folder / f"{side}.jsonl").exists()]
+    if any(_digest(raw) not in here for side in sides for _, raw in side.lines()):
+        name = added[-1]["input"] if added else manifest.get("input") or "another file"
+        more = "add more with --add-to" if added else "remove that folder"
+        raise UserError(
+            f"{folder}: has records from {name} that {source.path} has not; {more}, or give another --output-dir"
+        )
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.sha256(raw.rstrip(b"\n")).digest()[:16]
 
 
 class _Written(msgspec.Struct):
@@ -235,6 +342,7 @@ class _Manifest(msgspec.Struct):
     train: _Written
     eval: _Written
     input: str = ""
+    input_path: str = ""
     stratified_by: list[str] = []
     min_eval: Annotated[int, msgspec.Meta(ge=0)] = 0
     added: list[_Source] = []

@@ -1,22 +1,24 @@
 """More records for a split that is there: each goes to a side, and none that is there moves."""
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from curation.atomic import locked
 from curation.errors import UserError
-from curation.records import Dataset, Line
+from curation.record_file import RecordFile, Source
+from curation.records import Line, Record
 from curation.split import (
     MANIFEST,
     RULE,
     SIDES,
-    Split,
-    family_of,
+    known_sides,
+    place_by_rule,
     read_manifest,
-    read_split,
+    require_written,
     rule_of,
-    split_by_rule,
     write_sides,
 )
 from curation.store import content_digest
@@ -32,7 +34,7 @@ class Added:
     manifest: dict[str, Any]
 
 
-def add_to_split(dataset: Dataset, folder: Path) -> Added:
+def add_to_split(source: Source, folder: Path) -> Added:
     """Put the records of a file at the ends of both sides, by the rule and the pins of the split's manifest.
 
     A record that the split has, whatever the order of its members, is left out. Raises UserError where the folder is no
@@ -41,48 +43,69 @@ def add_to_split(dataset: Dataset, folder: Path) -> Added:
     if not (folder / MANIFEST).exists():
         raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
     with locked(folder / MANIFEST):
-        return _add(dataset, folder)
+        return _add(source, folder)
 
 
-def _add(dataset: Dataset, folder: Path) -> Added:
-    manifest, old = read_manifest(folder / MANIFEST), read_split(folder)
+@dataclass(frozen=True)
+class _Together:
+    """Records of several sources one after the other, and then those of the last that are wanted."""
+
+    path: Path
+    sides: Sequence[Source]
+    source: Source
+    wanted: bytes  # for each record of the source 0 or 1
+
+    sha256 = ""
+
+    def records(self) -> Iterator[tuple[Line, Record]]:
+        old = (side.records() for side in self.sides)
+        return itertools.chain(*old, itertools.compress(self.source.records(), self.wanted))
+
+
+def _add(source: Source, folder: Path) -> Added:
+    manifest = read_manifest(folder / MANIFEST)
+    rule = rule_of(manifest)
+    old = {side: RecordFile(folder / f"{side}.jsonl") for side in SIDES}
+    for side, file in old.items():
+        require_written(file, side, manifest)
     if manifest["rule"] != RULE:
         raise UserError(
             f"{folder / MANIFEST}: names a rule that is not known here; give a folder split by this version"
         )
-    there = {
-        content_digest(record.data): (side, line.number, record.id)
-        for side, data in zip(SIDES, old, strict=True)
-        for line, record in data.records()
-    }
-    by_id = {
-        record_id: f"{folder / side}.jsonl:{number}"
-        for side, number, record_id in there.values()
-        if isinstance(record_id, str)
-    }
-    new: list[Line] = []
-    for line, record in dataset.records():
-        if content_digest(record.data) in there:
-            continue
-        if record.id in by_id:
+    wanted = _new_ones(source, list(old.values()))
+    if not any(wanted):
+        return Added(0, 0, len(wanted), manifest)
+    known = {key: side for side, file in old.items() for key, side in known_sides(file, side, rule.seed).items()}
+    whole = _Together(source.path, list(old.values()), source, wanted)
+    places = place_by_rule(whole, rule, manifest["pinned_families"], known)
+    more = [SIDES[place] for place in places.of_records[-sum(wanted) :]]
+    about = {"input": source.path.name, "input_sha256": source.sha256, "records": len(more)}
+    origin: dict[str, Any] = {name: manifest[name] for name in manifest if name.startswith("input")}
+    lines = itertools.chain(
+        ((side, raw) for side, file in old.items() for _, raw in file.lines()),
+        zip(more, (line.raw for line, _ in itertools.compress(source.records(), wanted)), strict=True),
+    )
+    origin["added"] = [*manifest.get("added", []), about]
+    written = write_sides(folder, origin, rule, places, lines)
+    return Added(more.count("train"), more.count("eval"), len(wanted) - len(more), written)
+
+
+def _new_ones(source: Source, old: Sequence[Source]) -> bytes:
+    """For each record whether the split has it not, 0 or 1. Raises UserError where its id is that of another."""
+    there: set[bytes] = set()
+    by_id: dict[str, tuple[int, int]] = {}
+    for number, side in enumerate(old):
+        for line, record in side.records():
+            there.add(content_digest(record.data))
+            if isinstance(record.id, str):
+                by_id[record.id] = number, line.number
+    wanted = bytearray()
+    for line, record in source.records():
+        wanted.append(content_digest(record.data) not in there)
+        if wanted[-1] and isinstance(record.id, str) and record.id in by_id:
+            number, place = by_id[record.id]
             raise UserError(
-                f'{dataset.path}:{line.number}: the id "{record.id}" stands in {by_id[record.id]} with another content;'
-                " give it another id"
+                f'{source.path}:{line.number}: the id "{record.id}" stands in {old[number].path}:{place} with another'
+                " content; give it another id"
             )
-        new.append(line)
-    lines = tuple(line for data in old for line in data.lines)
-    known = {family_of(record): side for side, data in zip(SIDES, old, strict=True) for _, record in data.records()}
-    rule = rule_of(manifest)
-    whole = Dataset(dataset.path, "", (*lines, *new), ())
-    split = split_by_rule(whole, rule, manifest["pinned_families"], known)
-    # By what they are and not by equality: two lines of the sides may have one number.
-    added = {id(line) for line in new}
-    more = {side: [line for line in getattr(split, side) if id(line) in added] for side in SIDES}
-    sides = Split((*old[0].lines, *more["train"]), (*old[1].lines, *more["eval"]), split.pins)
-    history = [*manifest.get("added", [])]
-    if new:
-        history.append({"input": dataset.path.name, "input_sha256": dataset.sha256, "records": len(new)})
-    source = {"input": manifest.get("input", ""), "input_sha256": manifest.get("input_sha256", ""), "added": history}
-    families = {family_of(record) for _, record in whole.records()}
-    written = write_sides(folder, source, rule, sides, len(families)) if new else manifest
-    return Added(len(more["train"]), len(more["eval"]), sum(1 for _ in dataset.records()) - len(new), written)
+    return bytes(wanted)

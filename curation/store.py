@@ -6,13 +6,12 @@ import itertools
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from curation.atomic import close, locked, replacing, spool, target_of
 from curation.errors import UserError
-from curation.hunks import Piece, compare
+from curation.hunks import Piece
 from curation.journal_file import Entry, recorded
 from curation.lines import parse_line
 from curation.packing import PackedHunks
@@ -23,7 +22,6 @@ from curation.records import (
     edit_line,
     format_record,
     parse_dataset,
-    read_bytes,
     reading,
 )
 
@@ -156,15 +154,6 @@ def change_lines(path: Path, sha256: str, change: Callable[[int, bytes], bytes],
 
     with locked(path):
         return write_pieces(path, pieces(), note, sha256)
-
-
-def change_file(path: Path, change: Callable[[bytes], bytes], note: Note) -> None:
-    """Replace a file by what `change` makes of its bytes, under the lock; one that it leaves alone is not written."""
-    with locked(path):
-        content = read_bytes(path)
-        new = change(content)
-        if new != content:
-            write_pieces(path, compare(BytesIO(content), BytesIO(new)), note, hashlib.sha256(content).hexdigest())
 
 
 def write_pieces(path: Path, pieces: Iterable[Piece], note: Note, sha256: str) -> Entry | None:

@@ -13,7 +13,7 @@ from curation.errors import UserError
 from curation.exchange.rows import REJECTED, NoRecord, Row, Source
 from curation.exchange.shapes import SHAPES, Shape, read_row, shape_of
 from curation.records import KNOWN_FIELDS
-from curation.rules import OPINIONS, check_record
+from curation.rules import OPINIONS, ErrorCheck
 from curation.store import Appended, appending, content_digest
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -52,6 +52,7 @@ def import_rows(
     done = Imported()
     if target.resolve() == source.path.resolve():
         raise UserError(f"{target}: is the file that is read; give another with --into")
+    check = ErrorCheck(target, OPINIONS if any_script else ())
     with appending(target) as file:
         for row in source.rows():
             try:
@@ -59,7 +60,7 @@ def import_rows(
                 data = read_row(chosen, row.data, reasoning_from)
                 given = data.get("id")
                 is_made = _settle_id(data)
-                _require_good(target, data, any_script)
+                _require_good(check, data)
                 became = _add(file, data, is_made, update)
             except NoRecord as reason:
                 done.rejected[_without_details(str(reason))] += 1
@@ -104,9 +105,8 @@ def _settle_id(data: dict[str, Any]) -> bool:
     return True
 
 
-def _require_good(target: Path, data: Mapping[str, Any], any_script: bool) -> None:
-    accepted = OPINIONS if any_script else set()
-    faults = [f for f in check_record(target, dict(data)) if f.severity == "error" and f.rule not in accepted]
+def _require_good(check: ErrorCheck, data: Mapping[str, Any]) -> None:
+    faults = check.find(data)
     if any(fault.field == "reasoning" and fault.rule == "required" for fault in faults):
         raise NoRecord("has no reasoning, which a record needs; --reasoning-from names a column for it [required]")
     if faults:

@@ -14,6 +14,10 @@ def _head(field: str) -> str:
     return rf"###[ \t]*(?:{_HEADS[field]})[ \t]*[:：]"
 
 
+def _heading(field: str) -> str:
+    return rf"#{{2,4}}[ \t]*(?:{_HEADS[field]})[ \t]*[:：]?[ \t]*\n"
+
+
 _IN_ONE_TEXT = [
     re.compile(form, re.DOTALL | re.IGNORECASE)
     for form in (
@@ -21,6 +25,8 @@ _IN_ONE_TEXT = [
         r"(?P<reasoning>(?:(?!<think>).)*?)</think>(?P<answer>.*)",  # the prompt ended with the opening tag
         r"\s*(?:<\|reasoning\|>)?(?P<reasoning>.*?)<\|(?:response|answer)\|>(?P<answer>.*?)(?:<\|endoftext\|>)?\s*",
         rf"\s*(?:{_head('reasoning')})?(?P<reasoning>.*?)(?:^|\n)[ \t]*{_head('answer')}(?P<answer>.*)",
+        # Without colons both have to be there: an answer may have headings of its own.
+        rf"\s*{_heading('reasoning')}(?P<reasoning>.*?)\n[ \t]*{_heading('answer')}(?P<answer>.*)",
         r"\s*<\|reasoning\|>(?P<reasoning>.*?)\n\s*\n(?P<answer>.*)",
     )
 ]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import warnings
+import weakref
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,21 +27,24 @@ _ESCAPED = re.compile(r"_x((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})_")  # but half of a
 _TO_ESCAPE = re.compile(r"\r|_(?=x[0-9A-Fa-f]{4}_)")
 
 
-def sheet_names(path: Path) -> list[str]:
-    """The sheets of a workbook. Raises UserError where it is none."""
-    workbook = _open(path)
-    names = [sheet.title for sheet in workbook.worksheets]
-    workbook.close()
-    if not names:
-        raise UserError(f"{path}: has no sheet with cells; give another file")
-    return names
+class Workbook:
+    """The sheets of a workbook by their `names`. Raises UserError where it is none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._workbook = _open(path)  # once: where a sheet does not say how large it is, openpyxl reads it to its end
+        weakref.finalize(self, self._workbook.close)
+        self.names = [sheet.title for sheet in self._workbook.worksheets]
+        if not self.names:
+            raise UserError(f"{path}: has no sheet with cells; give another file")
+
+    def read(self, name: str) -> Iterator[Row]:
+        """The rows of a sheet below its header, the first row that is not empty; numbers and dates as text."""
+        return _read_sheet(self.path, self._workbook[name])
 
 
-def read_sheet(path: Path, name: str) -> Iterator[Row]:
-    """The rows of a sheet below its header, which is the first row that is not empty; numbers and dates as text."""
-    workbook = _open(path)
+def _read_sheet(path: Path, sheet: Any) -> Iterator[Row]:
     try:
-        sheet = workbook[name]
         sheet.reset_dimensions()  # some programs write wrong ones
         header: list[str] = []
         for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -58,8 +62,6 @@ def read_sheet(path: Path, name: str) -> Iterator[Row]:
         raise
     except Exception as error:  # openpyxl's, the XML's, the ZIP's and Python's, as the damage falls
         raise UserError(f"{path}: the sheet cannot be read ({first_line(error)}); save it again as .xlsx") from None
-    finally:
-        workbook.close()
 
 
 def cell_fault(text: str) -> str:
@@ -81,17 +83,20 @@ def write_sheet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
     sheet = workbook.create_sheet("records")
     sheet.freeze_panes = "A2"
 
-    def cells(values: Iterable[str]) -> Iterator[Any]:
-        for value in values:
-            cell = WriteOnlyCell(sheet, value)
+    row_cells = [WriteOnlyCell(sheet) for _ in columns]  # for every row: it is written when it is appended
+    for cell in row_cells:
+        cell.number_format = "@"  # it stays text when somebody edits it
+
+    def append(values: Iterable[str]) -> None:
+        for cell, value in zip(row_cells, values, strict=True):
+            cell.value = value
             cell.data_type = "s"  # also of what looks like a formula or an error
-            cell.number_format = "@"  # and it stays text when somebody edits it
-            yield cell
+        sheet.append(row_cells)
 
     try:
-        sheet.append(list(cells(columns)))
+        append(columns)
         for row in rows:
-            sheet.append(list(cells(_escape(str(row[column])) for column in columns)))
+            append(_escape(str(row[column])) for column in columns)
         workbook.save(path)
     except BaseException:
         with contextlib.suppress(OSError):  # what it still holds would be written, and fail, when it is collected

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from curation.errors import UserError
 from curation.exchange.json_rows import read_array, read_lines
+from curation.exchange.kept_rows import Kept
 from curation.exchange.parquet import read_parquet
 from curation.exchange.rows import REJECTED, NoRecord, Row, Source
 from curation.exchange.shapes import read_row, shape_of
-from curation.exchange.sheets import read_sheet, sheet_names
+from curation.exchange.sheets import Workbook
 from curation.exchange.tables import NAMES, detect_delimiter, detect_encoding, read_table, require_encoding
 
 SHOWN_ROWS = 3  # of a preview
@@ -65,13 +66,14 @@ def open_source(path: Path, encoding: str | None = None, sheet: str | None = Non
 
 
 def _open_workbook(path: Path, sheet: str | None) -> Source:
-    names = sheet_names(path)
+    workbook = Workbook(path)
+    names = workbook.names
     chosen = sheet or names[0]
     if chosen not in names:
         raise UserError(f'{path}: has no sheet "{chosen}"; its sheets are {", ".join(names)}')
     others = [name for name in names if name != chosen]
     notes = (f"not read: {', '.join(others)}; --sheet reads another",) if others and not sheet else ()
-    return Source(path, f"the sheet {chosen}", lambda: read_sheet(path, chosen), notes)
+    return Source(path, f"the sheet {chosen}", Kept(lambda: workbook.read(chosen)).rows, notes)
 
 
 def survey(source: Source) -> Survey:

@@ -22,7 +22,6 @@ from phi2chat.records.validate import validate
 from phi2chat.reviewing.browse import browse
 
 if TYPE_CHECKING:
-    from curation.records import Dataset, Line
     from phi2chat.terminal.screen import Screen
 
 ANY_SCRIPT = click.option("--any-script", is_flag=True, help="Accept a text in the wrong script for its language.")
@@ -86,7 +85,8 @@ def add(file: Path, record_id: str | None, tags: tuple[str, ...], any_script: bo
 
 for _field in TEXT_FIELDS:
     _flag = "--" + _field.replace("_", "-")
-    add = click.option(_flag, _field, help=f"The {_field.replace('_', ' ')} of the record.")(add)
+    _help = f"The {_field.replace('_', ' ')} of the record."
+    add = click.option(_flag, _field, help=_help if _field != "input" else "A text that the instruction is about.")(add)
 
 
 @command.command("edit")
@@ -111,15 +111,16 @@ def edit(
 
 
 def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: "Screen") -> None:
+    from curation.choosing import seek
     from curation.diff import changed_fields
-    from curation.records import read_dataset
-    from curation.store import replace_record
+    from curation.records import edit_line
+    from curation.store import Note, change_lines
     from phi2chat.terminal.editor import has_editor
 
-    dataset = read_dataset(file)
-    line, record = dataset.find(record_id)
+    sought = seek(file, record_id)
+    line, record = sought.line, sought.record
     if has_editor() and not use_form:
-        data = edit_in_editor(file, record.data, _taken_ids(dataset, line), any_script, screen)
+        data = edit_in_editor(file, record.data, sought.others, any_script, screen)
     else:
         from phi2chat.terminal.form import FIELDS, HELP, fill_form
 
@@ -133,15 +134,11 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
         screen.say("nothing was changed", "note")
         return
     try:
-        replace_record(dataset, line, data)
+        new = edit_line(line.raw, data)
+        change_lines(file, sought.sha256, lambda number, raw: new if number == line.number else raw, Note("edit"))
     except UserError:
         screen.note(
             "not saved; the record was: " + pasteable(json.dumps(data, ensure_ascii=False)), "warning", wrap=False
         )
         raise
     screen.say(f"changed {', '.join(changed)} of {record_id}", "good")
-
-
-def _taken_ids(dataset: "Dataset", line: "Line") -> dict[str, int]:
-    others = [(other, record) for other, record in dataset.records() if other.number != line.number]
-    return {record.id: other.number for other, record in others if isinstance(record.id, str)}

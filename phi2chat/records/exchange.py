@@ -145,6 +145,8 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
     if rejected:
         reasons = "; ".join(f"{count} {reason}" for reason, count in done.rejected.most_common())
         screen.note(f"not brought in: {_count(rejected, 'row')} ({reasons})", "warning")
+    if any("wrong-script" in reason for reason in done.rejected):
+        screen.note("texts are in the language that their row names, else in Japanese; --any-script accepts any")
     if rejected and rejects:
         screen.note(f"they are in {rejects}; mend them there and import that file")
     if done.renamed:

@@ -1,5 +1,6 @@
 """`curate list` and `curate show`."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
+TABLE_ROWS = 1000  # of which the widths of the columns are made; they are all that is in memory
 
 
 @click.command("list")
@@ -21,30 +23,29 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 @where_option
 def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
     """List the records, their ids first: a table on a terminal, tab-separated lines elsewhere."""
-    from curation.records import read_dataset
-    from curation.where import choose_records
+    from curation.choosing import choose_by_conditions
     from phi2chat.terminal.safe_text import safe
     from phi2chat.terminal.screen import Screen
 
-    parsed = parse_conditions(grep, conditions)
     screen = Screen()
-    dataset = read_dataset(file)
-    rows = [
+    chosen = choose_by_conditions(file, parse_conditions(grep, conditions))
+    rows = (
         [
             one_line(name_of(line, record)),
             str(line.number),
             one_line(record.language),
             *(one_line(str(record.data.get(field, ""))) for field in ("instruction", "answer")),
         ]
-        for line, record in choose_records(dataset, parsed)
-    ]
+        for line, record in chosen.lines()
+    )
     if screen.out.is_terminal:
-        screen.table(["id", "line", "lang", "instruction", "answer"], rows)
+        while some := list(itertools.islice(rows, TABLE_ROWS)):
+            screen.table(["id", "line", "lang", "instruction", "answer"], some)
     else:
         for row in rows:
             click.echo(safe("\t".join(row)))  # rich would turn the tabs into spaces
-    shown = f"{len(rows)} of {len(dataset.lines)} records"
-    screen.note(shown + (f"; {len(dataset.broken)} lines are broken, see curate validate" if dataset.broken else ""))
+    shown = f"{len(chosen)} of {chosen.of_lines} records"
+    screen.note(shown + (f"; {chosen.broken} lines are broken, see curate validate" if chosen.broken else ""))
 
 
 @click.command("show")
@@ -53,15 +54,15 @@ def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
 @where_option
 def show(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...]) -> None:
     """Show records whole, with what is wrong with them; line:N as ID is the record on line N."""
-    from curation.records import read_dataset
-    from curation.rules import check_dataset
     from curation.rules import choose as choose_rules
+    from curation.scan import scan_file
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
     chosen = choose(file, record_ids, conditions)
     rules = choose_rules(ignore=["no-final-newline", "mixed-line-ends"])  # which are about the file
-    findings = list(check_dataset(read_dataset(file), rules))
+    numbers = frozenset(chosen.numbers)
+    findings = [finding for finding in scan_file(file, rules).findings if finding.line in numbers]
     for place, (line, record) in enumerate(chosen.lines()):
         if place:
             screen.out.print()

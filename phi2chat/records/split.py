@@ -40,8 +40,8 @@ def split(
     Of every language and category the same share of families is held out. A family is never on both sides, and a record
     stays on its side when others are added.
     """
-    from curation.records import read_dataset
-    from curation.rules import require_contract
+    from curation.file_contract import require_contract_of
+    from curation.record_file import RecordFile
     from curation.split import write_split
     from phi2chat.terminal.screen import Screen
 
@@ -50,12 +50,12 @@ def split(
         for name in ("eval_percent", "output_dir", "seed", "min_eval"):
             if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
                 raise click.UsageError("--add-to: the split in that folder says how; leave the other options out")
-    dataset = read_dataset(file)
-    require_contract(dataset)
+    source = RecordFile(file)
+    require_contract_of(source)
     if add_to is not None:
         from curation.split_more import add_to_split
 
-        added = add_to_split(dataset, add_to)
+        added = add_to_split(source, add_to)
         there = f"; {added.skipped} were there" if added.skipped else ""
         now = _told(added.manifest, add_to)
         Screen().say(f"added {added.train} train and {added.eval} eval records{there}; now {now}")
@@ -63,7 +63,7 @@ def split(
     folder = output_dir or file.with_suffix("")
     if folder == file:
         raise UserError(f"{file}: has no ending to leave out; name the folder with --output-dir")
-    Screen().say(_told(write_split(dataset, folder, percent, seed, min_eval=min_eval or 0), folder))
+    Screen().say(_told(write_split(source, folder, percent, seed, min_eval=min_eval or 0), folder))
 
 
 def _told(manifest: dict[str, Any], folder: Path) -> str:

@@ -32,13 +32,13 @@ SHOWN_CHARS = 30  # of what was changed
 @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON, with all that it changed.")
 def log(file: Path, number: int | None, as_json: bool) -> None:
     """Show what was done to a file, the latest first: when, by which command, and to which records."""
-    from curation.journal import History
+    from curation.journal import read_history
     from curation.records import require_file
     from phi2chat.terminal.safe_text import json_line, safe
     from phi2chat.terminal.screen import Screen
 
     require_file(file)
-    history = History(file)
+    history = read_history(file)
     shown = history.entries[-number if number else None if as_json else -SHOWN_ENTRIES :][::-1]
     if as_json:
         for entry in shown:

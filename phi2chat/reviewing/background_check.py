@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.line_file import Lines
 from curation.recheck import Outdated, Part, Rechecker
-from phi2chat.reviewing.review_item import Item
+from phi2chat.reviewing.review_item import Item, as_they_are
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class _Job:
     """Items, and the lines that they had when they were to be checked."""
 
     items: Sequence[Item]
-    lines: Sequence[bytes]
+    lines: Lines
 
 
 class BackgroundCheck:
@@ -37,7 +38,7 @@ class BackgroundCheck:
     def look_at(self, items: Sequence[Item]) -> None:
         """Check these, in place of those before."""
         self.share = 0.0
-        self._last = _Job(list(items), [item.raw for item in items])
+        self._last = _Job(list(items), as_they_are(items))
         self._jobs.put(self._last)
 
     def take(self) -> bool:
@@ -90,7 +91,7 @@ class BackgroundCheck:
 def _hand_over(job: _Job, part: Part) -> None:
     for place in range(part.start, part.end):
         item = job.items[place]
-        if item.raw is job.lines[place]:  # else it was edited since
+        if item.key == job.lines.keys[place]:  # else it was edited since
             found = part.found.get(place, ())
             if part.of_set:
                 item.in_set = found

@@ -62,14 +62,14 @@ def _leave(drafts: Sequence[Path]) -> None:
 
 def _filter(file: Path, grep: str | None, conditions: Sequence[str]) -> "Callable[[Item], bool] | None":
     """What lets a line through; None where all are let through."""
-    from curation.records import Line, Record, read_dataset
-    from curation.where import choose_records
+    from curation.choosing import choose_by_conditions
+    from curation.records import Line, Record
 
     if grep is None and not conditions:
         return None
     parsed = parse_conditions(grep, conditions)
     if conditions:
-        choose_records(read_dataset(file), parsed)  # refuses a field that no record has
+        choose_by_conditions(file, parsed)  # refuses a field that no record has
 
     def wants(item: "Item") -> bool:
         if item.data is None and conditions:

@@ -1,17 +1,19 @@
 """A review of records: which one is looked at, what is known of each, and what a key does. Knows no terminal."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from curation.errors import UserError
 from curation.excerpts import excerpt
+from curation.line_file import MarkedLines
+from curation.lines import BadLine
 from curation.recheck import check_line
 from curation.records import edit_line
-from phi2chat.reviewing.review_item import LARGE_BYTES, Item, comparable, renewed, texts_of
+from phi2chat.reviewing.review_item import LARGE_BYTES, Item, comparable, read_line, renewed, texts_of
 
 Style = Literal["", "good", "error", "question"]
 
@@ -22,7 +24,7 @@ class File(Protocol):
     @property
     def path(self) -> Path: ...
 
-    def read(self) -> list[bytes]:
+    def read(self) -> MarkedLines:
         """The lines as they are now."""
         ...
 
@@ -89,7 +91,7 @@ class Review:
         """How many records were accepted here, or signed by anybody, and not edited since."""
         state = self.version, len(self._done)
         if self._counted[0] != state:  # it is asked for with every picture, and there may be a million
-            self._counted = state, sum(item.accepted or b'"reviewed_by"' in item.raw for item in self.items)
+            self._counted = state, sum(item.accepted or item.may_be_signed for item in self.items)
         return self._counted[1]
 
     def say(self, message: str, style: Style = "") -> None:
@@ -154,14 +156,15 @@ class Review:
                 item.accepted = True
                 self._done.append((item, None))
             self.say(f"accepted {item.name}", "good")
-        elif (data := item.data) is None:
-            self.say("this line holds no record that could be signed; e mends it", "error")
-            return
-        elif not self._sign(item, data):
+        elif not self._sign(item, item.raw):
             return
         self._go_on()
 
-    def _sign(self, item: Item, data: dict[str, Any]) -> bool:
+    def _sign(self, item: Item, raw: bytes) -> bool:
+        data = read_line(raw)
+        if isinstance(data, BadLine):
+            self.say("this line holds no record that could be signed; e mends it", "error")
+            return False
         provenance = data.get("provenance", {})
         if not isinstance(provenance, dict):
             self.say("its provenance is no object, so it cannot be signed; E mends it", "error")
@@ -170,7 +173,7 @@ class Review:
             self.say(f"{item.name} was accepted by {self.who} before", "good")
             return True
         signed = {"reviewed_by": self.who, "reviewed_at": self.now().isoformat(timespec="seconds")}
-        line = edit_line(item.raw, {**data, "provenance": {**provenance, **signed}})
+        line = edit_line(raw, {**data, "provenance": {**provenance, **signed}})
         return self.save(item, line, f"saved: accepted {item.name}")
 
     def _go_on(self) -> None:
@@ -269,7 +272,7 @@ class Review:
         if self.with_findings_only:
             self._list(self.current.number if self.current else 1)
 
-    def _take_lines(self, lines: Sequence[bytes], back: Item | None = None) -> None:
+    def _take_lines(self, lines: MarkedLines, back: Item | None = None) -> None:
         """Other lines in the place of those that were read."""
         current = self.current
         self.items, head = renewed(self.items, lines, back)

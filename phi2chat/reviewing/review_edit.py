@@ -33,15 +33,16 @@ def edit(review: Review, write: Write | None, fill: Fill, as_json: bool = False)
     if item is None:
         return
     review.edited.append(item)
-    data = read_line(item.raw)
+    raw = item.raw
+    data = read_line(raw)
     as_json = item.draft_is_json if item.draft else as_json or isinstance(data, BadLine)
     try:
         if isinstance(data, BadLine) or as_json:
             if write is None:
                 raise UserError("there is no editor to write a line in; set $EDITOR")
-            new = _write_json(item, None if isinstance(data, BadLine) else data, write)
+            new = _write_json(item, raw, None if isinstance(data, BadLine) else data, write)
         else:
-            new = _write_fields(item, data, write, fill)
+            new = _write_fields(item, raw, data, write, fill)
     except UserError as error:
         if item.draft:
             _refuse(review, item, str(error))
@@ -53,14 +54,14 @@ def edit(review: Review, write: Write | None, fill: Fill, as_json: bool = False)
     except KeyboardInterrupt:
         review.say("dropped; nothing was changed")
         return
-    if new is None or new == item.raw:
+    if new is None or new == raw:
         item.draft = None
         review.say("nothing was changed")
     else:
-        _settle(review, item, new)
+        _settle(review, item, raw, new)
 
 
-def _write_fields(item: Item, data: Mapping[str, Any], write: Write | None, fill: Fill) -> bytes | None:
+def _write_fields(item: Item, raw: bytes, data: Mapping[str, Any], write: Write | None, fill: Fill) -> bytes | None:
     from phi2chat.terminal.editor import from_text, to_text
 
     text = item.draft or to_text(data)
@@ -72,7 +73,7 @@ def _write_fields(item: Item, data: Mapping[str, Any], write: Write | None, fill
         edited = from_text(data, item.draft)
     if not is_utf8(edited):
         raise UserError("holds a byte that is not UTF-8; save it as UTF-8")
-    return edit_line(item.raw, _unsigned(edited)) if changed_fields(data, edited) else None
+    return edit_line(raw, _unsigned(edited)) if changed_fields(data, edited) else None
 
 
 def _remarks(item: Item) -> str:
@@ -81,11 +82,11 @@ def _remarks(item: Item) -> str:
     return "".join(f"#! {safe(' '.join(text.split()))}\n" for text in ([item.refusal] if item.refusal else found))
 
 
-def _write_json(item: Item, data: Mapping[str, Any] | None, write: Write) -> bytes | None:
+def _write_json(item: Item, raw: bytes, data: Mapping[str, Any] | None, write: Write) -> bytes | None:
     """The line as it was written, which may be laid out over several; only a JSON object is one."""
-    ending = item.raw[len(item.raw.rstrip(b"\r\n")) :]
+    ending = raw[len(raw.rstrip(b"\r\n")) :]
     laid_out = None if data is None else json.dumps(data, ensure_ascii=False, indent=2)
-    text = item.draft or laid_out or item.raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
+    text = item.draft or laid_out or raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
     item.draft, item.draft_is_json = write(text, ".json"), True
     if not item.draft.strip():
         raise UserError("the text was empty, so nothing was changed; r removes a line")
@@ -96,7 +97,7 @@ def _write_json(item: Item, data: Mapping[str, Any] | None, write: Write) -> byt
         raise UserError(f"column {bad.column}: {bad.message} [{bad.rule}]") from None
     if data is None:
         return written + (ending or b"\n")
-    return edit_line(item.raw, _unsigned(edited)) if changed_fields(data, edited) else None
+    return edit_line(raw, _unsigned(edited)) if changed_fields(data, edited) else None
 
 
 def _unsigned(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,13 +108,13 @@ def _unsigned(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: rest if key == "provenance" else value for key, value in data.items() if key != "provenance" or rest}
 
 
-def _settle(review: Review, item: Item, new: bytes) -> None:
+def _settle(review: Review, item: Item, raw: bytes, new: bytes) -> None:
     """Save what was written if nothing new speaks against it, or if the reviewer says so; the contract must hold."""
     data = parse_line(new)
-    before = read_line(item.raw)
+    before = read_line(raw)
     old = {} if isinstance(before, BadLine) else before
     saved = f"saved: changed {', '.join(changed_fields(old, data))} of {item.name}"
-    known = {(f.rule, f.field, f.message) for f in check_line(review.file.path, item.raw, 1)}
+    known = {(f.rule, f.field, f.message) for f in check_line(review.file.path, raw, 1)}
     errors = [f for f in check_line(review.file.path, new, 1) if f.severity == "error"]
     for finding in errors:
         if finding.rule not in OPINIONS:

@@ -1,13 +1,12 @@
 """The file under review: written a line at a time, taken back, and looked at for what other programs do to it."""
 
-import hashlib
 from pathlib import Path
 
 from curation.errors import UserError
 from curation.journal import undo
-from curation.lines import split_lines
-from curation.records import read_bytes
+from curation.line_file import FileLines
 from curation.store import Note, change_lines, sha256_of
+from phi2chat.reviewing.review_item import SIGNED
 
 NOTE = Note("browse")
 
@@ -21,12 +20,12 @@ class ReviewedFile:
         self._seen: tuple[int, int, int] | None = None
         self._changes: list[int] = []  # those made here and not taken back, by their numbers in the journal
 
-    def read(self) -> list[bytes]:
+    def read(self) -> FileLines:
         """The lines as they are now. Raises UserError where the file cannot be read."""
         self._seen = _state(self.path)  # before it is read: what is written meanwhile is then noticed
-        content = read_bytes(self.path)
-        self._sha256 = hashlib.sha256(content).hexdigest()
-        return split_lines(content)
+        lines = FileLines(self.path, SIGNED)
+        self._sha256 = lines.sha256
+        return lines
 
     def has_changed(self) -> bool:
         """Whether the file is another one than was read or written here last."""

@@ -18,6 +18,11 @@ from phi2chat.terminal.safe_input import VisibleEscapes, make_search_safe, safe_
 
 FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
 REQUIRED = ("instruction", "reasoning", "answer")
+MEANINGS = {
+    "input": "a text that the instruction is about",
+    "language": "of the answer; ja where empty",
+    "family": "a name that it shares with its translations",
+}
 HELP = (
     "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Shift-Tab goes back to the field before, "
     "Ctrl-C drops the record"
@@ -48,7 +53,8 @@ def fill_form(
     names, at = list(fields), 0
     while at < len(names):
         name = names[at]
-        optional = "" if name in REQUIRED else " (optional)"
+        meaning = f": {MEANINGS[name]}" if name in MEANINGS else ""
+        optional = "" if name in REQUIRED else f" (optional{meaning})"
         typed = session.prompt(
             f"{name}{optional}: ",
             default=str(record.get(name, "")),

@@ -74,6 +74,18 @@ def test_a_copy_goes_whatever_its_id_and_its_family(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "".join([lines[4], lines[6], lines[7]])
 
 
+def test_a_doublet_is_found_also_behind_one_that_is_more_alike_and_stays(tmp_path: Path) -> None:
+    path, question = tmp_path / "x.jsonl", "日本の首都はどこにありますか、教えてください。"
+    first, last = line(1, "日本の首都はどこですか、教えてください。"), line(3, question, reasoning="国会があります。")
+    contradicting = line(2, question, answer="京都です。")
+    path.write_text(first + contradicting + last, encoding="utf-8")
+    found = find_doublets(path, NEAR)
+    assert [(one.line, one.kept_line) for one in found.found] == [(3, 1)]
+    assert found.contradictions == 1
+    path.write_text(first + line(2, question, family="id-3") + last, encoding="utf-8")
+    assert [(one.line, one.kept_line) for one in find_doublets(path, NEAR).found] == [(2, 1), (3, 1)]
+
+
 def test_a_threshold_of_1_finds_what_differs_in_punctuation_alone(file: Path) -> None:
     assert [(one.line, one.kept_line) for one in find_doublets(file, 1.0).found] == [(2, 1), (8, 5)]
 

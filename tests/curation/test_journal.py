@@ -11,8 +11,9 @@ import sys
 import tempfile
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from curation.atomic import locked
 from curation.bulk import retag
 from curation.choosing import choose_by_conditions, choose_by_ids
 from curation.errors import UserError
-from curation.hunks import KEPT_BYTES
+from curation.hunks import KEPT_BYTES, compare
 from curation.journal import OUTSIDE, entries, redo, restore, undo, undo_to, version
 from curation.journal_file import Journal, journal_path
 from curation.records import read_dataset
-from curation.store import Note, append_record, appending, change_file, remove_record, replace_record, sha256_of
+from curation.store import Note, append_record, appending, remove_record, replace_record, sha256_of, write_pieces
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +43,12 @@ def edit(path: Path, record_id: str, answer: str) -> None:
     dataset = read_dataset(path)
     line, record = dataset.find(record_id)
     replace_record(dataset, line, {**record.data, "answer": answer})
+
+
+def rewrite(path: Path, make: Callable[[bytes], bytes]) -> None:
+    content = path.read_bytes()
+    with locked(path):
+        write_pieces(path, compare(BytesIO(content), BytesIO(make(content))), Note("fix"), sha256_of(path))
 
 
 def remove(path: Path, record_id: str) -> None:
@@ -60,7 +68,7 @@ def five_states(path: Path) -> list[bytes]:
         lambda: append_record(path, {"id": "a", "answer": "大阪"}),
         lambda: edit(path, "a", "東京"),
         lambda: remove(path, "z"),
-        lambda: change_file(path, lambda content: content.replace(b"{broken\n", b""), Note("fix")),
+        lambda: rewrite(path, lambda content: content.replace(b"{broken\n", b"")),
     ]
     for change in changes:
         change()
@@ -262,7 +270,7 @@ def test_a_change_by_another_program_stays_when_ours_is_undone(path: Path) -> No
         (lambda path: edit(path, "a", "2"), b'{"id": "a", "answer": "3"}\n{"id": "b"}\n'),
         (lambda path: edit(path, "a", "2"), b'{"id": "a", "answer": "2"}\n' * 2),
         (lambda path: remove(path, "a"), b'{"id": "theirs"}\n{"id": "b"}\n'),
-        (lambda path: change_file(path, lambda old: old + b"\n", Note("fix")), b'{"id": "b"}\n\n\n'),
+        (lambda path: rewrite(path, lambda old: old + b"\n"), b'{"id": "b"}\n\n\n'),
     ],
     ids=["changed again", "there twice", "place unknown", "blank"],
 )
@@ -278,7 +286,7 @@ def test_what_another_program_has_changed_since_is_not_guessed_at(path: Path, ou
 
 def test_an_old_last_line_without_newline_does_not_run_into_another(path: Path) -> None:
     path.write_bytes(b'{"id": "a"}')
-    change_file(path, lambda content: content + b"\n", Note("fix"))
+    rewrite(path, lambda content: content + b"\n")
     path.write_bytes(b'{"id": "a"}\n{"id": "theirs"}\n')
     with pytest.raises(UserError, match="another program has changed it"):
         undo(path)
@@ -432,6 +440,16 @@ def test_what_is_no_regular_file_is_never_taken_for_a_journal(path: Path) -> Non
     with pytest.raises(UserError, match=r"\.x\.jsonl\.journal: is not a regular file"):
         entries(path)
     assert not path.exists()
+
+
+def test_a_history_is_not_read_in_the_middle_of_a_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append_record(path, {"id": "a"})
+    monkeypatch.setattr("curation.atomic.LOCK_SECONDS", 0.01)
+    with locked(path):
+        for read in (entries, lambda path: version(path, 0)):
+            with pytest.raises(UserError, match="another program is writing it"):
+                read(path)
+    assert told(path) == [(1, "add", "done")]
 
 
 # -- anything at all -------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.line_file import HeldLines
 from curation.recheck import Outdated, Rechecker, check_line, find_faults
 from curation.records import Finding, parse_dataset
 from curation.rules import check_dataset
@@ -26,7 +27,7 @@ def line(number: int, **fields: str) -> bytes:
 
 def found(rechecker: Rechecker, lines: list[bytes]) -> dict[int, list[Finding]]:
     by_line = defaultdict(list)
-    for part in rechecker.check(lines):
+    for part in rechecker.check(HeldLines(lines)):
         assert all(part.start <= place < part.end for place in part.found)
         for place, findings in part.found.items():
             by_line[place + 1] += findings
@@ -65,7 +66,7 @@ def test_a_check_that_is_wanted_no_more_ends_and_the_next_one_finds_all() -> Non
     lines = [line(number, reasoning=" ") for number in range(450)]
     rechecker = Rechecker(PATH)
     answers = iter([True, True, False])
-    parts = rechecker.check(lines, lambda: next(answers))
+    parts = rechecker.check(HeldLines(lines), lambda: next(answers))
     assert [part.end for part in (next(parts), next(parts), next(parts))] == [100, 200, 300]
     with pytest.raises(Outdated):
         next(parts)
@@ -82,7 +83,7 @@ def test_the_comparison_of_all_records_ends_too_where_it_is_wanted_no_more() -> 
         return len(asked) < 10
 
     with pytest.raises(Outdated):
-        list(Rechecker(PATH).check(lines, goes_on))
+        list(Rechecker(PATH).check(HeldLines(lines), goes_on))
     assert len(asked) == 10
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from curation.errors import UserError
 from curation.records import format_record, parse_dataset
-from curation.rules import check_dataset, check_record, choose, require_contract
+from curation.rules import OPINIONS, ErrorCheck, check_dataset, check_record, choose, require_contract
 
 GOOD = {"instruction": "日本の首都は？", "reasoning": "国会がある都市です。", "answer": "東京です。"}
 QUESTION = '"instruction": "日本の首都は？", "reasoning": "国会がある都市です。"'
@@ -286,3 +286,19 @@ def test_what_is_no_dataset_is_refused_before_work_begins(content: str, message:
 def test_warnings_and_opinions_do_not_stop_the_work() -> None:
     content = f'{{{QUESTION}, "answer": "这是东京。", "x": 1}}\n'.encode()
     require_contract(parse_dataset(Path("x.jsonl"), content))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"answer": " "}, {"answer": None}, {"id": "a b"}, {"language": "xx-yy-zz"}, {"tags": "a"}, {"x": {"y": 1}},
+        {"answer": "答えは们です。"}, {"answer": "半分\ud800"}, {"answer": "{name} TODO"}, {"tags": ["a", "a"], "note": 1},
+    ],
+)  # fmt: skip
+def test_the_errors_of_single_records_are_those_of_a_whole_check(changes: dict[str, object]) -> None:
+    path = Path("x.jsonl")
+    data: dict[str, object] = {"id": "a", "instruction": "問い", "reasoning": "理由", "answer": "答え", **changes}
+    errors = [finding for finding in check_record(path, dict(data)) if finding.severity == "error"]
+    check = ErrorCheck(path)
+    assert [check.find(data) for _ in range(2)] == [errors] * 2
+    assert ErrorCheck(path, OPINIONS).find(data) == [error for error in errors if error.rule not in OPINIONS]

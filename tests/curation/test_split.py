@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curation.errors import UserError
+from curation.record_file import RecordFile
 from curation.records import Dataset, Line, format_record, parse_dataset
 from curation.split import RULE, Side, Split, read_split, split_by_family, write_split
 
@@ -127,6 +128,7 @@ def test_the_manifest_states_what_was_split_and_how(tmp_path: Path) -> None:
     assert manifest == json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest == {
         "input": "x.jsonl",
+        "input_path": "../../x.jsonl",  # it stands neither beside the folder nor in it
         "input_sha256": hashlib.sha256(content).hexdigest(),
         "rule": RULE,
         "seed": 0,
@@ -284,18 +286,42 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         write_split(dataset_at(tmp_path / "x.jsonl", keys), tmp_path / "file", 10.0, 42)
 
 
-def test_a_split_of_another_file_is_not_written_over_and_that_of_a_renamed_one_is(tmp_path: Path) -> None:
-    def named(name: str, answer: str) -> Dataset:
-        lines = [format_record({"id": f"r{number}", "instruction": "?", "answer": answer}) for number in range(30)]
-        return parse_dataset(tmp_path / name, b"".join(lines))
+def numbered_at(path: Path, answer: str) -> RecordFile:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"".join(format_record({"id": f"r{n}", "instruction": "?", "answer": answer}) for n in range(30)))
+    return RecordFile(path)
 
+
+def test_a_split_of_another_file_is_not_written_over_and_that_of_a_renamed_one_is(tmp_path: Path) -> None:
     folder = tmp_path / "split"
-    write_split(named("x.jsonl", "東京です。"), folder, 10.0, 42)
+    write_split(numbered_at(tmp_path / "x.jsonl", "東京です。"), folder, 10.0, 42)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(
         UserError, match=r"split: has records from x\.jsonl that .*y\.jsonl has not; remove that folder"
     ):
-        write_split(named("y.jsonl", "京都です。"), folder, 10.0, 42)
+        write_split(numbered_at(tmp_path / "y.jsonl", "京都です。"), folder, 10.0, 42)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert write_split(named("y.jsonl", "東京です。"), folder, 10.0, 42)["input"] == "y.jsonl"
-    write_split(named("y.jsonl", "京都です。"), folder, 10.0, 42)  # it was edited, and is still that file
+    assert write_split(numbered_at(tmp_path / "y.jsonl", "東京です。"), folder, 10.0, 42)["input"] == "y.jsonl"
+    write_split(numbered_at(tmp_path / "y.jsonl", "京都です。"), folder, 10.0, 42)  # it was edited, and is still that
+
+
+@pytest.mark.parametrize("folder", ["a/x", "split", "a/split"])
+def test_a_file_of_the_same_name_in_another_folder_is_another_file(tmp_path: Path, folder: str) -> None:
+    write_split(numbered_at(tmp_path / "a" / "x.jsonl", "東京です。"), tmp_path / folder, 10.0, 42)
+    with pytest.raises(UserError, match=r"has records from x\.jsonl that .*b/x\.jsonl has not"):
+        write_split(numbered_at(tmp_path / "b" / "x.jsonl", "京都です。"), tmp_path / folder, 10.0, 42)
+    (tmp_path / "link.jsonl").symlink_to("a/x.jsonl")
+    numbered_at(tmp_path / "a" / "x.jsonl", "京都です。")
+    write_split(RecordFile(tmp_path / "link.jsonl"), tmp_path / folder, 10.0, 42)  # by another name the same one
+    numbered_at(tmp_path / "a" / "x.jsonl", "大阪です。")
+    write_split(RecordFile(tmp_path / "a" / "x.jsonl"), tmp_path / folder, 10.0, 42)
+
+
+def test_a_file_that_changes_while_it_is_split_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    source, folder = numbered_at(tmp_path / "x.jsonl", "東京です。"), tmp_path / "split"
+    write_split(source, folder, 10.0, 42)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    numbered_at(source.path, "京都です。")
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile"):
+        write_split(source, folder, 10.0, 42)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -20,10 +20,11 @@ from curation.store import (
     Note,
     append_record,
     appending,
-    change_file,
+    change_lines,
     new_id,
     remove_record,
     replace_record,
+    sha256_of,
 )
 
 RECORD = {"instruction": "日本の首都は？", "reasoning": "国会があります。", "answer": "東京です。"}
@@ -200,12 +201,13 @@ def test_a_change_is_not_written_over_that_of_a_program_without_our_lock(tmp_pat
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"old")
 
-    def change(content: bytes) -> bytes:
-        path.write_bytes(content + b" and theirs")
-        return content + b" and ours"
+    def change(_: int, raw: bytes) -> bytes:
+        path.unlink()
+        path.write_bytes(raw + b" and theirs")
+        return raw + b" and ours"
 
     with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile; nothing was written"):
-        change_file(path, change, Note("fix"))
+        change_lines(path, sha256_of(path), change, Note("fix"))
     assert path.read_bytes() == b"old and theirs"
 
 

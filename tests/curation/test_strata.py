@@ -3,7 +3,7 @@
 import json
 import math
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +16,7 @@ from curation.errors import UserError
 from curation.records import Dataset, format_record, parse_dataset, read_dataset
 from curation.split import SplitRule, family_of, read_split, split_by_rule, write_split
 from curation.split_more import add_to_split
-from curation.strata import strata_of
+from curation.strata import Stratum, strata_of, stratum_of
 
 # family, language, category
 Kind = tuple[int, str, str]
@@ -36,6 +36,11 @@ def dataset_of(kinds: Sequence[Kind], path: Path = Path("x.jsonl"), start: int =
     return parse_dataset(path, b"".join(map(format_record, rows)))
 
 
+def strata_in(dataset: Dataset) -> dict[str, Stratum]:
+    counts = Counter((family_of(record).encode(), stratum_of(record)) for _, record in dataset.records())
+    return {family.decode(): stratum for family, stratum in strata_of(counts).items()}
+
+
 def sides_in(folder: Path) -> dict[str, str]:
     train, eval_ = read_split(folder)
     return {str(record.id): side for side, data in (("train", train), ("eval", eval_)) for _, record in data.records()}
@@ -44,7 +49,7 @@ def sides_in(folder: Path) -> dict[str, str]:
 @given(KINDS, PERCENTS, st.integers(0, 3))
 def test_each_stratum_holds_out_its_share_rounded_up_or_down(kinds: list[Kind], percent: float, seed: int) -> None:
     dataset = dataset_of(kinds)
-    strata = strata_of((family_of(record), record) for _, record in dataset.records())
+    strata = strata_in(dataset)
     assume(len(strata) > 1)
     split = split_by_rule(dataset, SplitRule(percent, seed, stratified=True))
     held = {family_of(line.record) for line in split.eval if line.record}
@@ -185,7 +190,7 @@ def test_a_floor_that_cannot_be_reached_is_refused(tmp_path: Path) -> None:
 def test_the_shipped_records_are_held_out_by_category(tmp_path: Path, ja_basics: Path) -> None:
     dataset = read_dataset(ja_basics)
     split = split_by_rule(dataset, SplitRule(20.0, 42, stratified=True))
-    strata = strata_of((family_of(record), record) for _, record in dataset.records())
+    strata = strata_in(dataset)
     held = {family_of(line.record) for line in split.eval if line.record}
     for stratum in set(strata.values()):
         families = [family for family, one in strata.items() if one == stratum]

@@ -8,7 +8,8 @@ import openpyxl
 import pytest
 
 from curation.errors import UserError
-from curation.exchange.sheets import read_sheet, sheet_names
+from curation.exchange.rows import Row
+from curation.exchange.sheets import Workbook
 
 SHEET = "xl/worksheets/sheet1.xml"
 
@@ -29,6 +30,11 @@ def damage(path: Path, member: str, change: Callable[[bytes], bytes]) -> None:
             file.writestr(name, change(data) if name == member else data)
 
 
+def read_all(path: Path) -> list[Row]:
+    book = Workbook(path)
+    return list(book.read(book.names[0]))
+
+
 @pytest.mark.parametrize(
     ("member", "change"),
     [
@@ -43,14 +49,14 @@ def test_a_damaged_workbook_is_one_sentence(tmp_path: Path, member: str, change:
     path = workbook(tmp_path / "a.xlsx", ["q", "a"])
     damage(path, member, change)
     with pytest.raises(UserError, match=r"a\.xlsx: .*; save it again as \.xlsx"):
-        list(read_sheet(path, sheet_names(path)[0]))
+        read_all(path)
 
 
 def test_a_row_that_no_sheet_has_is_refused_rather_than_counted_up_to(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["q", "a"])
     damage(path, SHEET, lambda data: data.replace(b'<row r="2"', b'<row r="99999999"').replace(b'2"', b'99999999"'))
     with pytest.raises(UserError, match=r"a\.xlsx: has a row beyond 1,048,576"):
-        list(read_sheet(path, "Sheet"))
+        read_all(path)
 
 
 def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
@@ -58,9 +64,9 @@ def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(tmp_path: Path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("xl/media/image1.bin", bytes(2**26 + 1))
     with pytest.raises(UserError, match=r"a\.xlsx: xl/media/image1\.bin unpacks to 67,108,865 bytes"):
-        sheet_names(path)
+        Workbook(path)
 
 
 def test_half_of_a_surrogate_pair_stays_as_it_is_spelled(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["_xD800_", "_x0041_"])
-    assert [row.data for row in read_sheet(path, "Sheet")] == [{"question": "_xD800_", "answer": "A"}]
+    assert [row.data for row in read_all(path)] == [{"question": "_xD800_", "answer": "A"}]

@@ -1,5 +1,6 @@
 """What the writer can do, each on files of its own, so that it can be killed, starved or cut off in the middle."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,20 +8,28 @@ from pathlib import Path
 
 from curation.atomic import replacing, write_all
 from curation.bulk import move_records, retag
-from curation.choosing import choose_by_conditions, choose_by_ids
+from curation.bulk import remove as remove_chosen
+from curation.choosing import choose_by_conditions, choose_by_ids, seek
+from curation.dedup import Doublet
+from curation.dedup import remove as remove_doublets
+from curation.fix import FIXES, fix_file
 from curation.journal import redo, restore, undo
-from curation.records import read_dataset
+from curation.record_file import RecordFile
+from curation.records import edit_line, read_dataset
+from curation.split import write_split
+from curation.split_more import add_to_split
 from curation.store import (
     Note,
     append_record,
     appending,
-    change_file,
+    change_lines,
     remove_record,
     replace_record,
 )
 
 TEXT = "東京です。" * 4
-A, B, C = (json.dumps({"id": name, "answer": TEXT}, ensure_ascii=False).encode() + b"\n" for name in "abc")
+A, B, C, D, E = (json.dumps({"id": name, "answer": TEXT}, ensure_ascii=False).encode() + b"\n" for name in "abcde")
+SOURCES = {"data/x.jsonl": A + B + C, "data/more.jsonl": D + E}
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,32 @@ def _move(folder: Path) -> None:
     move_records(choose_by_ids(folder / "x.jsonl", ["b"]), folder / "y.jsonl")
 
 
+def _fix(folder: Path) -> None:
+    fix_file(folder / "x.jsonl", frozenset(FIXES))
+
+
+def _edit(folder: Path) -> None:
+    sought = seek(folder / "x.jsonl", "b")
+    new = edit_line(sought.line.raw, {**sought.record.data, "answer": "京都です。"})
+    change_lines(folder / "x.jsonl", sought.sha256, lambda number, raw: new if number == 2 else raw, Note("edit"))
+
+
+def _dedup(folder: Path) -> None:
+    assert list(remove_doublets(folder / "x.jsonl", [_doublet(B, 2, A)])) == [B]
+
+
+def _doublet(line: bytes, number: int, kept: bytes) -> Doublet:
+    return Doublet(number, 1, 1.0, "?", hashlib.sha256(line).digest(), hashlib.sha256(kept).digest())
+
+
+def _split(folder: Path) -> None:
+    write_split(RecordFile(folder / "data" / "x.jsonl"), folder, 50, 42)
+
+
+def _add_to_split(folder: Path) -> None:
+    add_to_split(RecordFile(folder / "data" / "more.jsonl"), folder)
+
+
 OPERATIONS = {
     "append": Operation(_append),
     "append to no file": Operation(_append, before={}),
@@ -111,9 +146,9 @@ OPERATIONS = {
     "append and change": Operation(_append_and_change),
     "replace": Operation(_replace),
     "remove": Operation(_remove),
-    "change the file": Operation(
-        lambda folder: change_file(folder / "x.jsonl", lambda content: content.replace(b"\r\n", b"\n"), Note("fix")),
-        {"x.jsonl": A.replace(b"\n", b"\r\n") + B},
+    "fix": Operation(
+        _fix,
+        {"x.jsonl": b"\xef\xbb\xbf\n" + A.replace(b"\n", b"\r\n") + B.removesuffix(b"\n")},
     ),
     "replace again": Operation(_replace, history=[_append]),
     "undo": Operation(_undo, history=[_append, _replace]),
@@ -121,9 +156,18 @@ OPERATIONS = {
     "redo": Operation(_redo, history=[_append, _replace, _undo]),
     "restore": Operation(_restore, history=[_append, _replace, _remove]),
     "retag": Operation(_retag),
+    "edit": Operation(_edit),
+    "remove several": Operation(lambda folder: remove_chosen(choose_by_ids(folder / "x.jsonl", ["a", "c"]))),
+    "dedup": Operation(_dedup),
+    "undo a fix": Operation(_undo, {"x.jsonl": A + b"\n" + B}, history=[_fix]),
     "move": Operation(_move, history=[_append, lambda folder: _append(folder, "y.jsonl")]),
     "move to no file": Operation(_move, history=[_append]),
     "write a file": Operation(_write_file),
+    "split": Operation(_split, SOURCES, file="data/x.jsonl"),
+    "split again": Operation(
+        _split, SOURCES, file="data/x.jsonl", history=[_split, lambda folder: _append(folder, "data/x.jsonl")]
+    ),
+    "split more": Operation(_add_to_split, SOURCES, file="data/x.jsonl", history=[_split]),
     "write several files": Operation(
         lambda folder: write_all({folder / "x.jsonl": A, folder / "y.jsonl": B, folder / "z.json": b"{}\n"}),
         {"x.jsonl": C, "y.jsonl": C},

@@ -189,6 +189,7 @@ def test_what_is_not_brought_in_is_named_kept_and_can_be_mended(phi2chat: Phi2Ch
         "not brought in: 6 rows (1 is a conversation of N messages; 1 required; 1 answer: wrong-script; "
         "1 has a message that is not text alone; 1 has none of the shapes messages, sharegpt, prompt-completion, "
         "records, alpaca, dolly; 1 not JSON)\n"
+        "texts are in the language that their row names, else in Japanese; --any-script accepts any\n"
         "they are in rejects.jsonl; mend them there and import that file\n",
     )
     rejects = read(tmp_path / "rejects.jsonl")

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from curation.errors import UserError
+from curation.line_file import HeldLines
 from phi2chat.reviewing.review import Review
+from phi2chat.reviewing.review_item import SIGNED
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -25,9 +27,9 @@ class FakeFile:
         self.fault = ""
         self.is_new = False
 
-    def read(self) -> list[bytes]:
+    def read(self) -> HeldLines:
         self.is_new = False
-        return [*self.lines]
+        return HeldLines(self.lines, SIGNED)
 
     def has_changed(self) -> bool:
         return self.is_new
@@ -61,7 +63,7 @@ def five() -> list[bytes]:
 
 
 def lines_of(review: Review) -> list[bytes]:
-    return review.file.read()
+    return review.file.read().lines  # type: ignore[attr-defined]
 
 
 # Moving

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
+from curation.line_file import HeldLines
 from phi2chat.reviewing.review import Review
+from phi2chat.reviewing.review_item import SIGNED
 from phi2chat.reviewing.review_keys import KEYS
 from phi2chat.reviewing.review_pane import Line, cut, one_line, show_record
 from phi2chat.reviewing.review_view import ReviewView
@@ -23,8 +25,8 @@ class FakeFile:
     def __init__(self, *lines: bytes) -> None:
         self.lines = list(lines)
 
-    def read(self) -> list[bytes]:
-        return [*self.lines]
+    def read(self) -> HeldLines:
+        return HeldLines(self.lines, SIGNED)
 
     def has_changed(self) -> bool:
         return False
