@@ -25,7 +25,8 @@ _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 
 
 
 @lru_cache(4096)
-def _strongest_gap(signs: str) -> str:
+def strongest_gap(signs: str) -> str:
+    """What kind of gap some signs make between two letters."""
     return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
 
 
@@ -56,7 +57,7 @@ class Chain:
         """Anything that is no letter; the strongest sign between two letters counts."""
         if self._run:
             self._end_run(before_kana=False)
-        gap = _strongest_gap(signs)
+        gap = strongest_gap(signs)
         if _STRENGTH[gap] > _STRENGTH[self._gap]:
             self._gap = gap
         self._before = ""
@@ -165,7 +166,7 @@ class Chain:
         pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
         before = ""
         if signs:
-            strongest = _strongest_gap(signs)
+            strongest = strongest_gap(signs)
             gap = strongest if _STRENGTH[strongest] > _STRENGTH[gap] else gap
         elif gap == "kana":
             before = KATAKANA if is_katakana(kana) else kana
