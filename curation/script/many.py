@@ -1,9 +1,9 @@
 """Which of many texts are Japanese throughout: a proof by arrays, at a tenth of what reading them costs.
 
-The lead of the foreign path (chain.py) is bounded from above at each Han character of all texts together. Only what
-can lower a lead within a run is left out (old spelling, words of both languages), and no mark ends a sentence, which
-could lower it, too. Where the bound is below all that the chain decides by, there is nothing foreign in a text,
-whatever in it is quoted or code.
+The lead of the foreign path (chain.py) is bounded from above at each Han character of all texts together. What is left
+out can only lower it: old spelling, words of both languages, pairs that a change would part, and that a mark may end a
+sentence. Where the bound is below all that the chain decides by, there is nothing foreign in a text, whatever in it is
+quoted or code.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .chain import strongest_gap
+from .chain import CERTAIN, strongest_gap
 from .glyphs import (
     BACKTICK,
     CLASSES,
@@ -142,20 +142,16 @@ class _Units:
             return at
         codes, before, after = self._letters[units[at]], units[at - 1], units[at + 1]
         kinds_before, kinds_after = kinds[at - 1], kinds[at + 1]
-        singles = self._singles[codes]
-        weights = self._pairs.weigh(self._letters[before], codes, singles)
+        weights = self._pairs.weigh(self._letters[before], codes, self._singles[codes])
         enter = self._enter[before]
         # Of several signs the strongest counts, which only one look further back tells from a single one.
         enter[((kinds_before | kinds[at - 2]) & (_HAN | _KANA)) == 0] = self._highest_enter
-        # A change within a pair that speaks for Chinese would part it.
-        parted = (kinds_before == _HAN) & (weights > 0)
-        enter -= np.where(parted, np.maximum(weights - singles, 0), 0)
         limits = np.where(kinds_after == _HAN, np.float32(self._leave_beside), np.float32(0))
         kana = np.flatnonzero(kinds_after == _KANA)
         into_kana = self._pairs.weigh(codes[kana], self._letters[after[kana]], np.zeros(kana.size, np.float32))
         limits[kana] = self._leave_to_kana - into_kana
         leads = _find_highest(weights, enter, np.cumsum(stops, dtype=np.int32)[at])
-        return at[leads > limits - _MARGIN]
+        return at[leads > np.minimum(limits, CERTAIN) - _MARGIN]
 
 
 def _find_highest(weights: _Floats, enter: _Floats, segments: "NDArray[np.int32]") -> "NDArray[np.float64]":
