@@ -19,7 +19,7 @@ _KANA_RANGES = (("ぁ", "ゟ"), ("ァ", "ヺ"), ("ー", "ヿ"), ("ㇰ", "ㇿ"), 
 _KANA = "".join(f"{first}-{last}" for first, last in _KANA_RANGES)
 _LINE_ENDS = "\n\r\u2028\u2029"
 _LONGEST = 40  # characters; longer ones hardly repeat, and are cut off here when they are looked up
-_MOST = 50_000  # segments, about 12 MB
+_MOST = 50_000  # segments of either kind, about 12 MB
 
 # A segment with the kana or line end before it, and the character behind it; it is looked up only, so that a longer
 # one or one with a mark or a control character in it is not found.
