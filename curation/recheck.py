@@ -98,7 +98,7 @@ def check_line(path: Path, raw: bytes, number: int) -> tuple[Finding, ...]:
 def find_faults(raw: bytes) -> list[Fault]:
     """What rules of single records find in a line that holds one, with the place in the text of its field."""
     entry = Entry(1, raw, Record(parse_line(raw)))
-    return [fault for check in checks_of(choose()) for fault in check(entry)]
+    return [fault for check in checks_of(choose()) for _, fault in check([entry])]
 
 
 @dataclass(frozen=True)

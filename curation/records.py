@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -236,11 +236,13 @@ def columns_of(raw: bytes, field: str, start: int, end: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=1)  # a long text may have thousands of findings, one after the other
-def _columns(raw: bytes, field: str) -> list[int]:
+def _columns(raw: bytes, field: str) -> Sequence[int]:
     """The column, from 1, of each character of a field's text, and of what follows the last."""
     text = raw.decode("utf-8")
     member = next(member for member in members(text) if member.key == field)
     first, last = member.value_start + 1, member.end - 1  # between the quotes
+    if "\\" not in text:
+        return range(first + 1, last + 2)
     widths = (len(match[0]) for match in _WRITTEN_CHARACTER.finditer(text, first, last))
     return list(itertools.accumulate(widths, initial=first + 1))
 

@@ -11,13 +11,14 @@ from curation.lines import BadLine, parse_line
 from curation.records import Dataset, Entry, Finding, Record, column_of, columns_of
 
 from .against import find_leaks
-from .contract import find_breaches, find_unknown_fields
-from .declare import RECORD_CHECKS, RULES, Fault, RecordCheck
+from .declare import RECORD_CHECKS, RULES, BatchCheck, Fault
 from .form import LineEnds, find_odd_ends
 from .plain import read_clean
 from .sets import SET_CHECKS
 
 _BLOCK_LINES = 100  # that are read together where nothing is wrong with them
+_BATCH_LINES = 10 * _BLOCK_LINES  # whose records are checked together
+_CONTRACT = frozenset(rule.id for rule in RULES.values() if rule.section == "contract")
 
 
 @dataclass
@@ -35,8 +36,8 @@ class LineChecker:
 
     def __init__(self, path: Path, chosen: frozenset[str]) -> None:
         self._path, self._chosen = path, chosen
-        self._checks = checks_of(chosen)
-        self._beside_contract = [check for check in self._checks if check not in (find_breaches, find_unknown_fields)]
+        self._contract_checks = checks_of(chosen & _CONTRACT)
+        self._other_checks = checks_of(chosen - _CONTRACT)
         # Of what leads to other rules only the numbers are kept, and they take time and memory.
         self._wants_facts = bool(chosen & {*SET_CHECKS.values(), "leak", "near-leak"})
 
@@ -44,45 +45,51 @@ class LineChecker:
         """Check lines that follow one another from byte `offset` of the file on, counted from 1."""
         checked = Checked()
         left = iter(lines)
-        while block := list(itertools.islice(left, _BLOCK_LINES)):
-            clean = read_clean(block)
-            if clean is None:
-                for raw in block:
-                    self._check_line(raw, offset, checked)
-                    offset += len(raw)
-                continue
-            before = checked.lines
-            checked.ends.count_lf(before + 1, len(block))
-            checked.lines += len(block)
-            if self._beside_contract or self._wants_facts:
-                for number, raw, data in zip(itertools.count(before + 1), block, clean, strict=False):
-                    self._check_record(Entry(number, raw, Record(data)), offset, self._beside_contract, checked)
-                    offset += len(raw)
+        while batch := list(itertools.islice(left, _BATCH_LINES)):
+            entries: list[Entry] = []
+            for start in range(0, len(batch), _BLOCK_LINES):
+                entries += self._read(batch[start : start + _BLOCK_LINES], checked)
+            self._check_entries(entries, self._other_checks, checked)
+            if self._wants_facts:
+                offsets = [*itertools.accumulate(map(len, batch), initial=offset)]
+                offset = offsets[-1]
+                first = checked.lines - len(batch) + 1
+                for entry in entries:
+                    checked.facts.add(entry.number, offsets[entry.number - first], entry.record)
+        checked.findings.sort(key=lambda finding: finding.line)
         return checked
 
-    def _check_line(self, raw: bytes, offset: int, checked: Checked) -> None:
-        checked.lines = number = checked.lines + 1
-        checked.ends.count(number, raw)
-        try:
-            record = Record(parse_line(raw))
-        except BadLine as bad:
-            if bad.rule in self._chosen:
-                finding = Finding(self._path, number, bad.column, "", bad.message, bad.rule, subject=_digest(raw))
-                checked.findings.append(finding)
-            return
-        self._check_record(Entry(number, raw, record), offset, self._checks, checked)
+    def _read(self, lines: Sequence[bytes], checked: Checked) -> list[Entry]:
+        """The records of the lines that follow, checked for form and contract."""
+        first = checked.lines + 1
+        checked.lines += len(lines)
+        clean = read_clean(lines)
+        if clean is not None:
+            checked.ends.count_lf(first, len(lines))
+            if not (self._other_checks or self._wants_facts):
+                return []
+            return [*map(Entry, itertools.count(first), lines, map(Record, clean))]
+        entries = []
+        for number, raw in enumerate(lines, start=first):
+            checked.ends.count(number, raw)
+            try:
+                entries.append(Entry(number, raw, Record(parse_line(raw))))
+            except BadLine as bad:
+                if bad.rule in self._chosen:
+                    finding = Finding(self._path, number, bad.column, "", bad.message, bad.rule, subject=_digest(raw))
+                    checked.findings.append(finding)
+        self._check_entries(entries, self._contract_checks, checked)
+        return entries
 
-    def _check_record(self, entry: Entry, offset: int, checks: Sequence[RecordCheck], checked: Checked) -> None:
+    def _check_entries(self, entries: Sequence[Entry], checks: Sequence[BatchCheck], checked: Checked) -> None:
         for check in checks:
-            for fault in check(entry):
+            for entry, fault in check(entries):
                 if fault.rule in self._chosen:
                     checked.findings.append(point_at(self._path, entry, fault))
-        if self._wants_facts:
-            checked.facts.add(entry.number, offset, entry.record)
 
 
-def checks_of(chosen: frozenset[str]) -> list[RecordCheck]:
-    """The functions that look at one record for any of these rules."""
+def checks_of(chosen: frozenset[str]) -> list[BatchCheck]:
+    """The functions that look at single records for any of these rules."""
     return [check for check, rules in RECORD_CHECKS.items() if chosen.intersection(rules)]
 
 

@@ -1,6 +1,6 @@
 """What a rule is: an id, a sentence that is true of good records, a severity, a section, and the way to mend it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,9 +53,10 @@ class Fault:
 
 
 RecordCheck = Callable[[Entry], Iterator[Fault]]
+BatchCheck = Callable[[Sequence[Entry]], Iterator[tuple[Entry, Fault]]]  # of records by themselves, many at a time
 
 RULES: dict[str, Rule] = {}  # in the order of their declaration, which is that of docs/rules.md
-RECORD_CHECKS: dict[RecordCheck, tuple[str, ...]] = {}  # each with the ids of what it finds
+RECORD_CHECKS: dict[BatchCheck, tuple[str, ...]] = {}  # each with the ids of what it finds
 
 
 def declare(*rules: Rule) -> None:
@@ -67,9 +68,24 @@ def declare(*rules: Rule) -> None:
 
 def finds(*rules: Rule) -> Callable[[RecordCheck], RecordCheck]:
     """Declare rules, and the function that looks at one record for all of them."""
-    declare(*rules)
 
     def register(check: RecordCheck) -> RecordCheck:
+        def check_each(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Fault]]:
+            for entry in entries:
+                for fault in check(entry):
+                    yield entry, fault
+
+        finds_in_many(*rules)(check_each)
+        return check
+
+    return register
+
+
+def finds_in_many(*rules: Rule) -> Callable[[BatchCheck], BatchCheck]:
+    """Declare rules, and the function that looks at many records for all of them, at each by itself."""
+    declare(*rules)
+
+    def register(check: BatchCheck) -> BatchCheck:
         RECORD_CHECKS[check] = tuple(rule.id for rule in rules)
         return check
 

@@ -1,21 +1,27 @@
 """The language of a text: each run that is in none that it may hold."""
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 
 from curation.excerpts import excerpt
 from curation.records import Entry
 from curation.script import Span, check
 from curation.script.languages import primary_subtag
 
-from .declare import Fault, Rule, finds
+from .declare import Fault, Rule, finds_in_many
 
 _QUESTION_END = re.compile(r"[：\n]|:(?!//|\d)")  # not that of an address or of a time of day
+# With kana before that, and no Hangul, it can be in no other language.
+_JAPANESE_QUESTION = re.compile(r"[^：:\n]*[ぁ-ゖァ-ヺ]")
 
 _LETTERS = [re.compile(letters) for letters in ("[ぁ-ゖァ-ヺ]", "[가-힣]", "[一-鿿]")]
 
+_TAG_FIELDS = (("reasoning", "reasoning_language"), ("answer", "language"))
+_MANY = 500  # records at once
 
-@finds(
+
+@finds_in_many(
     Rule(
         "wrong-script",
         "script",
@@ -24,22 +30,44 @@ _LETTERS = [re.compile(letters) for letters in ("[ぁ-ゖァ-ヺ]", "[가-힣]",
         opinion=True,
     )
 )
-def find_wrong_scripts(entry: Entry) -> Iterator[Fault]:
+def find_wrong_scripts(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Fault]]:
     """A fault for each run that is not in the language of its field; `input` is source text, in any language."""
-    record = entry.record
-    for field, tag_field in (("reasoning", "reasoning_language"), ("answer", "language")):
-        text = record.data.get(field)
-        language = getattr(record, tag_field)
-        if isinstance(text, str):
-            asked = "\n".join(filter(None, (str(record.data.get("instruction", "")), record.input)))
-            for span in check(text, language, asked).spans:
-                yield _point_at(field, span, f"{tag_field} is {language}")
-    instruction = record.data.get("instruction")
-    if isinstance(instruction, str):
-        language, spans = _find_mixed_in(instruction, (record.language, record.reasoning_language))
-        for span in spans:
-            hint = "; put it in 「」 if it is quoted"
-            yield _point_at("instruction", span, f"the rest of the instruction is {language}", hint)
+    clean = _find_clean(entries) if len(entries) >= _MANY else frozenset()
+    for entry in entries:
+        record = entry.record
+        for field, tag_field in _TAG_FIELDS:
+            text = record.data.get(field)
+            if isinstance(text, str) and (entry.number, field) not in clean:
+                language = getattr(record, tag_field)
+                asked = "\n".join(filter(None, (str(record.data.get("instruction", "")), record.input)))
+                for span in check(text, language, asked).spans:
+                    yield entry, _point_at(field, span, f"{tag_field} is {language}")
+        instruction = record.data.get("instruction")
+        if isinstance(instruction, str) and (entry.number, "instruction") not in clean:
+            language, spans = _find_mixed_in(instruction, (record.language, record.reasoning_language))
+            for span in spans:
+                hint = "; put it in 「」 if it is quoted"
+                yield entry, _point_at("instruction", span, f"the rest of the instruction is {language}", hint)
+
+
+def _find_clean(entries: Sequence[Entry]) -> Set[tuple[int, str]]:
+    """The numbers of records, and fields of them, that are Japanese for certain, and should be."""
+    from curation.script.many import find_clean  # it takes longer to load than a few records take
+
+    places: list[tuple[int, str]] = []
+    texts: list[str] = []
+    for entry in entries:
+        record = entry.record
+        for field, tag_field in _TAG_FIELDS:
+            text = record.data.get(field)
+            if isinstance(text, str) and primary_subtag(getattr(record, tag_field)) == "ja":
+                places.append((entry.number, field))
+                texts.append(text)
+        instruction = record.data.get("instruction")
+        if isinstance(instruction, str) and _JAPANESE_QUESTION.match(instruction):
+            places.append((entry.number, "instruction"))
+            texts.append(instruction)
+    return set(itertools.compress(places, find_clean(texts)))
 
 
 def _point_at(field: str, span: Span, where: str, hint: str = "") -> Fault:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
 from .ngrams import KATAKANA, ngrams
 
-_CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
+CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
@@ -25,7 +25,8 @@ _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 
 
 
 @lru_cache(4096)
-def _strongest_gap(signs: str) -> str:
+def strongest_gap(signs: str) -> str:
+    """What kind of gap some signs make between two letters."""
     return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
 
 
@@ -56,7 +57,7 @@ class Chain:
         """Anything that is no letter; the strongest sign between two letters counts."""
         if self._run:
             self._end_run(before_kana=False)
-        gap = _strongest_gap(signs)
+        gap = strongest_gap(signs)
         if _STRENGTH[gap] > _STRENGTH[self._gap]:
             self._gap = gap
         self._before = ""
@@ -123,7 +124,7 @@ class Chain:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif (margin := lead - _RELIEF * relief if relief else lead) > -leave or margin > _CERTAIN:
+            elif (margin := lead - _RELIEF * relief if relief else lead) > -leave or margin > CERTAIN:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
@@ -147,7 +148,7 @@ class Chain:
         if len(self._run) < _LONGEST_WORD:
             self._run += run
         may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
-        if lead - _RELIEF * relief > _CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
+        if lead - _RELIEF * relief > CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
             if is_foreign is False:
                 decisions.append((until, False))
             is_foreign, until = True, len(run)
@@ -165,7 +166,7 @@ class Chain:
         pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
         before = ""
         if signs:
-            strongest = _strongest_gap(signs)
+            strongest = strongest_gap(signs)
             gap = strongest if _STRENGTH[strongest] > _STRENGTH[gap] else gap
         elif gap == "kana":
             before = KATAKANA if is_katakana(kana) else kana
@@ -222,6 +223,6 @@ class Chain:
             self.lead = enter
         self.lead += 0.0 if run == "の" else _KANA_IN_CHINESE
         self._before, self._gap = "", "kana"
-        if self.lead > _CERTAIN:
+        if self.lead > CERTAIN:
             decisions.append((len(run), True))
         return decisions

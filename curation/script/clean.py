@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from .chain import Chain
-from .glyphs import CHINESE_HAN, CLASSES
+from .glyphs import CLASSES
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
@@ -19,7 +19,7 @@ _KANA_RANGES = (("ぁ", "ゟ"), ("ァ", "ヺ"), ("ー", "ヿ"), ("ㇰ", "ㇿ"), 
 _KANA = "".join(f"{first}-{last}" for first, last in _KANA_RANGES)
 _LINE_ENDS = "\n\r\u2028\u2029"
 _LONGEST = 40  # characters; longer ones hardly repeat, and are cut off here when they are looked up
-_MOST = 50_000  # segments, about 12 MB
+_MOST = 50_000  # segments of either kind, about 12 MB
 
 # A segment with the kana or line end before it, and the character behind it; it is looked up only, so that a longer
 # one or one with a mark or a control character in it is not found.
@@ -31,8 +31,8 @@ _FIRST_IN_LINE = re.compile(f"([^{_KANA}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
 _USUAL = re.compile("([、。！？]*[0-9]*)([一-鿿々]{0,12})[、。！？]*")
 # Over the classes of glyphs.py: what the reader gives to the chain or takes for a gap, as tokens.py cuts it. It takes
 # three words to make an English clause.
-_SIMPLE = re.compile(r"[HJC.s]*(?:a+[HJC.s]*){0,2}")
-_HAN_OR_GAP = re.compile(r"([HJC]{1,12})|[.sa]+")
+_SIMPLE = re.compile(r"[HJ.s]*(?:a+[HJ.s]*){0,2}")
+_HAN_OR_GAP = re.compile(r"([HJ]{1,12})|[.sa]+")
 # The same in a whole text, where quotation marks end a sentence, too, as long as they stand in plain pairs in a line.
 _MARKS = "「」『』"
 _PART = re.compile(
@@ -45,6 +45,7 @@ _ENDS = _EVERY_KANA.union(_LINE_ENDS, _MARKS, [""])
 _A_KANA = re.compile(f"[{_KANA}]")
 
 _clean: set[tuple[str, str]] = set()
+_unclear: set[tuple[str, str]] = set()  # what was judged before, and has to be read
 
 
 def is_clean(text: str) -> bool:
@@ -73,32 +74,35 @@ def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bo
 
 def remember(before: str, segment: str, after: str) -> None:
     """Nothing in `segment` is foreign, in whatever text it stands between `before` and `after`, "" for the end."""
-    # What an old form says depends on whether a text is in today's spelling (chain.py).
     if 0 < len(segment) < _LONGEST and ngrams().modern.keys().isdisjoint(segment):
-        if len(_clean) >= _MOST:
-            _clean.clear()
-        _clean.add((before + segment, after))
+        _note(_clean, before + segment, after)
+
+
+def _note(judged: set[tuple[str, str]], segment: str, after: str) -> None:
+    if len(judged) >= _MOST:
+        judged.clear()
+    judged.add((segment, after))
 
 
 def _judge(segment: str, after: str) -> bool:
     """Whether the chain alone finds nothing foreign in a segment, which is then remembered."""
+    if (segment, after) in _unclear:
+        return False
     before, inside = segment[0], segment[1:]
     gap = "kana" if before in _EVERY_KANA else "start" if before == START else "sentence"
-    if after not in _ENDS or not _stays_home(gap, before, inside, after):
-        return False
-    remember(before, inside, after)
-    return (segment, after) in _clean
+    is_clean = len(inside) < _LONGEST and after in _ENDS and _stays_home(gap, before, inside, after)
+    _note(_clean if is_clean else _unclear, segment, after)
+    return is_clean
 
 
 def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
     classes = inside.translate(CLASSES)
-    usual = _USUAL.fullmatch(inside)
-    if usual and CHINESE_HAN not in classes and ngrams().modern.keys().isdisjoint(inside):
-        signs, run = usual.groups()
-        if _chain().is_far_from_foreign(gap, before, signs, run):
-            return True
-    if not _SIMPLE.fullmatch(classes):
+    # What an old form says depends on whether a text is in today's spelling (chain.py).
+    if not (_SIMPLE.fullmatch(classes) and ngrams().modern.keys().isdisjoint(inside)):
         return False
+    usual = _USUAL.fullmatch(inside)
+    if usual and _chain().is_far_from_foreign(gap, before, *usual.groups()):
+        return True
     chain = Chain("ja")  # one of its own, for other threads may judge at the same time
     if gap == "kana":
         chain.pass_over("", before)

@@ -38,6 +38,12 @@ class _Rows(dict[str, dict[str, float]]):
         row = self[first] = dict(zip(seconds, weights, strict=True))
         return row
 
+    def columns(self) -> tuple[str, str, list[float]]:
+        """All pairs: their first and their second characters, and what each says."""
+        firsts = "".join(first * (end - start) for first, (start, end) in self._bounds.items())
+        single = self._singles.get
+        return firsts, self._seconds, [w + single(c, 0.0) for c, w in zip(self._seconds, self._weights, strict=True)]
+
 
 class Ngrams:
     """`singles` are the weights of characters, `pairs` those of characters after others.
