@@ -9,7 +9,7 @@ left open there, so that it seldom parts a word.
 
 from functools import lru_cache
 
-from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
+from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana, is_simplified_only, is_traditional_only
 from .ngrams import KATAKANA, ngrams
 
 _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
@@ -17,6 +17,7 @@ _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese doe
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
 _STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
+_MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
@@ -27,6 +28,19 @@ _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 
 @lru_cache(4096)
 def _strongest_gap(signs: str) -> str:
     return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
+
+
+class _Varieties(dict[str, str]):
+    """Of a character the Chinese that has it alone, "" if both or none have; found when it is first asked for."""
+
+    def __missing__(self, char: str) -> str:
+        variety = "Hans" if is_simplified_only(char) else "Hant" if is_traditional_only(char) else ""
+        self[char] = variety = "" if char in _IN_HONG_KONG else variety
+        return variety
+
+
+_IN_HONG_KONG = frozenset("裏着床群峰")  # which Big5, of Taiwan, lacks
+_VARIETIES = _Varieties()
 
 
 class Chain:
@@ -47,6 +61,7 @@ class Chain:
         """Begin at home; `gap` is what stands before the next letter."""
         self.lead = _NEVER
         self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
+        self._variety = ""  # of Chinese, which the undecided text has shown last
         self._gap = gap
         self._before = ""  # the letter that touches the next one
         self._run = ""  # the Han run that ends here
@@ -107,6 +122,7 @@ class Chain:
             self._stands_alone = self._is_home_japanese and lead < enter
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
+        variety, varieties = self._variety, _VARIETIES
         relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             weight = pairs[before].get(char)
@@ -118,7 +134,15 @@ class Chain:
                     enter -= pair
                 else:
                     leave += pair
+            is_mixed = False
+            if own_variety := varieties[char]:
+                is_mixed = self._is_home_japanese and variety not in ("", own_variety)
+                variety = own_variety
+                if is_mixed and lead <= -leave:
+                    lead -= _MIXED
+                    is_mixed = False
             if lead < enter:
+                variety = own_variety
                 if is_foreign:
                     decisions.append((until, True))
                 is_foreign, until = False, position
@@ -140,9 +164,10 @@ class Chain:
                     shows_modern_forms, relief = True, 0.0
                 elif char in modern or before in modern:
                     relief += max(0.0, weight - self._weigh_as_modern(before, char))
-            lead += sign * weight
+            lead += sign * weight - (_MIXED if is_mixed else 0.0)
             before, enter, leave = char, enter_beside, leave_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
+        self._variety = variety
         self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
