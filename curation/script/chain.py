@@ -61,6 +61,7 @@ class Chain:
         """Begin at home; `gap` is what stands before the next letter."""
         self.lead = _NEVER
         self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
+        self._is_neutral = False  # the lead is that of words of both languages
         self._variety = ""  # of Chinese, which the undecided text has shown last
         self._gap = gap
         self._before = ""  # the letter that touches the next one
@@ -72,6 +73,8 @@ class Chain:
         if self._run:
             self._end_run(before_kana=False)
         gap = _strongest_gap(signs)
+        if self._is_neutral and gap == "list":  # Japanese lists words so
+            self.lead = _NEVER
         if _STRENGTH[gap] > _STRENGTH[self._gap]:
             self._gap = gap
         self._before = ""
@@ -88,7 +91,9 @@ class Chain:
         """Weigh the run that has ended as a whole: a word of both languages is no sign of the other one."""
         if self._stands_alone and self.lead > self._least_enter:
             if self._is_japanese_word(before_kana):
-                self.lead = _NEVER
+                # Beside kana it is Japanese; elsewhere it is no evidence, and no barrier: 警告：检测到
+                self.lead = _NEVER if before_kana or self._follows_kana else min(self.lead, self._lead_before)
+                self._is_neutral = True
             elif (before_kana or self._follows_kana) and not self._shows_modern_forms:
                 self.lead -= _RELIEF * self._relief
         self._run, self._relief = "", 0.0
@@ -119,7 +124,9 @@ class Chain:
         first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
-            self._stands_alone = self._is_home_japanese and lead < enter
+            self._stands_alone = self._is_home_japanese and (lead < enter or self._is_neutral)
+            self._is_neutral = False
+            self._lead_before = max(lead, enter)
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
         variety, varieties = self._variety, _VARIETIES
