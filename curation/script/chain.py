@@ -73,7 +73,7 @@ class Chain:
         if self._run:
             self._end_run(before_kana=False)
         gap = _strongest_gap(signs)
-        if self._is_neutral and gap == "list":  # Japanese lists words so
+        if self._is_neutral and "、" in signs:  # Japanese lists words so
             self.lead = _NEVER
         if _STRENGTH[gap] > _STRENGTH[self._gap]:
             self._gap = gap
