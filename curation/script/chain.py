@@ -18,6 +18,7 @@ _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
 _STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
 _MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
+_SHORT = 2  # characters; behind a sign and before kana they begin a Japanese clause
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
@@ -61,6 +62,7 @@ class Chain:
         """Begin at home; `gap` is what stands before the next letter."""
         self.lead = _NEVER
         self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
+        self._opens_clause = False  # the run follows a sign behind foreign text, and may be all that stands before kana
         self._is_neutral = False  # the lead is that of words of both languages
         self._variety = ""  # of Chinese, which the undecided text has shown last
         self._gap = gap
@@ -124,12 +126,14 @@ class Chain:
         first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
+            self._opens_clause = False
             self._stands_alone = self._is_home_japanese and (lead < enter or self._is_neutral)
             self._is_neutral = False
             self._lead_before = max(lead, enter)
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
         variety, varieties = self._variety, _VARIETIES
+        read, opens_clause = len(self._run), self._opens_clause
         relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             weight = pairs[before].get(char)
@@ -158,12 +162,15 @@ class Chain:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
-                    if is_foreign is False:
-                        decisions.append((until, False))
-                    is_foreign, until = True, position
+                    if not (opens_clause and position + read <= _SHORT):
+                        if is_foreign is False:
+                            decisions.append((until, False))
+                        is_foreign, until = True, position
+                        opens_clause = position + read == 0 and self._gap in _SIGN_GAPS and self._is_home_japanese
                     if margin > -leave:
                         lead, relief = -leave, 0.0
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
+                opens_clause = False
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
             elif not shows_modern_forms:
@@ -174,12 +181,14 @@ class Chain:
             lead += sign * weight - (_MIXED if is_mixed else 0.0)
             before, enter, leave = char, enter_beside, leave_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
-        self._variety = variety
+        self._variety, self._opens_clause = variety, opens_clause
         self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
         may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
-        if lead - _RELIEF * relief > _CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
+        is_short = opens_clause and read + len(run) <= _SHORT
+        is_word = may_be_word and self._table.begins_word(self._run)
+        if lead - _RELIEF * relief > _CERTAIN and not is_word and not is_short:
             if is_foreign is False:
                 decisions.append((until, False))
             is_foreign, until = True, len(run)
@@ -223,9 +232,10 @@ class Chain:
     def read_kana(self, run: str) -> bool:
         """Decides all that is undecided: whether it is foreign. Kana itself is Japanese."""
         is_foreign = False
+        is_short = self._opens_clause and 0 < len(self._run) <= _SHORT
         if self._run:
             self._end_run(before_kana=True)
-        if self.lead > 0:
+        if self.lead > 0 and not is_short:
             first = KATAKANA if is_katakana(run[0]) else run[0]
             pair = self._table.pairs[self._before].get(first, 0.0)
             is_foreign = self.lead + self._table.leave_to_kana[self._gap] + pair > 0
