@@ -16,6 +16,7 @@ _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what fo
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_UNKNOWN = 0.5  # share of it that is believed where today's spelling is not known
 _STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
 _MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
 _SHORT = 2  # characters; behind a sign and before kana they begin a Japanese clause
@@ -177,7 +178,7 @@ class Chain:
                 if char in modern_forms:
                     shows_modern_forms, relief = True, 0.0
                 elif char in modern or before in modern:
-                    relief += max(0.0, weight - self._weigh_as_modern(before, char))
+                    relief += self._explain(weight, before, char, position >= first_beside)
             lead += sign * weight - (_MIXED if is_mixed else 0.0)
             before, enter, leave = char, enter_beside, leave_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
@@ -224,10 +225,12 @@ class Chain:
             enter, before = enter_beside, char
         return True
 
-    def _weigh_as_modern(self, before: str, char: str) -> float:
-        """What 學 says where it is 学 in old spelling (學校へ行く)."""
+    def _explain(self, weight: float, before: str, char: str, is_in_run: bool) -> float:
+        """What of a weight is explained if 學校 is 学校 in old spelling: half of it where the table lacks that pair."""
         modern = self._table.modern
-        return self._table.weigh(modern.get(before, before), modern.get(char, char))
+        before, char = modern.get(before, before), modern.get(char, char)
+        is_unknown = is_in_run and char not in self._table.pairs[before]  # 螢幕 would be 蛍幕
+        return max(0.0, weight - self._table.weigh(before, char)) * (_UNKNOWN if is_unknown else 1)
 
     def read_kana(self, run: str) -> bool:
         """Decides all that is undecided: whether it is foreign. Kana itself is Japanese."""
