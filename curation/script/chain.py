@@ -9,7 +9,7 @@ left open there, so that it seldom parts a word.
 
 from functools import lru_cache
 
-from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana, is_simplified_only, is_traditional_only
+from .glyphs import CHINESE_HAN, is_chinese_only, is_japanese_only, is_katakana, is_simplified_only, is_traditional_only
 from .ngrams import KATAKANA, ngrams
 
 _CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
@@ -82,6 +82,12 @@ class Chain:
             self._gap = gap
         self._before = ""
 
+    def leans_foreign(self) -> bool:
+        """Whether what is undecided would be foreign if it ended before the sign that follows."""
+        if self._run:
+            self._end_run(before_kana=False)
+        return self.lead > 0
+
     def end(self) -> bool:
         """Decides what is undecided where the sentence ends: whether it is foreign."""
         if self._run:
@@ -92,7 +98,10 @@ class Chain:
 
     def _end_run(self, before_kana: bool) -> None:
         """Weigh the run that has ended as a whole: a word of both languages is no sign of the other one."""
-        if self._stands_alone and self.lead > self._least_enter:
+        if not self._is_home_japanese:
+            if self._stands_alone and len(self._run) == 1 and not is_japanese_only(self._run):
+                self.lead = _NEVER  # 和 between two names
+        elif self._stands_alone and self.lead > self._least_enter:
             if self._is_japanese_word(before_kana):
                 # Beside kana it is Japanese; elsewhere it is no evidence, and no barrier: 警告：检测到
                 self.lead = _NEVER if before_kana or self._follows_kana else min(self.lead, self._lead_before)
@@ -128,14 +137,15 @@ class Chain:
         if not self._run:
             self._follows_kana = self._gap == "kana"
             self._opens_clause = False
-            self._stands_alone = self._is_home_japanese and (lead < enter or self._is_neutral)
+            self._stands_alone = lead < enter or self._is_neutral
             self._is_neutral = False
             self._lead_before = max(lead, enter)
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
         variety, varieties = self._variety, _VARIETIES
         read, opens_clause = len(self._run), self._opens_clause
-        relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
+        relief = self._relief
+        may_be_word = self._is_home_japanese and self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             weight = pairs[before].get(char)
             if weight is None:

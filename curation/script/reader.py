@@ -48,10 +48,9 @@ class Reader:
         self._begins_sentence = True  # no letter was read in this sentence
         self._sentence: EnglishSentence | None = None  # of Latin words that are undecided
 
-    @property
     def leans_foreign(self) -> bool:
-        """Whether undecided text would be foreign if it ended here."""
-        return self._chain is not None and self._chain.lead > 0
+        """Whether undecided text would be foreign if it ended here, before a sign."""
+        return self._chain is not None and self._chain.leans_foreign()
 
     def take(self, token: Token) -> None:
         """Read a token."""
