@@ -142,9 +142,10 @@ class Reader:
             self._begins_sentence = False
             return
         self._begins_sentence = False
-        if self.foreign not in (None, self._chained):
+        other = self._other_variety(token.text) if self._expected.chinese_variety else None
+        if self.foreign not in (None, self._chained, other):
             self.skip(token.start)
-        if self._expected.chinese_variety and (other := self._other_variety(token.text)):
+        if other:
             self._flag(other, token.end, token.start)
         else:
             self._follow(token, self._chain.read_han(token.text, token.classes))
@@ -156,7 +157,7 @@ class Reader:
         wants_traditional = self._expected.chinese_variety == "zh-Hant"
         other, own = (simplified, traditional) if wants_traditional else (traditional, simplified)
         # One odd form may be a name or a variant; two with none of the right ones, or 這, are the other script.
-        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= own
+        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= max(own, 1)
         return ("zh-Hans" if wants_traditional else "zh-Hant") if other - own >= 2 or in_other else None
 
     def _take_han_elsewhere(self, token: Token) -> None:
