@@ -113,13 +113,13 @@ def first_use(tokenizer) -> dict:
     return {"vocabulary": len(tokenizer), "automaton_s": round(made - start, 3), "mask_s": round(masked - made, 3)}
 
 
-def write_replies(model, replies: int, new_tokens: int, shard: tuple[int, int], output: Path, until: float) -> None:
+def write_replies(model, replies: range, new_tokens: int, shard: tuple[int, int], output: Path, until: float) -> None:
     """Ask what has not been asked yet, with both modes, until the time is over."""
     index, shards = shard
     done = {(row["question"], row["seed"], row["mode"]) for row in read_replies(output)}
     allowed = allowed_characters(LANGUAGE)
     with output.with_suffix(f".replies.{index}.jsonl").open("a", encoding="utf-8") as log:
-        for number in range(index, replies, shards):
+        for number in replies[index::shards]:
             question, seed = QUESTIONS[number % len(QUESTIONS)], number // len(QUESTIONS)
             for mode in MODES:
                 if (question, seed, mode) in done:
@@ -213,7 +213,8 @@ def load_model(options: argparse.Namespace, folder: Path):
 def run_workers(options: argparse.Namespace) -> None:
     """The replies, dealt out to processes of their own."""
     command = [sys.executable, __file__, "--replies-only", "--output", str(options.output), "--device", options.device]
-    command += ["--replies", str(options.replies), "--new-tokens", str(options.new_tokens)]
+    command += ["--first", str(options.first), "--replies", str(options.replies)]
+    command += ["--new-tokens", str(options.new_tokens)]
     command += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
     command += ["--gguf", str(options.gguf)] if options.gguf else ["--base", options.base]
     shards = [f"{index}/{options.workers}" for index in range(options.workers)]
@@ -247,6 +248,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7, help="pairs of replies of the speed")
     parser.add_argument("--speed-tokens", type=int, default=128)
     parser.add_argument("--replies", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first reply; ten of them share a seed")
     parser.add_argument("--new-tokens", type=int, default=48)
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no reply after so long")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the replies")
@@ -281,7 +283,8 @@ def main() -> None:
                 run_workers(options)
             else:
                 index, shards = map(int, options.shard.split("/"))
-                write_replies(model, options.replies, options.new_tokens, (index, shards), options.output, until)
+                numbers = range(options.first, options.first + options.replies)
+                write_replies(model, numbers, options.new_tokens, (index, shards), options.output, until)
             result["replies"] = summarize(options.output)
     if options.shard == "0/1":
         options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

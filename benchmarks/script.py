@@ -257,20 +257,35 @@ def score_spans(rows: list[Row], answers: list[Answer]) -> dict[str, float | Non
 
 
 def measure_delays(rows: list[Row]) -> dict[str, float | None]:
-    """Characters from a span's start to the one with which the first foreign piece in it came, itself counted."""
-    delays, missed = [], 0
+    """Characters from a span's start to the one with which the first foreign piece in it came, itself counted.
+
+    `rows` have a span. What was marked in the stream and is not in the verdict on the whole text was taken back.
+    """
+    delays, missed, taken_back = [], 0, 0
     for row in rows:
-        if row["group"] == "d" and is_chinese(row):
-            start, end = row["spans"][0]
-            arrived = first_flag(row["text"], row["expected_language"], start, end)
-            missed += arrived is None
-            delays += [] if arrived is None else [arrived - start]
+        start, end = row["spans"][0]
+        arrived = first_flag(row["text"], row["expected_language"], start, end)
+        missed += arrived is None
+        delays += [] if arrived is None else [arrived - start]
+        verdict = letters(row["text"], OURS.load()(row["text"], row["expected_language"]).spans or [])
+        taken_back += len(letters(row["text"], stream_spans(row["text"], row["expected_language"])) - verdict)
     delays.sort()
     return {
         "delay_median": delays[len(delays) // 2] if delays else None,
         "delay_p90": delays[int(len(delays) * 0.9)] if delays else None,
         "delay_missed": missed,
+        "letters_taken_back": taken_back,
     }
+
+
+def stream_spans(text: str, language: str) -> list[tuple[int, int]]:
+    """What is marked while `text` comes character by character."""
+    checker, at, spans = StreamChecker(language), 0, []
+    for piece in [*(piece for char in text for piece in checker.feed(char)), *checker.close()]:
+        if piece.span_language:
+            spans.append((at, at + len(piece.text)))
+        at += len(piece.text)
+    return spans
 
 
 def first_flag(text: str, language: str, start: int, end: int) -> int | None:
@@ -314,7 +329,7 @@ def measure(detector: Detector, rows: list[Row]) -> dict[str, Any]:
     judge = detector.load()
     figures = score(rows, [judge(row["text"], row["expected_language"]) for row in rows])
     if detector is OURS:
-        figures |= measure_delays(rows)
+        figures |= measure_delays([row for row in rows if row["group"] == "d" and is_chinese(row)])
     return {
         **about,
         **figures,
@@ -369,6 +384,12 @@ def measure_held_out(rows: list[Row]) -> dict[str, Any]:
             counts[name] += count
         hits, false, missed = hits + len(wanted & marked), false + len(marked - wanted), missed + len(wanted - marked)
     return {"by_language": by_language, "span_char_f1": f1(hits, false, missed)}
+
+
+def chinese_in_japanese(rows: list[Row]) -> list[Row]:
+    """Those whose first span begins with a Han character."""
+    slips = [row for row in rows if row["spans"] and row["expected_language"] == "ja"]
+    return [row for row in slips if "一" <= row["text"][row["spans"][0][0]] <= "鿿"]
 
 
 def judge_confidences(rows: Iterable[Row]) -> list[tuple[float, bool]]:
@@ -462,6 +483,11 @@ def format_held_out(result: dict[str, Any]) -> str:
     return f"{table}\n\nspan char F1 of the held-out rows: {100 * result['span_char_f1']:.1f}"
 
 
+def format_delays(result: dict[str, Any]) -> str:
+    delays = f"{result['delay_median']} / {result['delay_p90']} characters"
+    return f"delay median / p90 there: {delays}; letters taken back: {result['letters_taken_back']}"
+
+
 def format_reliability(name: str, result: dict[str, Any]) -> str:
     lines = [f"| confidence, {name} | spans | mean confidence | right |", "| --- | --- | --- | --- |"]
     for row in result["bins"]:
@@ -497,6 +523,7 @@ def main() -> None:
     held_out = read_rows(HELD_OUT)
     result["cases"] = measure_cases(read_rows(options.cases))
     result["held_out"] = measure_held_out(held_out)
+    result["held_out_delays"] = measure_delays(chinese_in_japanese(held_out))
     reliability = {"held-out rows": measure_reliability(judge_confidences(held_out))}
     if options.data:
         reliability["labelled rows"] = measure_reliability(judge_confidences(rows))
@@ -506,6 +533,7 @@ def main() -> None:
     if options.data:
         print(f"\n{format_table(result['rows'])}")
     print(f"\n{format_cases(result['cases'])}\n\n{format_held_out(result['held_out'])}")
+    print(format_delays(result["held_out_delays"]))
     for name, figures in reliability.items():
         print(f"\n{format_reliability(name, figures)}")
 

@@ -9,14 +9,17 @@ left open there, so that it seldom parts a word.
 
 from functools import lru_cache
 
-from .glyphs import CHINESE_HAN, is_chinese_only, is_katakana
+from .glyphs import CHINESE_HAN, is_chinese_only, is_japanese_only, is_katakana, is_simplified_only, is_traditional_only
 from .ngrams import KATAKANA, ngrams
 
 CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
 _FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
 _RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+_UNKNOWN = 0.5  # share of it that is believed where today's spelling is not known
 _STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
+_MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
+_SHORT = 2  # characters; behind a sign and before kana they begin a Japanese clause
 _LONGEST_WORD = 14  # characters; more than two words of the list
 _NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
@@ -28,6 +31,19 @@ _STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 
 def strongest_gap(signs: str) -> str:
     """What kind of gap some signs make between two letters."""
     return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
+
+
+class _Varieties(dict[str, str]):
+    """Of a character the Chinese that has it alone, "" if both or none have; found when it is first asked for."""
+
+    def __missing__(self, char: str) -> str:
+        variety = "Hans" if is_simplified_only(char) else "Hant" if is_traditional_only(char) else ""
+        self[char] = variety = "" if char in _IN_HONG_KONG else variety
+        return variety
+
+
+_IN_HONG_KONG = frozenset("裏着床群峰")  # which Big5, of Taiwan, lacks
+_VARIETIES = _Varieties()
 
 
 class Chain:
@@ -48,6 +64,9 @@ class Chain:
         """Begin at home; `gap` is what stands before the next letter."""
         self.lead = _NEVER
         self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
+        self._opens_clause = False  # the run follows a sign behind foreign text, and may be all that stands before kana
+        self._is_neutral = False  # the lead is that of words of both languages
+        self._variety = ""  # of Chinese, which the undecided text has shown last
         self._gap = gap
         self._before = ""  # the letter that touches the next one
         self._run = ""  # the Han run that ends here
@@ -58,9 +77,17 @@ class Chain:
         if self._run:
             self._end_run(before_kana=False)
         gap = strongest_gap(signs)
+        if self._is_neutral and "、" in signs:  # Japanese lists words so
+            self.lead = _NEVER
         if _STRENGTH[gap] > _STRENGTH[self._gap]:
             self._gap = gap
         self._before = ""
+
+    def leans_foreign(self) -> bool:
+        """Whether what is undecided would be foreign if it ended before the sign that follows."""
+        if self._run:
+            self._end_run(before_kana=False)
+        return self.lead > 0
 
     def end(self) -> bool:
         """Decides what is undecided where the sentence ends: whether it is foreign."""
@@ -72,9 +99,14 @@ class Chain:
 
     def _end_run(self, before_kana: bool) -> None:
         """Weigh the run that has ended as a whole: a word of both languages is no sign of the other one."""
-        if self._stands_alone and self.lead > self._least_enter:
+        if not self._is_home_japanese:
+            if self._stands_alone and len(self._run) == 1 and not is_japanese_only(self._run):
+                self.lead = _NEVER  # 和 between two names
+        elif self._stands_alone and self.lead > self._least_enter:
             if self._is_japanese_word(before_kana):
-                self.lead = _NEVER
+                # Beside kana it is Japanese; elsewhere it is no evidence, and no barrier: 警告：检测到
+                self.lead = _NEVER if before_kana or self._follows_kana else min(self.lead, self._lead_before)
+                self._is_neutral = True
             elif (before_kana or self._follows_kana) and not self._shows_modern_forms:
                 self.lead -= _RELIEF * self._relief
         self._run, self._relief = "", 0.0
@@ -105,10 +137,16 @@ class Chain:
         first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
-            self._stands_alone = self._is_home_japanese and lead < enter
+            self._opens_clause = False
+            self._stands_alone = lead < enter or self._is_neutral
+            self._is_neutral = False
+            self._lead_before = max(lead, enter)
         has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
         modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
-        relief, may_be_word = self._relief, self._stands_alone and len(self._run) < _LONGEST_WORD
+        variety, varieties = self._variety, _VARIETIES
+        read, opens_clause = len(self._run), self._opens_clause
+        relief = self._relief
+        may_be_word = self._is_home_japanese and self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
             weight = pairs[before].get(char)
             if weight is None:
@@ -119,7 +157,15 @@ class Chain:
                     enter -= pair
                 else:
                     leave += pair
+            is_mixed = False
+            if own_variety := varieties[char]:
+                is_mixed = self._is_home_japanese and variety not in ("", own_variety)
+                variety = own_variety
+                if is_mixed and lead - _RELIEF * relief <= min(-leave, _CERTAIN):  # else what is before it is decided
+                    lead -= _MIXED
+                    is_mixed = False
             if lead < enter:
+                variety = own_variety
                 if is_foreign:
                     decisions.append((until, True))
                 is_foreign, until = False, position
@@ -128,27 +174,33 @@ class Chain:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
-                    if is_foreign is False:
-                        decisions.append((until, False))
-                    is_foreign, until = True, position
+                    if not (opens_clause and position + read <= _SHORT):
+                        if is_foreign is False:
+                            decisions.append((until, False))
+                        is_foreign, until = True, position
+                        opens_clause = position + read == 0 and self._gap in _SIGN_GAPS and self._is_home_japanese
                     if margin > -leave:
                         lead, relief = -leave, 0.0
             if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
+                opens_clause = False
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
             elif not shows_modern_forms:
                 if char in modern_forms:
                     shows_modern_forms, relief = True, 0.0
                 elif char in modern or before in modern:
-                    relief += max(0.0, weight - self._weigh_as_modern(before, char))
-            lead += sign * weight
+                    relief += self._explain(weight, before, char, position >= first_beside)
+            lead += sign * weight - (_MIXED if is_mixed else 0.0)
             before, enter, leave = char, enter_beside, leave_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
+        self._variety, self._opens_clause = variety, opens_clause
         self._shows_modern_forms = shows_modern_forms
         if len(self._run) < _LONGEST_WORD:
             self._run += run
         may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
-        if lead - _RELIEF * relief > CERTAIN and not (may_be_word and self._table.begins_word(self._run)):
+        is_short = opens_clause and read + len(run) <= _SHORT
+        is_word = may_be_word and self._table.begins_word(self._run)
+        if lead - _RELIEF * relief > CERTAIN and not is_word and not is_short:
             if is_foreign is False:
                 decisions.append((until, False))
             is_foreign, until = True, len(run)
@@ -184,17 +236,20 @@ class Chain:
             enter, before = enter_beside, char
         return True
 
-    def _weigh_as_modern(self, before: str, char: str) -> float:
-        """What 學 says where it is 学 in old spelling (學校へ行く)."""
+    def _explain(self, weight: float, before: str, char: str, is_in_run: bool) -> float:
+        """What of a weight is explained if 學校 is 学校 in old spelling: half of it where the table lacks that pair."""
         modern = self._table.modern
-        return self._table.weigh(modern.get(before, before), modern.get(char, char))
+        before, char = modern.get(before, before), modern.get(char, char)
+        is_unknown = is_in_run and char not in self._table.pairs[before]  # 螢幕 would be 蛍幕
+        return max(0.0, weight - self._table.weigh(before, char)) * (_UNKNOWN if is_unknown else 1)
 
     def read_kana(self, run: str) -> bool:
         """Decides all that is undecided: whether it is foreign. Kana itself is Japanese."""
         is_foreign = False
+        is_short = self._opens_clause and 0 < len(self._run) <= _SHORT
         if self._run:
             self._end_run(before_kana=True)
-        if self.lead > 0:
+        if self.lead > 0 and not is_short:
             first = KATAKANA if is_katakana(run[0]) else run[0]
             pair = self._table.pairs[self._before].get(first, 0.0)
             is_foreign = self.lead + self._table.leave_to_kana[self._gap] + pair > 0

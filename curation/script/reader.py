@@ -19,6 +19,8 @@ from .tokens import Token
 
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
 _SENTENCE_ENDS = frozenset("。！？")
+_CLAUSE_ENDS = _SENTENCE_ENDS | frozenset("，；、")
+_SIGNS_AFTER_WORD = ".,;:!?)]'"
 _LONG_HAN_IN_KOREAN = 5
 _GRAMMAR = frozenset("这个们对吗还样说让从這個們對麼嗎還樣說讓從")  # no name is written with them
 
@@ -42,8 +44,13 @@ class Reader:
         self.foreign: str | None = None
         self.held = 0
         self._letters = 0  # where the last letter of the undecided text ends; signs follow
+        self._latin = 0  # where the Latin words end that were read last
         self._begins_sentence = True  # no letter was read in this sentence
         self._sentence: EnglishSentence | None = None  # of Latin words that are undecided
+
+    def leans_foreign(self) -> bool:
+        """Whether undecided text would be foreign if it ended here, before a sign."""
+        return self._chain is not None and self._chain.leans_foreign()
 
     def take(self, token: Token) -> None:
         """Read a token."""
@@ -51,6 +58,7 @@ class Reader:
 
     def settle(self, position: int) -> None:
         """Decide all text up to `position` by what is known, and start a new sentence."""
+        self._take_in_latin(position)
         self._decide(self._chain is not None and self._chain.end(), position)
         self.skip(position)
         self._begins_sentence = True
@@ -66,6 +74,11 @@ class Reader:
             self.skip(position)
         elif (end := min(self._letters, position)) > self.held:
             self._add(end, self._chained)
+
+    def _take_in_latin(self, position: int) -> None:
+        """A clause ends at `position`, and Latin words before it belong to the letters before them: 连接到 WeDo。"""
+        if self.held <= self._letters < self._latin <= position:
+            self._letters = self._latin
 
     def _add(self, end: int, language: str) -> None:
         self.runs.append(Run(self.held, end, language))
@@ -99,6 +112,8 @@ class Reader:
             self.end_sentence()
             self._sentence = None
             self._begins_sentence = True
+        if not _CLAUSE_ENDS.isdisjoint(token.text):
+            self._take_in_latin(token.start)
         self._take_gap(token)
 
     def _follow(self, token: Token, decisions: list[tuple[int, bool]]) -> None:
@@ -127,9 +142,10 @@ class Reader:
             self._begins_sentence = False
             return
         self._begins_sentence = False
-        if self.foreign not in (None, self._chained):
+        other = self._other_variety(token.text) if self._expected.chinese_variety else None
+        if self.foreign not in (None, self._chained, other):
             self.skip(token.start)
-        if self._expected.chinese_variety and (other := self._other_variety(token.text)):
+        if other:
             self._flag(other, token.end, token.start)
         else:
             self._follow(token, self._chain.read_han(token.text, token.classes))
@@ -141,7 +157,7 @@ class Reader:
         wants_traditional = self._expected.chinese_variety == "zh-Hant"
         other, own = (simplified, traditional) if wants_traditional else (traditional, simplified)
         # One odd form may be a name or a variant; two with none of the right ones, or 這, are the other script.
-        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= own
+        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= max(own, 1)
         return ("zh-Hans" if wants_traditional else "zh-Hant") if other - own >= 2 or in_other else None
 
     def _take_han_elsewhere(self, token: Token) -> None:
@@ -194,6 +210,7 @@ class Reader:
             return
         sentence = self._sentence = self._sentence or EnglishSentence(token.start, self._begins_sentence)
         sentence.add(token.text, token.end, points)
+        self._latin = token.start + len(token.text.rstrip(_SIGNS_AFTER_WORD))
         self._begins_sentence = sentence.has_ended
         if sentence.is_english():
             self._flag("en", sentence.end, sentence.start)

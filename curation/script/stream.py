@@ -192,6 +192,8 @@ class StreamChecker:
         elif mark == quotations.closer:
             self._settle(token.start)
             quotations.close(token.start)
+        elif token.kind == "opener" and self._reader.leans_foreign():  # 請按「取消」: the quoted word goes with it
+            return False
         elif mark in CLOSERS and self._is_calm():
             self._settle(token.start)
             quotations.open(mark)

@@ -27,7 +27,8 @@ def load_benchmark() -> ModuleType:
     return module
 
 
-is_right = load_benchmark().is_right
+benchmark = load_benchmark()
+is_right = benchmark.is_right
 
 
 def test_there_are_enough_cases_and_none_twice() -> None:
@@ -67,7 +68,7 @@ def test_the_held_out_rows_are_no_hard_cases() -> None:
 @pytest.mark.parametrize(
     ("expected_language", "most_false", "most_missed"),
     [
-        ("ja", 2, 4),
+        ("ja", 1, 4),
         ("en", 0, 0),
         ("zh-Hans", 0, 0),
         ("zh-Hant", 0, 0),
@@ -81,3 +82,10 @@ def test_held_out_rows_are_as_right_as_they_were_measured(
     flags = [(check(row["text"], expected_language).flagged, bool(row["spans"])) for row in rows]
     assert sum(flag and not wanted for flag, wanted in flags) <= most_false
     assert sum(wanted and not flag for flag, wanted in flags) <= most_missed
+
+
+def test_a_slip_is_marked_within_three_characters_of_its_beginning_and_stays_marked() -> None:
+    result = benchmark.measure_delays(benchmark.chinese_in_japanese(HELD_OUT))
+    assert result["delay_median"] <= 3
+    assert result["delay_p90"] <= 5
+    assert result["letters_taken_back"] == 0

@@ -83,6 +83,8 @@ def assert_stream_says_what_check_says(text: str, cuts: list[int], expected_lang
 @example("學安装『装", "ja", "")
 @example("书得出力形式", "ja", "")
 @example("但是韓国語", "ja", "")
+@example("学る。語 ：、校这", "ja", "")
+@example("电话，電話番号", "ja", "")
 def test_a_text_fed_character_by_character_gives_the_same_runs(text: str, expected_language: str, asked: str) -> None:
     one_by_one = stream(text, list(range(len(text))), expected_language, asked)
     assert runs(one_by_one) == runs(stream(text, [], expected_language, asked))
