@@ -161,7 +161,7 @@ class Chain:
             if own_variety := varieties[char]:
                 is_mixed = self._is_home_japanese and variety not in ("", own_variety)
                 variety = own_variety
-                if is_mixed and lead - _RELIEF * relief <= min(-leave, _CERTAIN):  # else what is before it is decided
+                if is_mixed and lead - _RELIEF * relief <= min(-leave, CERTAIN):  # else what is before it is decided
                     lead -= _MIXED
                     is_mixed = False
             if lead < enter:
