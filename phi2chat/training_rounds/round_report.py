@@ -35,7 +35,7 @@ def show_list(rounds: Sequence[Round], screen: "Screen") -> None:
         screen.table(list(rows[0]), [list(row.values()) for row in rows])
         return
     for row in rows:
-        screen.heading(f"{row.pop('')} {row.pop('round')}")
+        screen.heading(f"round {row.pop('')}: {row.pop('round')}")
         for name, value in row.items():
             if value:
                 screen.say(f"{name}: {value}")

@@ -1,5 +1,6 @@
 """`phi2chat evaluate`: what is asked, kept, shown, and gone on with, with a tiny model and its adapter."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -104,6 +105,20 @@ def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(folder: Path, cap
     assert [(cell.answer, cell.verdict) for cell in after] == [(cell.answer, cell.verdict) for cell in before]
     out = capsys.readouterr().out
     assert "│ known " in out and "(2/3)" in out and "│ [21-94] " in out
+
+
+def test_an_evaluation_goes_on_with_smaller_batches_unless_its_samples_depend_on_them(folder: Path) -> None:
+    before = read_evaluation(folder).cells
+    results = folder / "results.jsonl"
+    results.write_bytes(b"".join(results.read_bytes().splitlines(keepends=True)[:5]))
+    evaluate("--resume", folder, "--batch-size", 1, "--device", "cpu")
+    found = read_evaluation(folder)
+    assert [(cell.key, cell.answer) for cell in found.cells] == [(cell.key, cell.answer) for cell in before]
+    assert (found.status, found.settings["batch_size"]) == ("done", 1)
+    dataclasses.replace(found, settings={**found.settings, "temperature": 0.7}).save(folder)
+    with pytest.raises(click.UsageError, match="samples depend on what they are written beside"):
+        evaluate("--resume", folder, "--batch-size", 2)
+    found.save(folder)
 
 
 def test_what_is_there_already_is_not_written_over(folder: Path, probes: Path) -> None:

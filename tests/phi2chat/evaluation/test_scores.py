@@ -170,6 +170,14 @@ def test_a_few_facts_that_are_all_right_are_no_certainty() -> None:
     assert found.low == pytest.approx(wilson(3, 3)[0])
 
 
+def test_wordings_of_one_fact_alone_say_nothing_of_where_the_true_rate_is() -> None:
+    families = dict.fromkeys("abcd", "tokyo")
+    found = rate([("a", True), ("b", False), ("c", True), ("d", False)], families)
+    assert found is not None and (found.share, found.low, found.high) == (0.5, 0, 1)
+    move = weigh(dict.fromkeys("abcd", 0.0), dict.fromkeys("abcd", 1.0), families)
+    assert move is not None and (move.mean, move.low, move.high, move.opinion) == (1, -1, 1, "cannot tell")
+
+
 def test_a_mean_has_its_interval() -> None:
     found = mean([(f"p{number}", 10.0 * (number % 5)) for number in range(50)])
     assert found is not None and (found.value, found.replies) == (20.0, 50)
