@@ -136,6 +136,8 @@ def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle
 
 def _cell_without_reply(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle, why: str) -> Cell:
     prompt = render_prompt(style, question_of(record, style))
+    # What says nothing is like nothing: else a model would look better for what it could not be asked.
+    none = 0.0 if references_of(record.data) else None
     return Cell(
         probe=name,
         probe_digest=content_digest(record.data).hex(),
@@ -162,4 +164,7 @@ def _cell_without_reply(name: str, record: Record, row: ModelRow, way: Way, styl
         form=False,
         tokens=0,
         seconds=0.0,
+        chrf=none if is_installed() else None,
+        bleu=none if is_installed() else None,
+        char_f1=none,
     )
