@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 import pytest
+from loopback import delta, serving, stream
 
 from curation.errors import UserError
 from curation.records import Record, read_dataset
 from phi2chat.commands.evaluate import command
 from phi2chat.evaluation.contenders import name_models
 from phi2chat.evaluation.results import Cell, read_evaluation
+from phi2chat.evaluation.scores import compare
 
 SETTINGS = ["--device", "cpu", "--max-new-tokens", "60"]
 
@@ -211,6 +213,24 @@ def test_models_have_the_shortest_names_that_tell_them_apart(answering_adapter: 
     assert [row.label for row in name_models(None, [], False, None, [])] == ["phi-2"]
     with pytest.raises(UserError, match="is named twice"):
         name_models("base", [run, run], False, None, [])
+
+
+def test_a_model_of_a_server_stands_beside_an_adapter_in_every_recipe(
+    answering_adapter: tuple[Path, Path], probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with serving({"talk": stream(delta("知りません。"), delta(reason="stop"))}) as server:
+        models = ["--adapter", answering_adapter[0], "--endpoint", server.url("talk"), "--model", "far"]
+        words = ["--recipe", "b", "--recipe", "chat", "--equal-budget", *SETTINGS, "--output", tmp_path / "out"]
+        evaluate(probes, *models, *words)
+        budgets = {asked.body["max_tokens"] for asked in server.asked if asked.body}
+    found = read_evaluation(tmp_path / "out")
+    assert (found.status, len(found.cells), budgets) == ("done", 2 * 2 * 4, {60})
+    far = [cell for cell in found.cells if cell.model.startswith("far at ")]
+    assert {(cell.answer, cell.recipe) for cell in far} == {("知りません。", "b"), ("知りません。", "chat")}
+    assert [one.verdict for one in far].count("wrong") == 6
+    worse = [one for one in compare(found) if one.measure == "score" and one.against_model == found.models[0].label]
+    assert any(one.difference < 0 and one.opinion == "cannot tell" for one in worse)  # of three probes
 
 
 @pytest.mark.slow

@@ -164,6 +164,7 @@ def test_a_narrow_terminal_is_kept_to(folder: Path, phi2chat: Phi2Chat, width: i
         drawn = [line for line in done.stdout.splitlines() if line[:1] in "─━│┃┏┡├└"]  # the rest a terminal wraps
         assert drawn
         assert max(map(cell_len, drawn)) <= width
+    assert "round 2: second" in phi2chat("rounds", "list", COLUMNS=str(width)).stdout
 
 
 def test_mistakes_are_sentences(folder: Path) -> None:
