@@ -209,6 +209,8 @@ def weigh_seeds(
     moves = [round(fmean(new[probe] - old[probe] for old, new in pairs), _DIGITS) for probe in shared]
     # Of a single family a bootstrap knows no spread; the true difference may then be anywhere.
     bounds = bootstrap_seeds(by_seed) if len(together) > 1 else (-1.0, 1.0)
+    if len(together) > 1 and not any(moves):  # nor would it know of what moves, where of so many none did
+        bounds = (-wilson(0, len(together))[1], wilson(0, len(together))[1])
     low, high = (round(bound, _DIGITS) for bound in bounds)
     sums = [round(sum(map(sum, of_all)), _DIGITS) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
