@@ -17,7 +17,7 @@ from phi2chat.chatting.together import WritesTogether, write_ahead
 from phi2chat.config import TrainConfig
 from phi2chat.files import path_of
 from phi2chat.inference.prompt import PromptStyle
-from phi2chat.inference.recipes import StopReason
+from phi2chat.inference.recipes import NoRoomError, StopReason
 from phi2chat.terminal.interrupts import Ended, Interrupt
 
 EXAMPLE = "/probe datasets/my.jsonl"
@@ -151,7 +151,7 @@ def _written(talk: Talk, questions: Sequence[str], start: int, total: int, inter
     watch(len(questions))
     try:
         return write_ahead(model, questions, talk.conversation.config, watch)
-    except UserError:  # one leaves no room for a reply: alone, each says so for itself
+    except NoRoomError:  # alone, each says so for itself
         return [model] * len(questions)
 
 

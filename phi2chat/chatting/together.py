@@ -44,6 +44,9 @@ class Written:
 def write_ahead(
     model: WritesTogether, questions: Sequence[str], config: ChatConfig, watch: "Watch | None" = None
 ) -> list[Model]:
-    """A model for each question, whose reply is written already. Raises UserError where a prompt leaves no room."""
+    """A model for each question, whose reply is written already.
+
+    Raises NoRoomError where a prompt leaves no room for one, and UserError where the memory of a GPU is full.
+    """
     replies = model.stream_all(questions, config, watch)
     return [Written(model.name, model.style, reply, model.parts) for reply in replies]

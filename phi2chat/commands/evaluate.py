@@ -85,7 +85,7 @@ def command(
         screen.note(f"{evaluation.wanted:,} replies are kept in {folder}")
     else:
         _require_no_other_options(ctx)
-        folder, evaluation = resume, read_evaluation(resume)
+        folder, evaluation = resume, _with_batch_size(resume, ctx, config)
     with writing_alone(folder):
         _carry_out(folder, read_evaluation(folder), flags, as_json, screen)
     if lm_eval:
@@ -158,6 +158,7 @@ def run(folder: Path, evaluation: "Evaluation", device: DeviceConfig, progress: 
                 append_cells(folder, cells)
                 count += len(cells)
                 progress(f"{count:,}/{evaluation.wanted:,} {row.label}, recipe {way.recipe}")
+        del model  # its weights make room before those of the next one come
     whole = read_evaluation(folder)
     totals = {
         "summaries": [dataclasses.asdict(one) for one in summarize(whole)],
@@ -253,11 +254,25 @@ def _take(kind: type[Any], settings: Mapping[str, Any]) -> Any:
 
 
 def _require_no_other_options(ctx: click.Context) -> None:
-    allowed = {"resume", "as_json", *(field.name for field in dataclasses.fields(DeviceConfig))}
+    allowed = {"resume", "as_json", "batch_size", *(field.name for field in dataclasses.fields(DeviceConfig))}
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if others := [name for name in given if name not in allowed]:
         shown = ", ".join(others)
         raise click.UsageError(f"--resume goes on with what was asked for; leave out {shown}.")
+
+
+def _with_batch_size(folder: Path, ctx: click.Context, config: EvaluateConfig) -> "Evaluation":
+    """The evaluation to go on with, and where another batch size is given, as where memory was full, with that."""
+    from phi2chat.evaluation.results import read_evaluation
+
+    evaluation = read_evaluation(folder)
+    if ctx.get_parameter_source("batch_size") is not click.core.ParameterSource.COMMANDLINE:
+        return evaluation
+    if evaluation.settings.get("temperature"):
+        raise click.UsageError("--batch-size: samples depend on what they are written beside; begin anew with it.")
+    changed = dataclasses.replace(evaluation, settings={**evaluation.settings, "batch_size": config.batch_size})
+    changed.save(folder)
+    return changed
 
 
 def _with_device(evaluation: "Evaluation", model: object, folder: Path) -> "Evaluation":

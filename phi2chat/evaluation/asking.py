@@ -23,7 +23,7 @@ from phi2chat.config import ChatConfig, change
 from phi2chat.evaluation.results import Cell, Key, ModelRow, ProbeFile
 from phi2chat.evaluation.translations import bleu, char_f1, chrf, is_installed, references_of
 from phi2chat.inference.prompt import PromptStyle, render_prompt
-from phi2chat.inference.recipes import StopReason
+from phi2chat.inference.recipes import NoRoomError, StopReason
 from phi2chat.remote.server import ServerError
 
 NOT_ASKED = "not_asked"
@@ -70,7 +70,8 @@ def ask_probes(
     """The cells of a model that are not done yet, batch by batch.
 
     A batch is always of the same probes, so that samples are the same when an evaluation goes on. A reply that broke
-    off, as where a connection was lost, gives no cell. Raises UserError where a server cannot be reached.
+    off, as where a connection was lost, gives no cell. Raises UserError where a server cannot be reached, and where a
+    batch does not fit into the memory of a GPU.
     """
     items = list(probes.items())
     for start in range(0, len(items), batch_size):
@@ -85,7 +86,7 @@ def _ask_batch(model: Model, row: ModelRow, batch: Sequence[tuple[str, Record]],
     models: Sequence[Model] = [model] * len(batch)
     # A guard that enforces leads one reply at a time, in the language of each.
     if len(batch) > 1 and isinstance(model, WritesTogether) and way.config.guard != "enforce":
-        with contextlib.suppress(UserError):  # one leaves no room for a reply: alone, each says so for itself
+        with contextlib.suppress(NoRoomError):  # alone, each says so for itself
             models = write_ahead(model, questions, way.config)
     for (name, record), question, one in zip(batch, questions, models, strict=True):
         config = dataclasses.replace(way.config, lang=record.language, reasoning_lang=record.reasoning_language)
@@ -135,6 +136,8 @@ def _cell(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle
 
 def _cell_without_reply(name: str, record: Record, row: ModelRow, way: Way, style: PromptStyle, why: str) -> Cell:
     prompt = render_prompt(style, question_of(record, style))
+    # What says nothing is like nothing: else a model would look better for what it could not be asked.
+    none = 0.0 if references_of(record.data) else None
     return Cell(
         probe=name,
         probe_digest=content_digest(record.data).hex(),
@@ -161,4 +164,7 @@ def _cell_without_reply(name: str, record: Record, row: ModelRow, way: Way, styl
         form=False,
         tokens=0,
         seconds=0.0,
+        chrf=none if is_installed() else None,
+        bleu=none if is_installed() else None,
+        char_f1=none,
     )

@@ -4,8 +4,22 @@ const form = document.querySelector(".filters");
 const probes = [...document.querySelectorAll(".probe")];
 const shown = form.querySelector("output");
 
-function fits(reply, wanted) {
+const first = form.elements.model.options[1]?.value; // the model that the others are compared with
+
+function isChosen(reply, wanted) {
   return (!wanted.model || reply.dataset.model === wanted.model)
+    && (!wanted.recipe || reply.dataset.recipe === wanted.recipe);
+}
+
+// Whether the first model, asked in the same way, had the one verdict, and this reply has the other.
+function moved(reply, replies, from, to) {
+  return reply.dataset.verdict === to && replies.some((other) => other.dataset.model === first
+    && other.dataset.verdict === from
+    && other.dataset.recipe === reply.dataset.recipe && other.dataset.sample === reply.dataset.sample);
+}
+
+function fits(reply, wanted) {
+  return isChosen(reply, wanted)
     && (!wanted.verdict || reply.dataset.verdict === wanted.verdict)
     && (wanted.see !== "script" || reply.dataset.script === "wrong")
     && (wanted.see !== "form" || reply.dataset.form === "broken");
@@ -21,14 +35,16 @@ function filter() {
   let count = 0;
   for (const probe of probes) {
     const replies = [...probe.querySelectorAll(".reply")];
-    const fitting = replies.filter((reply) => fits(reply, wanted));
+    const fitting = replies.filter((reply) => fits(reply, wanted)
+      && (wanted.see !== "fixed" || moved(reply, replies, "wrong", "right"))
+      && (wanted.see !== "broken" || moved(reply, replies, "right", "wrong")));
     const isShown = fitting.length > 0
       && (!wanted.category || probe.dataset.category === wanted.category)
       && (wanted.see !== "differ" || differs(replies))
       && (!words || probe.textContent.toLowerCase().includes(words));
     probe.hidden = !isShown;
     count += isShown;
-    for (const reply of replies) reply.hidden = wanted.model !== "" && reply.dataset.model !== wanted.model;
+    for (const reply of replies) reply.hidden = !isChosen(reply, wanted);
   }
   shown.textContent = `${count} of ${probes.length} probes`;
 }

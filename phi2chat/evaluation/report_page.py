@@ -14,28 +14,12 @@ from curation.judging import describe_expectation
 from curation.records import Record
 from phi2chat.evaluation.asking import NO_CATEGORY, NOT_ASKED
 from phi2chat.evaluation.page import element, marked, source_of, to_html, visible
+from phi2chat.evaluation.report_tables import figures
 from phi2chat.evaluation.results import REPORT_FILE, Cell, Evaluation
-from phi2chat.evaluation.score_table import (
-    DIFFERENCE_COLUMNS,
-    categories_of,
-    difference_row,
-    likeness_table,
-    spell_category,
-    spell_perplexity,
-)
-from phi2chat.evaluation.scores import Rate, Summary, compare, summarize
 from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.safe_text import safe
 
 SHOWN_DIGITS = 12  # of a SHA-256
-LEGEND = (
-    "Script: something is said, and nothing in a wrong one. Form: reasoning, then an answer, then"
-    " the end. The bar is the share, and the line in it where the true one is by 95 %."
-)
-LIKENESS_LEGEND = (
-    "From 0 to 100, of translations and of answers that are neither right nor wrong; in brackets where the true mean is"
-    " by 95 %. BLEU is of single answers, by characters in Japanese and Chinese."
-)
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
@@ -59,7 +43,7 @@ def render_report(evaluation: Evaluation) -> str:
         element("title", f"Evaluation of {safe(evaluation.made)}"),
         element("style", style),
     )
-    body = element("body", *_header(evaluation), *_figures(evaluation), *_probes(evaluation), element("script", script))
+    body = element("body", *_header(evaluation), *figures(evaluation), *_probes(evaluation), element("script", script))
     page = element("html", head, body, lang="en")
     return to_html(page)
 
@@ -68,16 +52,19 @@ def render_report(evaluation: Evaluation) -> str:
 
 
 def _header(evaluation: Evaluation) -> Iterator[Element]:
+    """The question, what was asked in a line, and folded away below it what decided the replies."""
     yield element("h1", "Did it get better?")
     cells, wanted = len(evaluation.cells), evaluation.wanted
     state = f"{cells:,} replies" if cells == wanted else f"{cells:,} of {wanted:,} replies: it was cut short"
+    models = f"{len(evaluation.models)} model{'' if len(evaluation.models) == 1 else 's'}"
+    yield element("p", *visible(f"{len(evaluation.probes):,} probes to {models}: {state}"), classes="lead")
     settings = evaluation.settings
     way = f"recipes {', '.join(evaluation.recipes)}"
     way += f" with an equal budget of {settings.get('max_new_tokens')} tokens" if settings.get("equal_budget") else ""
     heat = settings.get("temperature", 0)
     way += f"; temperature {heat:g}, seed {settings.get('seed')}" if heat else "; greedy"
     way += f"; {evaluation.samples} samples" if evaluation.samples > 1 else ""
-    facts = [("Made", f"{evaluation.made}, {state}"), ("Asked", way)]
+    facts = [("Made", evaluation.made), ("Asked", way)]
     facts += [
         ("Probes", f"{one.path} ({one.probes}, SHA-256 {one.sha256[:SHOWN_DIGITS]}…)") for one in evaluation.probe_files
     ]
@@ -89,95 +76,8 @@ def _header(evaluation: Evaluation) -> Iterator[Element]:
     versions = ", ".join(f"{name} {number}" for name, number in evaluation.versions.items())
     facts.append(("With", ", ".join(filter(None, [evaluation.device, versions]))))
     pairs = [element(tag, *visible(text)) for name, text in facts for tag, text in (("dt", name), ("dd", text))]
-    yield element("dl", *pairs, classes="facts")
-
-
-def _figures(evaluation: Evaluation) -> Iterator[Element]:
-    summaries = summarize(evaluation)
-    if not summaries:
-        return
-    losses = {row.label: row.eval_loss for row in evaluation.models}
-    rates = ("right", "script", "form")
-    numbers: dict[str, list[str]] = {
-        "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
-        "median tokens": [f"{one.median_tokens:g}" for one in summaries],
-        "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
-        "eval loss": [_spell(losses[one.model], 3) for one in summaries],
-        "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
-    }
-    numbers = {name: column for name, column in numbers.items() if any(column)}
-    rows = []
-    for place, one in enumerate(summaries):
-        first = [element("th", *visible(one.model), scope="row"), element("td", one.recipe)]
-        last = [element("td", column[place], classes="number") for column in numbers.values()]
-        rows.append([*first, *map(_rate, (one.score, one.script, one.form)), *last])
-    yield element("h2", "Scores")
-    yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
-    yield element("p", LEGEND, classes="soft")
-    columns, likeness = likeness_table(summaries)
-    if likeness:
-        yield element("h2", "Likeness to good answers")
-        cells = [
-            [element("th", *visible(name), scope="row"), element("td", recipe)]
-            + [element("td", figure, classes="number") for figure in figures]
-            for name, recipe, *figures in likeness
-        ]
-        yield _table(["model", *columns[1:]], cells, first_number=2)
-        yield element("p", LIKENESS_LEGEND, classes="soft")
-    if differences := compare(evaluation):
-        yield element("h2", "What can be told")
-        rows = []
-        for difference in differences:
-            *texts, opinion = difference_row(difference)
-            badge = element("span", opinion, classes=f"badge {opinion.replace(' ', '-')}")
-            figures = [element("td", text, classes="figure") for text in texts[-2:]]
-            rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
-        yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
-    categories = categories_of(summaries)
-    if len(categories) > 1:
-        yield element("h2", "By category")
-        rows = [
-            [element("th", *visible(name), scope="row"), *(_category(one, name) for one in summaries)]
-            for name in categories
-        ]
-        yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:
-    heads = [
-        element("th", *visible(name), scope="col", classes="number" if place >= first_number else "")
-        for place, name in enumerate(columns)
-    ]
-    body = element("tbody", *(element("tr", *row) for row in rows))
-    return element("div", element("table", element("thead", element("tr", *heads)), body), classes="scroll")
-
-
-def _rate(rate: Rate | None) -> Element:
-    if rate is None:
-        return element("td", "–", classes="soft")
-
-    def bar(kind: str, start: float, end: float, height: int) -> Element:
-        place = {"x": f"{100 * start:.2f}", "width": f"{100 * max(end - start, 0.002):.2f}"}
-        return element("rect", y=str(5 - height / 2), height=str(height), classes=kind, **place)
-
-    bars = [bar("track", 0, 1, 8), bar("bar", 0, rate.share, 8), bar("whisker", rate.low, rate.high, 2)]
-    drawn = element("svg", *bars, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
-    bounds = f" [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.hits}/{rate.total}"
-    return element("td", f"{100 * rate.share:.0f} %", element("small", bounds), drawn, classes="rate")
-
-
-def _category(one: Summary, category: str) -> Element:
-    if one.by_category.get(category) is None and category in one.likeness_by_category:
-        return element("td", spell_category(one, category))
-    return _rate(one.by_category.get(category))
-
-
-def _spell(number: float | None, digits: int) -> str:
-    return "" if number is None else f"{number:,.{digits}f}"
-
-
-def _name(model: str, recipe: str, evaluation: Evaluation) -> str:
-    return f"{model}, {recipe}" if len(evaluation.recipes) > 1 else model
+    summary = element("summary", "how it was asked, and of what")
+    yield element("details", summary, element("dl", *pairs, classes="facts"), classes="about")
 
 
 # -- the probes --------------------------------------------------------------------------------------------------------
@@ -198,16 +98,17 @@ def _probes(evaluation: Evaluation) -> Iterator[Element]:
 
 def _filters(evaluation: Evaluation) -> Element:
     categories = dict.fromkeys(cell.category for cell in evaluation.cells)
+    labels, recipes = [row.label for row in evaluation.models], evaluation.recipes
+    see = [("differ", "verdicts differ")]
+    if len(labels) > 1:
+        see += [("fixed", f"right, {labels[0]} was wrong"), ("broken", f"wrong, {labels[0]} was right")]
     return element(
         "form",
         _select("verdict", "any verdict", [("right", "right"), ("wrong", "wrong"), ("unjudged", "unjudged")]),
         _select("category", "any category", [(name, name) for name in categories]),
-        _select("model", "all models", [(row.label, row.label) for row in evaluation.models]),
-        _select(
-            "see",
-            "all probes",
-            [("differ", "verdicts differ"), ("script", "in a wrong script"), ("form", "broken form")],
-        ),
+        _select("model", "all models", [(label, label) for label in labels]),
+        _select("recipe", "all recipes", [(name, name) for name in recipes]) if len(recipes) > 1 else None,
+        _select("see", "all probes", [*see, ("script", "in a wrong script"), ("form", "broken form")]),
         element("input", type="search", name="words", placeholder="words", aria_label="words"),
         element("output"),
         classes="filters",
@@ -252,7 +153,8 @@ def _reply(cell: Cell, evaluation: Evaluation) -> Element:
     sample = f" · sample {cell.sample + 1}" if evaluation.samples > 1 else ""
     who: list[Element | str] = [element("b", *visible(cell.model)), f"{cell.recipe}{sample}", _badge(cell.verdict)]
     if not cell.language_ok:
-        who.append(element("span", "wrong script", classes="badge script"))
+        names = ", ".join(dict.fromkeys(span.name for span in (*cell.reasoning_spans, *cell.answer_spans)))
+        who.append(element("span", *visible(f"wrong script: {names}"), classes="badge script"))
     nothing = element("span", "no answer came", classes="nothing")
     answer: list[Element | str] = marked(cell.answer, cell.answer_spans) if cell.answer else [nothing]
     inside: list[Element | None] = [
@@ -274,6 +176,8 @@ def _reply(cell: Cell, evaluation: Evaluation) -> Element:
         *inside,
         classes=f"reply {cell.verdict}",
         data_model=cell.model,
+        data_recipe=cell.recipe,
+        data_sample=str(cell.sample),
         data_verdict=cell.verdict,
         data_script="right" if cell.language_ok else "wrong",
         data_form="whole" if cell.form else "broken",

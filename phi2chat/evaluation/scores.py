@@ -147,6 +147,7 @@ def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = Map
     """The rate of outcomes, each with the probe that it is of; None where there are none.
 
     Probes of one family, and the replies to one probe, are alike: where there are such, the bootstrap draws families.
+    Of a single family it knows no spread and would be sure: the true rate may then be anywhere.
     """
     by_family = _by_family(outcomes, families)
     flat = [outcome for several in by_family for outcome in several]
@@ -156,6 +157,8 @@ def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = Map
         low, high = wilson(sum(flat), len(flat))
     elif all(flat) or not any(flat):  # of which a bootstrap would be sure, however few they are
         low, high = wilson(len(by_family) * all(flat), len(by_family))
+    elif len(by_family) == 1:
+        low, high = 0.0, 1.0
     else:
         low, high = bootstrap(by_family)
     return Rate(sum(flat), len(flat), low, high)
@@ -204,7 +207,11 @@ def weigh_seeds(
     ]
     # What goes up and down by as much has not moved, though sums of such fractions may not be 0 to the last bit.
     moves = [round(fmean(new[probe] - old[probe] for old, new in pairs), _DIGITS) for probe in shared]
-    low, high = (round(bound, _DIGITS) for bound in bootstrap_seeds(by_seed))
+    # Of a single family a bootstrap knows no spread; the true difference may then be anywhere.
+    bounds = bootstrap_seeds(by_seed) if len(together) > 1 else (-1.0, 1.0)
+    if len(together) > 1 and not any(moves):  # nor would it know of what moves, where of so many none did
+        bounds = (-wilson(0, len(together))[1], wilson(0, len(together))[1])
+    low, high = (round(bound, _DIGITS) for bound in bounds)
     sums = [round(sum(map(sum, of_all)), _DIGITS) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"

@@ -6,6 +6,10 @@ from enum import Enum
 from curation.errors import UserError
 
 
+class NoRoomError(UserError):
+    """A prompt leaves no room for a reply, which says nothing of the questions beside it."""
+
+
 class StopReason(Enum):
     """Why a reply ended; the value is what the user reads."""
 
@@ -50,7 +54,7 @@ RECIPES = {
 
 
 def new_token_budget(recipe: Recipe, prompt_tokens: int, max_new_tokens: int, context_tokens: int) -> int:
-    """How many tokens the reply may have. Raises UserError where the prompt leaves no room for one."""
+    """How many tokens the reply may have. Raises NoRoomError where the prompt leaves no room for one."""
     total = recipe.total_tokens or prompt_tokens + max_new_tokens
     budget = min(total, context_tokens) - prompt_tokens
     if budget < 1:
@@ -58,5 +62,5 @@ def new_token_budget(recipe: Recipe, prompt_tokens: int, max_new_tokens: int, co
         way_out = "ask a shorter question" if limit == context_tokens else "use --recipe chat (or /recipe chat)"
         if recipe.history:
             way_out += " or forget the conversation with /reset"
-        raise UserError(f"the prompt takes {prompt_tokens} tokens of the {limit} that there are; {way_out}")
+        raise NoRoomError(f"the prompt takes {prompt_tokens} tokens of the {limit} that there are; {way_out}")
     return budget

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.excerpts import excerpt
 from curation.records import Record
+from phi2chat.evaluation.results import Cell
 from phi2chat.evaluation.score_table import spell_perplexity
 from phi2chat.evaluation.scores import Move, perplexity
 from phi2chat.training_rounds.past_rounds import Asked, Round
@@ -35,7 +36,7 @@ def show_list(rounds: Sequence[Round], screen: "Screen") -> None:
         screen.table(list(rows[0]), [list(row.values()) for row in rows])
         return
     for row in rows:
-        screen.heading(f"{row.pop('')} {row.pop('round')}")
+        screen.heading(f"round {row.pop('')}: {row.pop('round')}")
         for name, value in row.items():
             if value:
                 screen.say(f"{name}: {value}")
@@ -76,13 +77,8 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     screen.say(f"{len(diff.probes)} probes of {_probe_files(diff.after)}, recipe {diff.after.recipe}")
     screen.say(", ".join(f"{len(diff.of(outcome))} {name}" for outcome, name in _OUTCOMES.items()))
     _show_measures(diff.measures, screen)
-    for outcome, heading in _HEADINGS.items():
-        found = diff.of(outcome)
-        if found:
-            screen.heading(f"{heading} ({len(found)})")
-        for probe in found if show_all else found[:SHOWN]:
-            _show_probe(probe, screen)
-        _say_rest(len(found), show_all, screen)
+    _show_probes(diff, "broken", screen, show_all)
+    _show_probes(diff, "fixed", screen, show_all)
     if diff.records:
         screen.heading(f"records changed ({len(diff.records)})")
         for change in diff.records if show_all else diff.records[:SHOWN]:
@@ -92,6 +88,7 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
                 screen.say(f"  nearest to {moved}{' ...' if len(near) > SHOWN else ''}", "note")
         _say_rest(len(diff.records), show_all, screen)
         screen.say(_moved_sentence(diff), "note")
+    _show_probes(diff, "changed", screen, show_all)
 
 
 def describe(one: Round, before: Round | None) -> dict[str, Any]:
@@ -191,10 +188,26 @@ def _show_measures(measures: Sequence[Measure], screen: "Screen") -> None:
         screen.say(f"{name}: {before} -> {after} of {pairs}, {points}: {finding}")
 
 
+def _show_probes(diff: RoundDiff, outcome: Outcome, screen: "Screen", show_all: bool) -> None:
+    found = diff.of(outcome)
+    if found:
+        screen.heading(f"{_HEADINGS[outcome]} ({len(found)})")
+    for probe in found if show_all else found[:SHOWN]:
+        _show_probe(probe, screen)
+    _say_rest(len(found), show_all, screen)
+
+
+def _reply(cell: Cell) -> str:
+    """The answer; where none came, what the model was thinking when it stopped."""
+    if cell.answer.strip() or not cell.reasoning.strip():
+        return excerpt(cell.answer, _REPLY_CHARS) or "(nothing)"
+    return f"(no answer came) {excerpt(cell.reasoning, _REPLY_CHARS)}"
+
+
 def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
     screen.say(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", "heading")
-    screen.say(f"  was: {excerpt(probe.before.answer, _REPLY_CHARS) or '(nothing)'}")
-    screen.say(f"  is:  {excerpt(probe.after.answer, _REPLY_CHARS) or '(nothing)'}")
+    screen.say(f"  was: {_reply(probe.before)}")
+    screen.say(f"  is:  {_reply(probe.after)}")
     for near in probe.near:
         sign = _SIGNS[near.change.kind] if near.change else " "
         kind = f", {near.change.kind}{_by_fix(near.record)}" if near.change else ""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from curation.errors import UserError
 from phi2chat.config import ChatConfig
 from phi2chat.inference.batch import Watch
+from phi2chat.inference.recipes import NoRoomError
 
 
 class Together:
@@ -24,7 +24,7 @@ class Together:
 
     def stream_all(self, questions: Sequence[str], config: ChatConfig, watch: Watch | None = None) -> list[Any]:
         if self._refuses:
-            raise UserError("the prompt takes 900 tokens")
+            raise NoRoomError("the prompt takes 900 tokens")
         self.batches.append(len(questions))
         if self._while_writing:
             self._while_writing(len(self.batches))

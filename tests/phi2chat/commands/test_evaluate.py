@@ -1,5 +1,6 @@
 """`phi2chat evaluate`: what is asked, kept, shown, and gone on with, with a tiny model and its adapter."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,12 +12,14 @@ from typing import Any
 
 import click
 import pytest
+from loopback import delta, serving, stream
 
 from curation.errors import UserError
 from curation.records import Record, read_dataset
 from phi2chat.commands.evaluate import command
 from phi2chat.evaluation.contenders import name_models
 from phi2chat.evaluation.results import Cell, read_evaluation
+from phi2chat.evaluation.scores import compare
 
 SETTINGS = ["--device", "cpu", "--max-new-tokens", "60"]
 
@@ -104,6 +107,20 @@ def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(folder: Path, cap
     assert [(cell.answer, cell.verdict) for cell in after] == [(cell.answer, cell.verdict) for cell in before]
     out = capsys.readouterr().out
     assert "│ known " in out and "(2/3)" in out and "│ [21-94] " in out
+
+
+def test_an_evaluation_goes_on_with_smaller_batches_unless_its_samples_depend_on_them(folder: Path) -> None:
+    before = read_evaluation(folder).cells
+    results = folder / "results.jsonl"
+    results.write_bytes(b"".join(results.read_bytes().splitlines(keepends=True)[:5]))
+    evaluate("--resume", folder, "--batch-size", 1, "--device", "cpu")
+    found = read_evaluation(folder)
+    assert [(cell.key, cell.answer) for cell in found.cells] == [(cell.key, cell.answer) for cell in before]
+    assert (found.status, found.settings["batch_size"]) == ("done", 1)
+    dataclasses.replace(found, settings={**found.settings, "temperature": 0.7}).save(folder)
+    with pytest.raises(click.UsageError, match="samples depend on what they are written beside"):
+        evaluate("--resume", folder, "--batch-size", 2)
+    found.save(folder)
 
 
 def test_what_is_there_already_is_not_written_over(folder: Path, probes: Path) -> None:
@@ -196,6 +213,24 @@ def test_models_have_the_shortest_names_that_tell_them_apart(answering_adapter: 
     assert [row.label for row in name_models(None, [], False, None, [])] == ["phi-2"]
     with pytest.raises(UserError, match="is named twice"):
         name_models("base", [run, run], False, None, [])
+
+
+def test_a_model_of_a_server_stands_beside_an_adapter_in_every_recipe(
+    answering_adapter: tuple[Path, Path], probes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with serving({"talk": stream(delta("知りません。"), delta(reason="stop"))}) as server:
+        models = ["--adapter", answering_adapter[0], "--endpoint", server.url("talk"), "--model", "far"]
+        words = ["--recipe", "b", "--recipe", "chat", "--equal-budget", *SETTINGS, "--output", tmp_path / "out"]
+        evaluate(probes, *models, *words)
+        budgets = {asked.body["max_tokens"] for asked in server.asked if asked.body}
+    found = read_evaluation(tmp_path / "out")
+    assert (found.status, len(found.cells), budgets) == ("done", 2 * 2 * 4, {60})
+    far = [cell for cell in found.cells if cell.model.startswith("far at ")]
+    assert {(cell.answer, cell.recipe) for cell in far} == {("知りません。", "b"), ("知りません。", "chat")}
+    assert [one.verdict for one in far].count("wrong") == 6
+    worse = [one for one in compare(found) if one.measure == "score" and one.against_model == found.models[0].label]
+    assert any(one.difference < 0 and one.opinion == "cannot tell" for one in worse)  # of three probes
 
 
 @pytest.mark.slow

@@ -141,11 +141,11 @@ def test_the_commands_show_it_all(folder: Path, phi2chat: Phi2Chat) -> None:
     assert "capital" in phi2chat("rounds", "show", "second").stdout
 
 
-def test_a_reply_without_an_answer_is_shown_as_nothing(folder: Path, phi2chat: Phi2Chat) -> None:
+def test_of_a_reply_without_an_answer_its_reasoning_is_shown(folder: Path, phi2chat: Phi2Chat) -> None:
     replies = {Path("runs/first"): {JAPAN: ("", False)}, Path("runs/second"): {JAPAN: RIGHT}}
     shutil.rmtree("evaluations")
     make_evaluation(Path("evaluations/later"), replies, "2026-02-01T00:00:00+00:00")
-    assert "was: (nothing)" in phi2chat("rounds", "diff", "1", "2").stdout
+    assert "was: (no answer came) 考える。" in phi2chat("rounds", "diff", "1", "2").stdout
 
 
 def test_json_is_for_programs(folder: Path, phi2chat: Phi2Chat) -> None:
@@ -164,6 +164,7 @@ def test_a_narrow_terminal_is_kept_to(folder: Path, phi2chat: Phi2Chat, width: i
         drawn = [line for line in done.stdout.splitlines() if line[:1] in "─━│┃┏┡├└"]  # the rest a terminal wraps
         assert drawn
         assert max(map(cell_len, drawn)) <= width
+    assert "round 2: second" in phi2chat("rounds", "list", COLUMNS=str(width)).stdout
 
 
 def test_mistakes_are_sentences(folder: Path) -> None:

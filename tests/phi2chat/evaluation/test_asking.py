@@ -109,6 +109,22 @@ def test_a_probe_that_leaves_no_room_is_a_cell_that_says_so_and_the_others_are_a
         assert second.why == "was not asked: the prompt takes 900 tokens"
 
 
+def test_what_could_not_be_asked_is_like_no_good_answer(scripted_model: Any) -> None:
+    snow = {"id": "snow", "instruction": "訳してください。", "judge": "none", "references": ["雪です。"]}
+    (cell,) = ask(scripted_model(UserError("the prompt takes 900 tokens")), snow)
+    assert (cell.stop, cell.verdict, cell.char_f1) == ("not_asked", "unjudged", 0.0)
+
+
+def test_a_batch_that_does_not_fit_into_memory_ends_it_and_is_not_asked_one_by_one(scripted_model: Any) -> None:
+    def fill_memory(batch: int) -> None:
+        raise UserError("the GPU's memory is full")
+
+    model = scripted_model(reply("東京です。"), reply("パリです。"))
+    with pytest.raises(UserError, match="memory is full"):
+        ask(Together(model, while_writing=fill_memory), TOKYO, PARIS)
+    assert len(model.replies) == 2
+
+
 def test_a_reply_that_broke_off_is_no_cell_and_a_server_that_is_gone_ends_it(scripted_model: Any) -> None:
     assert ask(scripted_model(reply("東"), stop=StopReason.CONNECTION_LOST), TOKYO) == []
     with pytest.raises(ServerError):

@@ -97,6 +97,21 @@ def test_what_is_in_a_wrong_script_is_marked_in_its_own_language() -> None:
     assert re.search(r"<mark[^>]*>这是正确的答案</mark>", content)
 
 
+def test_the_page_begins_with_what_can_be_told_and_says_each_verdict_in_words() -> None:
+    page = Page(render_report(EVALUATION))
+    places = [page.text.index(text) for text in ("Did it get better?", "What can be told", "Scores", "Every reply")]
+    assert places == sorted(places)
+    badges = [found["class"] for _, found in page.elements if str(found.get("class", "")).startswith("badge")]
+    assert {"badge right", "badge wrong", "badge unjudged", "badge cannot-tell", "badge script"} == set(badges)
+    assert "wrong script: Simplified Chinese" in page.text
+
+
+def test_every_cell_of_a_table_says_what_its_column_is() -> None:
+    page = Page(render_report(EVALUATION))
+    labels = [found["data-label"] for tag, found in page.elements if tag == "td"]
+    assert labels[:6] == ["", "who", "against", "in", "points", "up, down"] and "right" in labels
+
+
 def test_the_page_loads_nothing_and_lets_no_other_code_run() -> None:
     content = render_report(EVALUATION)
     page = Page(content)
@@ -173,13 +188,19 @@ def test_in_a_browser_the_filters_count_and_nothing_is_wider_than_a_phone(tmp_pa
     seen = Page(browse(write_report(EVALUATION, tmp_path), "--dump-dom"))
     assert "2 of 2 probes" in seen.text
     probe = """
-      const verdict = document.querySelector('select[name=verdict]');
-      verdict.value = 'unjudged';
-      verdict.dispatchEvent(new Event('input', {bubbles: true}));
-      const hidden = [...document.querySelectorAll('.probe')].map((one) => one.hidden);
+      const choose = (name, value) => {
+        const field = document.querySelector(`select[name=${name}]`);
+        field.value = value;
+        field.dispatchEvent(new Event('input', {bubbles: true}));
+        return [...document.querySelectorAll('.probe')].map((one) => one.hidden);
+      };
+      const broken = choose('see', 'broken'), fixed = choose('see', 'fixed');
+      choose('see', '');
+      const hidden = choose('verdict', 'unjudged');
+      const cut = [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth).length;
       const fonts = [...document.querySelectorAll('.answer')].map((one) => getComputedStyle(one).fontFamily);
       const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
-      document.title = JSON.stringify({hidden, fonts, wide, shown: document.querySelector('output').textContent});
+      document.title = JSON.stringify({hidden, broken, fixed, cut, fonts, wide, shown: document.querySelector('output').textContent});
     """
     # The page's own policy lets nothing else run, and so it is taken away for this look.
     opened = re.sub(r"<meta http-equiv[^>]*>", "", content).replace("</body>", f"<script>{probe}</script></body>")
@@ -188,7 +209,8 @@ def test_in_a_browser_the_filters_count_and_nothing_is_wider_than_a_phone(tmp_pa
     title = re.search(r"<title>(.*?)</title>", dumped)
     assert title is not None
     assert '"hidden":[true,false]' in title[1] and '"shown":"1 of 2 probes"' in title[1]
-    assert '"wide":false' in title[1]
+    assert '"wide":false' in title[1] and '"cut":0' in title[1]
+    assert '"broken":[false,true]' in title[1] and '"fixed":[true,true]' in title[1]
     assert "Noto Sans CJK JP" in title[1] and "Noto Sans CJK SC" in title[1]
 
 

@@ -47,6 +47,20 @@ def test_a_bootstrap_holds_the_true_mean_about_95_times_in_100() -> None:
     assert held >= 52
 
 
+def test_of_models_that_are_alike_an_interval_leaves_0_out_about_5_times_in_100_and_hardly_one_is_called_better() -> (
+    None
+):
+    coin = random.Random(1)
+    left_out = told = 0
+    for _ in range(100):
+        old, new = ({f"p{n}": float(coin.random() < 0.3) for n in range(90)} for _ in range(2))
+        move = weigh(old, new, {f"p{n}": f"f{n // 2}" for n in range(90)})
+        assert move is not None
+        left_out += not move.low <= 0 <= move.high
+        told += move.opinion != "cannot tell"
+    assert 1 <= left_out <= 11 and told <= left_out
+
+
 @pytest.mark.parametrize(("up", "down", "chance"), [(0, 0, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (3, 3, 1.0)])
 def test_the_sign_test_counts_coin_throws(up: int, down: int, chance: float) -> None:
     assert sign_test(up, down) == sign_test(down, up) == pytest.approx(chance)
@@ -168,6 +182,21 @@ def test_a_few_facts_that_are_all_right_are_no_certainty() -> None:
     )
     assert found is not None and (found.share, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(wilson(3, 3)[0])
+
+
+def test_wordings_of_one_fact_alone_say_nothing_of_where_the_true_rate_is() -> None:
+    families = dict.fromkeys("abcd", "tokyo")
+    found = rate([("a", True), ("b", False), ("c", True), ("d", False)], families)
+    assert found is not None and (found.share, found.low, found.high) == (0.5, 0, 1)
+    move = weigh(dict.fromkeys("abcd", 0.0), dict.fromkeys("abcd", 1.0), families)
+    assert move is not None and (move.mean, move.low, move.high, move.opinion) == (1, -1, 1, "cannot tell")
+
+
+def test_that_no_probe_moved_is_no_certainty_that_none_would() -> None:
+    values = {f"p{number}": 0.0 for number in range(30)}
+    move = weigh(values, values, {})
+    assert move is not None and (move.mean, move.opinion) == (0, "cannot tell")
+    assert (move.low, move.high) == (-move.high, pytest.approx(wilson(0, 30)[1]))
 
 
 def test_a_mean_has_its_interval() -> None:
