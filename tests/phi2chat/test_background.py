@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ def test_the_end_of_the_work_and_its_error_are_in_the_future() -> None:
     assert background.begin("work", lambda: None).result(60) is None
     with pytest.raises(RuntimeError, match="no C compiler"):
         background.begin("work", fail).result(60)
+
+
+def test_what_computes_in_the_background_gives_way_at_once_as_long_as_it_goes_on() -> None:
+    usual, seen = sys.getswitchinterval(), []
+    first, second = threading.Event(), threading.Event()
+    works = [background.begin("work", event.wait) for event in (first, second)]
+    background.begin("work", lambda: seen.append(sys.getswitchinterval())).result(60)
+    first.set()
+    works[0].result(60)
+    seen.append(sys.getswitchinterval())
+    second.set()
+    works[1].result(60)
+    assert max(seen) < usual / 10
+    assert sys.getswitchinterval() == usual
 
 
 AT_WORK = """
