@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-# Seconds; a thread that computes gives way to others after so long. Each of torch's operations lets go of Python, and to
-# wait five milliseconds for it, as is usual, makes seconds of a model's first tokens.
+# Seconds; a thread that computes gives way to others after so long. Each of torch's operations lets go of Python, and
+# to wait five milliseconds for it, as is usual, makes seconds of a model's first tokens.
 _GIVES_WAY_AFTER = 1e-4
 
 _threads: list[threading.Thread] = []

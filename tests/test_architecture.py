@@ -107,7 +107,7 @@ def test_a_package_of_the_terminal_side_is_imported_without_anything_else() -> N
 def test_torch_and_transformers_stay_in_the_model_rooms() -> None:
     rooms = {
         "adapters", "attention", "batch", "batches", "chooser", "doctor", "embedded", "engine", "estimate", "failures", "fused_step", "generate", "kept_attention", "launch",
-        "layer_parts", "lora", "merge", "models", "prepare", "processes", "quiet", "sampler", "sft", "speed",
+        "layer_parts", "lora", "merge", "models", "prepare", "processes", "quiet", "row_attention", "sampler", "sft", "speed",
         "step_graphs", "steps", "watcher",
     }  # fmt: skip
     assert who_imports("torch", "transformers") <= rooms

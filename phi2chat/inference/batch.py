@@ -9,7 +9,7 @@ import torch
 from curation.errors import UserError
 from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import Engine
-from phi2chat.inference.generate import TokenStream
+from phi2chat.inference.generate import TokenStream, full_memory
 from phi2chat.inference.kept_attention import forget_kept, keep_rows, read_over_kept
 from phi2chat.inference.step_graphs import StepGraphs
 
@@ -23,17 +23,22 @@ _LOOK_EVERY = 8  # steps, for to look whether replies have come to an end is to 
 def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Chooser, watch: Watch | None = None) -> None:
     """Write the replies of all streams ahead, those of like length side by side, as many at once as fit.
 
-    `watch` is told every few steps how many are not done. Raises UserError where the GPU's memory is full.
+    `watch` is told every few steps how many are not done. Raises UserError where the GPU's memory is full of one.
     """
-    waiting = sorted(streams, key=_length)
+    waiting, most = sorted(streams, key=_length), len(streams)
     engine.forget()  # its keys and values make room
     try:
         while waiting:
-            count = _rows_that_fit(engine.model, _length(waiting[-1]))
-            waiting, together = waiting[:-count], waiting[-count:]
-            _write_batch(engine.model, engine.known, together, choose, watch, len(waiting))
-    except torch.OutOfMemoryError:
-        raise UserError("the GPU's memory is full; ask fewer questions at once with a smaller --batch-size") from None
+            count = min(most, _rows_that_fit(engine.model, _length(waiting[-1])))
+            others, together = waiting[:-count], waiting[-count:]
+            try:
+                _write_batch(engine.model, engine.known, together, choose, watch, len(others))
+                waiting = others
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise UserError(full_memory(_length(waiting[-1]))) from None
+                most = count // 2  # and again, with the memory that is given back first
+            forget_kept(engine.model)
     finally:
         forget_kept(engine.model)
 

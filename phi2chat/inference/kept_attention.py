@@ -8,6 +8,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from phi2chat.inference.generate import context_tokens
+from phi2chat.inference.row_attention import row_attention
 
 OVER_KEPT = "phi2chat_over_kept"
 _NOT_CAUSAL_ALONE = ("softcap", "s_aux", "position_bias", "layer_head_mask")
@@ -46,6 +47,11 @@ def attend_over_kept(
     module.kept_values[row, :, write_at] = value.transpose(1, 2)
     keys, values = (kept[:, :, : visible.shape[-1]] for kept in (module.kept_keys, module.kept_values))
     (rows, heads, new, _), shared = query.shape, key.shape[1]
+    if new == 1 and rows > 1 and heads == shared and query.is_cuda:
+        attend_rows = row_attention(query.device, query.dtype, query.shape[-1])
+        if attend_rows is not None:
+            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+            return attend_rows(query[:, :, 0], keys, values, write_at[:, 0], scale)[:, None], None
     if new == 1:
         # Heads that share keys stand as so many places of one head, which see alike: to share keys and have a mask is
         # more than most of torch's kernels do, and the way round it copies all keys for each head, at each step.

@@ -1,6 +1,7 @@
-"""Run as a program where Triton is: the fused step's arithmetic by Triton's interpreter, on the CPU.
+"""Run as a program where Triton is: the arithmetic of the kernels by Triton's interpreter, on the CPU.
 
-Prints as JSON, for each model, how far its logits are from the model's own, step after step.
+Prints as JSON, for each model, how far its logits are from the model's own, step after step; and for rows of several
+head sizes, how far their attention is from torch's.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 os.environ["TRITON_INTERPRET"] = "1"  # before Triton is imported
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -24,6 +26,7 @@ from transformers import (
 
 from phi2chat.inference.fused_step import FusedStep, Tuning
 from phi2chat.inference.kept_attention import OVER_KEPT, read_over_kept
+from phi2chat.inference.row_attention import attend
 
 SHAPE = {
     "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 80,
@@ -64,6 +67,18 @@ def differences(model: Any) -> list[float]:
     return [float((fused.step(at, ids[at]) - wanted[at]).abs().max()) for at in range(PROMPT, len(ids))]
 
 
+def differences_of_rows(head_size: int) -> list[float]:
+    """Of one new token in each of three rows, that see one place, some and all."""
+    query = torch.randn(3, 4, head_size)
+    keys, values = torch.randn(2, 3, 4, 50, head_size)[..., :47, :]
+    at = torch.tensor([0, 20, 46])
+    visible = (torch.arange(47) <= at[:, None])[:, None, None]
+    wanted = scaled_dot_product_attention(query[:, :, None], keys, values, attn_mask=visible, scale=0.3)[:, :, 0]
+    return [float((attend(query, keys, values, at, 0.3) - wanted).abs().max())]
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
-    json.dump({name: differences(make().eval()) for name, make in MODELS.items()}, sys.stdout)
+    found = {name: differences(make().eval()) for name, make in MODELS.items()}
+    found |= {f"rows, heads of {size}": differences_of_rows(size) for size in (24, 80)}
+    json.dump(found, sys.stdout)

@@ -6,7 +6,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import torch
 
+from curation.errors import UserError
 from phi2chat.chatting.chat import Conversation
 from phi2chat.config import ChatConfig, ModelConfig
 from phi2chat.inference.engine import Engine
@@ -82,6 +84,24 @@ def test_who_watches_hears_how_many_are_not_done_and_can_end_it(tiny: LoadedMode
         tiny.stream_all(QUESTIONS, config, stop)
     assert not has_kept(tiny.model)
     assert replies([tiny.stream([], QUESTIONS[0], config)]) == before
+
+
+def test_where_the_memory_is_full_half_as_many_are_written_at_once(tiny: LoadedModel) -> None:
+    config, read = ChatConfig(temperature=0.0, max_new_tokens=12), list[int]()
+
+    def full(module: object, given: tuple[torch.Tensor], output: object) -> None:
+        read.append(len(given[0]))
+        if read[-1] > room and len(read) % 3 == 0:  # in the middle of a reply
+            raise torch.OutOfMemoryError
+
+    room, alone = 2, replies(tiny.stream([], question, config) for question in QUESTIONS)
+    with tiny.model.get_input_embeddings().register_forward_hook(full):
+        assert replies(tiny.stream_all(QUESTIONS, config)) == alone
+        assert max(read) == len(QUESTIONS) and read[-1] <= room
+        room = 0
+        with pytest.raises(UserError, match="the GPU's memory is full at [0-9]+ tokens"):
+            tiny.stream_all(QUESTIONS, config)
+    assert not has_kept(tiny.model)
 
 
 def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> None:

@@ -18,5 +18,5 @@ def test_its_arithmetic_is_that_of_the_model(clean_environment: dict[str, str]) 
     program = Path(__file__).parents[2] / "made" / "interpreted_step.py"
     done = subprocess.run([sys.executable, program], env=clean_environment, capture_output=True, text=True, check=True)
     differences = json.loads(done.stdout)
-    assert len(differences) == 6
+    assert len(differences) == 8
     assert {name: max(steps) < 1e-5 for name, steps in differences.items()} == dict.fromkeys(differences, True)
