@@ -29,6 +29,7 @@ def test_what_computes_in_the_background_gives_way_at_once_as_long_as_it_goes_on
     seen.append(sys.getswitchinterval())
     second.set()
     works[1].result(60)
+    assert background.is_at_work() is False
     assert max(seen) < usual / 10
     assert sys.getswitchinterval() == usual
 
