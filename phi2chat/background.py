@@ -9,7 +9,6 @@ from concurrent.futures import Future
 # to wait five milliseconds for it, as is usual, makes seconds of a model's first tokens.
 _GIVES_WAY_AFTER = 1e-4
 
-_threads: list[threading.Thread] = []
 _usual = sys.getswitchinterval()
 _at_work = 0
 _counting = threading.Lock()
@@ -21,7 +20,6 @@ def begin(name: str, work: Callable[[], None]) -> Future[None]:
 
     def run() -> None:
         error: BaseException | None = None
-        _count(1)
         try:
             work()
         except BaseException as raised:
@@ -32,20 +30,19 @@ def begin(name: str, work: Callable[[], None]) -> Future[None]:
         else:
             future.set_exception(error)
 
-    _threads[:] = [thread for thread in _threads if thread.is_alive()]
+    _count(1)
     # An executor's threads are waited for at the end of the process, daemons or not.
-    _threads.append(threading.Thread(target=run, name=name, daemon=True))
-    _threads[-1].start()
+    threading.Thread(target=run, name=name, daemon=True).start()
     return future
 
 
 def is_at_work() -> bool:
     """Whether some of it goes on."""
-    return any(thread.is_alive() for thread in _threads)
+    return _at_work > 0
 
 
 def _count(more: int) -> None:
-    """Note that a thread begins or ends, and let all give way sooner as long as there is one."""
+    """Note that some work begins or ends, and let all threads give way sooner as long as there is some."""
     global _at_work
     with _counting:
         _at_work += more

@@ -84,7 +84,13 @@ def main() -> Never:
     from phi2chat.terminal.safe_errors import make_errors_safe
 
     make_errors_safe()
-    code = _run()
+    try:
+        code = _run()
+    except BaseException as bug:
+        if not background.is_at_work():
+            raise
+        sys.excepthook(type(bug), bug, bug.__traceback__)
+        code = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; a late Ctrl-C would only disturb the way out
     if background.is_at_work():
         _leave_at_once(code)

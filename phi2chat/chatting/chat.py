@@ -127,11 +127,11 @@ class Turn:
         if turn.recipe not in RECIPES:
             raise ValueError(f"{turn.recipe} is no recipe")
         tokens, seconds, notes = int(turn.tokens), float(turn.seconds), tuple(map(str, turn.notes))
-        if not (0 <= tokens <= sys.maxsize and 0 <= seconds < math.inf):  # of which /stats makes a sum and a quotient
+        context = None if turn.context_tokens is None else int(turn.context_tokens)
+        # Of which /stats makes a sum and a quotient.
+        if not (0 <= tokens <= sys.maxsize and 0 <= (context or 0) <= sys.maxsize and 0 <= seconds < math.inf):
             raise ValueError("a number is no count")
-        if turn.context_tokens is not None and not 0 <= int(turn.context_tokens) <= sys.maxsize:
-            raise ValueError("a number is no count")
-        return dataclasses.replace(turn, tokens=tokens, seconds=seconds, notes=notes)
+        return dataclasses.replace(turn, tokens=tokens, context_tokens=context, seconds=seconds, notes=notes)
 
 
 class Conversation:

@@ -85,8 +85,10 @@ def command(
         screen.note(f"{evaluation.wanted:,} replies are kept in {folder}")
     else:
         _require_no_other_options(ctx)
-        folder, evaluation = resume, _with_batch_size(resume, ctx, config)
+        folder, evaluation = resume, read_evaluation(resume)
     with writing_alone(folder):
+        if ctx.get_parameter_source("batch_size") is click.core.ParameterSource.COMMANDLINE and resume is not None:
+            _change_batch_size(folder, config.batch_size)
         _carry_out(folder, read_evaluation(folder), flags, as_json, screen)
     if lm_eval:
         _run_harness(folder, lm_eval, flags, as_json, screen)
@@ -261,18 +263,14 @@ def _require_no_other_options(ctx: click.Context) -> None:
         raise click.UsageError(f"--resume goes on with what was asked for; leave out {shown}.")
 
 
-def _with_batch_size(folder: Path, ctx: click.Context, config: EvaluateConfig) -> "Evaluation":
-    """The evaluation to go on with, and where another batch size is given, as where memory was full, with that."""
+def _change_batch_size(folder: Path, batch_size: int) -> None:
+    """Go on with another batch size, as where memory was full. Raises UsageError where replies depend on it."""
     from phi2chat.evaluation.results import read_evaluation
 
     evaluation = read_evaluation(folder)
-    if ctx.get_parameter_source("batch_size") is not click.core.ParameterSource.COMMANDLINE:
-        return evaluation
     if evaluation.settings.get("temperature"):
         raise click.UsageError("--batch-size: samples depend on what they are written beside; begin anew with it.")
-    changed = dataclasses.replace(evaluation, settings={**evaluation.settings, "batch_size": config.batch_size})
-    changed.save(folder)
-    return changed
+    dataclasses.replace(evaluation, settings={**evaluation.settings, "batch_size": batch_size}).save(folder)
 
 
 def _with_device(evaluation: "Evaluation", model: object, folder: Path) -> "Evaluation":

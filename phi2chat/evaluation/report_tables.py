@@ -32,9 +32,14 @@ LIKENESS_LEGEND = (
 
 def figures(evaluation: Evaluation) -> Iterator[Element]:
     """The tables, each with its heading: what can be told first, then what it is made of."""
-    summaries = summarize(evaluation)
-    if not summaries:
-        return
+    if summaries := summarize(evaluation):
+        yield from _differences(evaluation)
+        yield from _scores(evaluation, summaries)
+        yield from _categories(evaluation, summaries)
+        yield from _likeness(summaries)
+
+
+def _differences(evaluation: Evaluation) -> Iterator[Element]:
     if differences := compare(evaluation):
         yield element("h2", "What can be told")
         rows = []
@@ -45,6 +50,9 @@ def figures(evaluation: Evaluation) -> Iterator[Element]:
             rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
         yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
         yield element("p", TELLING_LEGEND, classes="soft")
+
+
+def _scores(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[Element]:
     losses = {row.label: row.eval_loss for row in evaluation.models}
     rates = ("right", "script", "form")
     numbers: dict[str, list[str]] = {
@@ -63,6 +71,9 @@ def figures(evaluation: Evaluation) -> Iterator[Element]:
     yield element("h2", "Scores")
     yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
     yield element("p", LEGEND, classes="soft")
+
+
+def _categories(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[Element]:
     categories = categories_of(summaries)
     if len(categories) > 1:
         yield element("h2", "By category")
@@ -71,6 +82,9 @@ def figures(evaluation: Evaluation) -> Iterator[Element]:
             for name in categories
         ]
         yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
+
+
+def _likeness(summaries: Sequence[Summary]) -> Iterator[Element]:
     columns, likeness = likeness_table(summaries)
     if likeness:
         yield element("h2", "Likeness to good answers")

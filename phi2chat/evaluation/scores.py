@@ -207,11 +207,14 @@ def weigh_seeds(
     ]
     # What goes up and down by as much has not moved, though sums of such fractions may not be 0 to the last bit.
     moves = [round(fmean(new[probe] - old[probe] for old, new in pairs), _DIGITS) for probe in shared]
-    # Of a single family a bootstrap knows no spread; the true difference may then be anywhere.
-    bounds = bootstrap_seeds(by_seed) if len(together) > 1 else (-1.0, 1.0)
-    if len(together) > 1 and not any(moves):  # nor would it know of what moves, where of so many none did
-        bounds = (-wilson(0, len(together))[1], wilson(0, len(together))[1])
-    low, high = (round(bound, _DIGITS) for bound in bounds)
+    if len(together) == 1:  # of which a bootstrap knows no spread: the true difference may be anywhere
+        low, high = -1.0, 1.0
+    elif not any(moves):  # of which it would be sure, however few they are
+        _, most = wilson(0, len(together))
+        low, high = -most, most
+    else:
+        low, high = bootstrap_seeds(by_seed)
+    low, high = round(low, _DIGITS), round(high, _DIGITS)
     sums = [round(sum(map(sum, of_all)), _DIGITS) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
     opinion: Opinion = "cannot tell"

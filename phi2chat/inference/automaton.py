@@ -115,12 +115,19 @@ def spell_tokens(tokenizer: Any) -> Sequence[bytes | None] | None:
     return spelled
 
 
+def decoder_steps(decoder: Any) -> dict[str, Any]:
+    """The steps of a tokenizer's decoder by their kind, as tokenizer.json has them; none where it has no decoder."""
+    if decoder is None:
+        return {}
+    declared = json.loads(decoder.__getstate__())
+    return {step["type"]: step for step in declared.get("decoders", [declared])}
+
+
 def _spelling_of(decoder: Any) -> Callable[[str], bytes] | None:
     """How the decoder of a tokenizer turns a token into bytes."""
-    if decoder is None:
+    steps = decoder_steps(decoder)
+    if not steps:
         return None
-    declared = json.loads(decoder.__getstate__())
-    steps = {step["type"]: step for step in declared.get("decoders", [declared])}
     # For a byte-level GGUF transformers 5.17 puts the steps of SentencePiece first; they find nothing to do there.
     if "ByteLevel" in steps and steps.keys() <= {"ByteFallback", "Fuse", "Replace", "ByteLevel"}:
         return _spell_byte_level

@@ -1,14 +1,13 @@
 """Tokens to text while they come: each character as soon as it is whole, and a broken one as U+FFFD."""
 
 import codecs
-import json
 from collections.abc import Mapping, Set
 from functools import lru_cache
 from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
-from phi2chat.inference.automaton import BYTE_TOKEN
+from phi2chat.inference.automaton import BYTE_TOKEN, decoder_steps
 
 _ASCII = range(0x80)
 
@@ -48,9 +47,7 @@ class TextDecoder:
 @lru_cache(maxsize=4)
 def _bytes_and_silent(tokenizer: Any) -> tuple[Mapping[int, bytes], Set[int]]:
     """The tokens that are a byte each, by id, and those that are no text; none where bytes have no tokens so named."""
-    decoder = tokenizer.backend_tokenizer.decoder
-    declared = json.loads(decoder.__getstate__()) if decoder is not None else {}
-    if not any(step.get("type") == "ByteFallback" for step in declared.get("decoders", [declared])):
+    if "ByteFallback" not in decoder_steps(tokenizer.backend_tokenizer.decoder):
         return {}, frozenset()
     named = ((BYTE_TOKEN.fullmatch(text), token) for text, token in tokenizer.get_vocab().items())
     silent = {token for token, added in tokenizer.backend_tokenizer.get_added_tokens_decoder().items() if added.special}

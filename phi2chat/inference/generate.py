@@ -156,28 +156,17 @@ class TokenStream:
             # The model's own choices, the next of which a GPU makes while the guard looks at one, until one is refused.
             own = self._reader.write([*self._prompt_ids, *guard.ids], choose, self._budget - len(guard.ids))
             for count, chosen in enumerate(own, start=choose.made + 1):
-                stop, kept = None, None
                 refused = not guard.passes(chosen)
                 token = self._choose_another(chosen, choose, count, guard) if refused else chosen
-                if token is not None:
-                    stop = self._take(token, guard)
-                    kept = guard.step_back()
-                elif guard.state:
-                    kept = guard.begin_anew()
-                else:  # nothing may come here
-                    stop = StopReason.END_OF_TEXT
-                    guard.close()
-                if kept is not None:
-                    stop = None
+                stop, went_back = self._take(token, guard)
                 self.ids, self.seconds = guard.ids, time.perf_counter() - start
                 if stop:
                     self.stop = stop
                 yield guard.release()
                 if stop:
                     return
-                if refused or kept is not None:  # what the model went on with does not follow any more
-                    if not refused:
-                        choose.go_back_to(count)
+                if refused or went_back:  # what the model went on with does not follow any more
+                    choose.go_back_to(count)
                     break
 
     def _choose_another(self, refused: int, choose: Chooser, count: int, guard: Guard) -> int | None:
@@ -190,10 +179,13 @@ class TokenStream:
         choose.go_back_to(count - 1)
         return choose.guarded(self._reader.read([*self._prompt_ids, *guard.ids]), guard)
 
-    def _take(self, token: int, guard: Guard) -> StopReason | None:
-        """Let the guard have a token, and the end if it is one; why the reply would end here."""
+    def _take(self, token: int | None, guard: Guard) -> tuple[StopReason | None, bool]:
+        """Let the guard have a token, or None where none may come; why the reply ends, and whether it went back."""
+        if token is None and guard.state:
+            guard.begin_anew()
+            return None, True
         stop: StopReason | None = None
-        if token in self._end:
+        if token is None or token in self._end:
             stop = StopReason.END_OF_TEXT
         else:
             guard.take(token)
@@ -203,7 +195,8 @@ class TokenStream:
                 stop = StopReason.BUDGET
         if stop:
             guard.close()
-        return stop
+        went_back = guard.step_back() is not None
+        return None if went_back else stop, went_back
 
 
 class Reader(Protocol):

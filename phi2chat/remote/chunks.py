@@ -6,7 +6,7 @@ the content) and of `/v1/completions`. Nothing is read here from a network, so t
 
 import codecs
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from phi2chat.inference.prompt import PromptStyle
 
@@ -19,6 +19,7 @@ OWN_STYLE = PromptStyle()
 # What reasoning stands between where a server leaves it in the content, if the content begins with it.
 REASONING_MARKS = {"<think>": "</think>", OWN_STYLE.reasoning: OWN_STYLE.answer}
 DONE = "[DONE]"
+_MOST_TOKENS = 2**31  # of any model; a conversation saved with a larger number could not be loaded
 
 
 class UnreadableError(Exception):
@@ -142,10 +143,14 @@ class ReplyReader:
         if not isinstance(usage, dict):
             return
         read, written = (usage.get(key) for key in ("prompt_tokens", "completion_tokens"))
-        if isinstance(written, int) and written >= 0:
+        if _is_count(written):
             self.tokens = written
-            if isinstance(read, int) and read >= 0:
+            if _is_count(read):
                 self.context_tokens = read + written
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _MOST_TOKENS
 
 
 def error_message(body: str) -> str:

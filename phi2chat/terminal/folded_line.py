@@ -23,7 +23,7 @@ class FoldedLine:
         """The reasoning has so many characters by now."""
         is_new, self._characters, now = not self._characters, characters, time.monotonic()
         if rewrites_lines(self._console) and (
-            is_new or characters >= self._drawn + STEP or now >= self._drawn_at + SECONDS
+            is_new or characters // STEP > self._drawn // STEP or now >= self._drawn_at + SECONDS
         ):
             self._drawn, self._drawn_at = characters, now
             self._erase()

@@ -29,6 +29,7 @@ def test_what_computes_in_the_background_gives_way_at_once_as_long_as_it_goes_on
     seen.append(sys.getswitchinterval())
     second.set()
     works[1].result(60)
+    assert background.is_at_work() is False
     assert max(seen) < usual / 10
     assert sys.getswitchinterval() == usual
 
@@ -41,12 +42,14 @@ from phi2chat import background, cli
 for _ in range(3):
     background.begin("kernels", threading.Event().wait)  # which never comes to an end
 atexit.register(Path(sys.argv.pop()).write_text, "tidied up")
+command = cli.click.Command("divide", callback=lambda: 1 // 0)
+cli.COMMANDS["divide"] = __name__
 print("said,", end=" ")
 cli.main()
 """
 
 
-@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("--nothing", 2)])
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("--nothing", 2), ("divide", 1)])
 def test_leaving_while_kernels_are_compiled_waits_for_nothing_and_loses_nothing(
     argument: str, code: int, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
@@ -55,5 +58,6 @@ def test_leaving_while_kernels_are_compiled_waits_for_nothing_and_loses_nothing(
     done = subprocess.run(command, env=clean_environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == code
     assert done.stdout.startswith("said, phi2chat, version" if code == 0 else "said, ")
-    assert ("No such option" in done.stderr) is (code == 2) and "Traceback" not in done.stderr
+    assert ("No such option" in done.stderr) is (code == 2)
+    assert ("ZeroDivisionError" in done.stderr) is (code == 1) is ("Traceback" in done.stderr)
     assert note.read_text() == "tidied up"

@@ -257,6 +257,8 @@ TURN = {
 
 def test_a_turn_that_was_written_is_read_back() -> None:
     assert Turn.from_json(TURN).to_json() == TURN
+    # Numbers are numbers, however another program wrote them.
+    assert Turn.from_json({**TURN, "tokens": 1.0, "context_tokens": "812"}).to_json() == TURN
 
 
 def test_a_turn_from_before_there_were_guards_and_servers_was_flagged_and_counted_in_tokens() -> None:

@@ -301,7 +301,14 @@ SAVED_TURN = json.dumps(
                 [json.dumps({**json.loads(SAVED_TURN), **damage})],
                 ":2: is no turn of a conversation; it is cut off or damaged",
             )
-            for damage in ({"recipe": "z"}, {"seconds": math.nan}, {"seconds": -1}, {"tokens": 10**400})
+            for damage in (
+                {"recipe": "z"},
+                {"seconds": math.nan},
+                {"seconds": -1},
+                {"tokens": 10**400},
+                {"context_tokens": 10**400},
+                {"context_tokens": -1},
+            )
         ),
         ([SAVED_TURN, "[" * 9999], ":3: is no turn of a conversation; it is cut off or damaged"),
     ],

@@ -18,7 +18,7 @@ from curation.errors import UserError
 from curation.records import Record, read_dataset
 from phi2chat.commands.evaluate import command
 from phi2chat.evaluation.contenders import name_models
-from phi2chat.evaluation.results import Cell, read_evaluation
+from phi2chat.evaluation.results import EVALUATION_FILE, Cell, read_evaluation, writing_alone
 from phi2chat.evaluation.scores import compare
 
 SETTINGS = ["--device", "cpu", "--max-new-tokens", "60"]
@@ -121,6 +121,13 @@ def test_an_evaluation_goes_on_with_smaller_batches_unless_its_samples_depend_on
     with pytest.raises(click.UsageError, match="samples depend on what they are written beside"):
         evaluate("--resume", folder, "--batch-size", 2)
     found.save(folder)
+
+
+def test_another_batch_size_is_not_written_into_an_evaluation_that_goes_on_elsewhere(folder: Path) -> None:
+    before = (folder / EVALUATION_FILE).read_bytes()
+    with writing_alone(folder), pytest.raises(UserError, match="another evaluation is writing there"):
+        evaluate("--resume", folder, "--batch-size", 2)
+    assert (folder / EVALUATION_FILE).read_bytes() == before
 
 
 def test_what_is_there_already_is_not_written_over(folder: Path, probes: Path) -> None:

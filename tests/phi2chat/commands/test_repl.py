@@ -422,7 +422,7 @@ def test_a_folded_reasoning_costs_less_than_one_that_is_shown(terminal: Any) -> 
     screen.end_progress()
     assert len(shown.getvalue().encode()) <= 2000 * len("あ".encode())
     assert "▸ thinking, 1 character\x1b" in shown.getvalue()
-    assert "▸ thinking, 1981 characters\x1b" in shown.getvalue()
+    assert "▸ thinking, 2000 characters\x1b" in shown.getvalue()
 
 
 def test_a_reply_without_a_reasoning_folds_nothing(terminal: Any, scripted_model: Any) -> None:

@@ -135,6 +135,8 @@ def test_of_a_conversation_only_what_is_new_is_read(reader_of: Any) -> None:
     follow_up = [*first, *reply, 7, 8, 9]
     logits = reader.read(follow_up)
     assert read == [4]  # the reply's last token was written, and not read yet
+    torch.testing.assert_close(reader.read(follow_up), logits)
+    assert read == [4]  # what follows is asked again where a guard refuses a token
     other = [*first[:10], 99, *first[11:]]
     reader.read(other)
     assert read == [4, 10]

@@ -145,9 +145,10 @@ def test_tokens_are_the_servers_and_pieces_are_counted() -> None:
     for chunk in (delta(role="assistant"), delta("東"), delta("京"), delta(reason="stop")):
         reader.feed(json.dumps(chunk))
     assert (reader.pieces, reader.tokens, reader.finish_reason, reader.done) == (2, None, "stop", False)
-    for usage in ({"completion_tokens": 7}, None, {"completion_tokens": "x"}, {"completion_tokens": -1}, []):
+    counts = (7, "x", -1, True, 10**30)  # of which the first is one
+    for usage in (None, [], *({"prompt_tokens": -1, "completion_tokens": count} for count in counts)):
         reader.feed(json.dumps({"choices": [], "usage": usage}))
-    assert reader.context_tokens is None
+    assert (reader.tokens, reader.context_tokens) == (7, None)
     reader.feed(json.dumps({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 7}}))
     reader.feed(" [DONE]")
     assert (reader.pieces, reader.tokens, reader.context_tokens, reader.done) == (2, 7, 27, True)
