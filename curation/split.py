@@ -6,7 +6,7 @@ import os
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -199,8 +199,13 @@ def write_split(
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{output_dir}: cannot be made ({error.strerror}); give another --output-dir") from None
-    lines = ((SIDES[place], line.raw) for place, (line, _) in zip(places.of_records, source.records(), strict=True))
-    return write_sides(output_dir, _origin(source, output_dir), rule, places, lines)
+    return write_sides(output_dir, _origin(source, output_dir), rule, places, lines_by_side(source, places))
+
+
+def lines_by_side(source: Source, places: Places) -> Iterator[tuple[Side, bytes]]:
+    """The lines of all records in their order, each with its side."""
+    for place, (line, _) in zip(places.of_records, source.records(), strict=True):
+        yield SIDES[place], line.raw
 
 
 def write_sides(

@@ -22,6 +22,7 @@ from ja_reasoning.compose import compose
 from ja_reasoning.kinds import Kind, Question, RecipeError, read_kinds
 from ja_reasoning.rows import rows_of
 from ja_reasoning.rows.letters import to_kanji
+from ja_reasoning.sides import write_set
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "datasets" / "ja-reasoning"
@@ -237,11 +238,17 @@ def test_the_recipe_makes_the_same_bytes() -> None:
     assert made.encode() == (FOLDER / "all.jsonl").read_bytes()
 
 
-def test_what_needs_no_babel_is_the_same_everywhere(dataset: Dataset) -> None:
+def test_what_needs_no_babel_is_the_same_everywhere_and_on_the_same_side(dataset: Dataset, tmp_path: Path) -> None:
     kinds = [kind for kind in read_kinds() if "CLDR" not in kind.options.get("source", "")]
-    made = {record.to_line().encode() for record in compose(kinds, rows_of)}
+    records = [*compose(kinds, rows_of)]
+    made = {record.to_line().encode() for record in records}
     shipped = {line.raw for line, record in dataset.records() if record.data["source"] == "phi2chat"}
     assert made == shipped
+    manifest = write_set(records, tmp_path)
+    assert sum(manifest[side]["records"] for side in ("train", "eval")) == len(records)
+    for side in ("train", "eval"):
+        kept = [line for line in (FOLDER / f"{side}.jsonl").read_bytes().splitlines(keepends=True) if line in made]
+        assert (tmp_path / f"{side}.jsonl").read_bytes() == b"".join(kept)
 
 
 @needs_babel
