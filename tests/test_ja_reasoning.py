@@ -305,6 +305,15 @@ def test_a_slot_that_no_row_fills_is_named() -> None:
 # -- the card --------------------------------------------------------------------------------------------------------
 
 
+def test_the_sentences_of_the_card_count_what_is_there(records: list[Record]) -> None:
+    manifest = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
+    train, held_out = manifest["train"]["records"], manifest["eval"]["records"]
+    kinds = len({record.data["category"] for record in records})
+    assert f"全{len(records):,}件" in CARD
+    assert f"`all.jsonl` holds {len(records):,} records of {kinds} kinds" in CARD
+    assert f"{train:,} records to train on and {held_out:,} held out, of {manifest['families']:,} families" in CARD
+
+
 def test_the_table_of_the_card_is_right(records: list[Record]) -> None:
     by_category: dict[str, list[Record]] = defaultdict(list)
     for record in records:
