@@ -1,5 +1,6 @@
 """Train and eval sides that stay where they are: a record's side depends on its family alone."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from curation.atomic import replacing_all, target_of
+from curation.atomic import locked, replacing_all, target_of
 from curation.errors import UserError
 from curation.record_file import RecordFile, Source
 from curation.records import Dataset, Line, Record, read_bytes, read_dataset
@@ -187,6 +188,14 @@ def write_split(
 ) -> dict[str, Any]:
     """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`; a `RecordFile` is never held whole."""
     rule = SplitRule(eval_percent, seed, stratified, min_eval)
+    path = output_dir / MANIFEST
+    # Nobody adds to the split meanwhile; in a folder of somebody else no lock is left.
+    is_split = path.exists() and read_manifest(path)
+    with locked(path) if is_split else contextlib.nullcontext():
+        return _write_split(source, output_dir, rule)
+
+
+def _write_split(source: Source, output_dir: Path, rule: SplitRule) -> dict[str, Any]:
     places = _plan(source, output_dir, rule)
     for side in SIDES:
         path = output_dir / f"{side}.jsonl"
@@ -204,8 +213,9 @@ def write_split(
 
 def lines_by_side(source: Source, places: Places) -> Iterator[tuple[Side, bytes]]:
     """The lines of all records in their order, each with its side."""
-    for place, (line, _) in zip(places.of_records, source.records(), strict=True):
-        yield SIDES[place], line.raw
+    sides = iter(places.of_records)
+    for line, _ in source.records():
+        yield SIDES[next(sides, 0)], line.raw  # a file that has grown meanwhile says so, but at its end
 
 
 def write_sides(
