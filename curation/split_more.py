@@ -8,15 +8,14 @@ from typing import Any
 
 from curation.atomic import locked
 from curation.errors import UserError
+from curation.manifest import MANIFEST, read_manifest
 from curation.record_file import RecordFile, Source
 from curation.records import Line, Record
 from curation.split import (
-    MANIFEST,
     RULE,
     SIDES,
     known_sides,
     place_by_rule,
-    read_manifest,
     require_written,
     rule_of,
     write_sides,

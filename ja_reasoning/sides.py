@@ -4,15 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from curation.manifest import MANIFEST, read_manifest
 from curation.record_file import RecordFile
 from curation.split import (
-    MANIFEST,
     SIDES,
     SplitRule,
     known_sides,
     lines_by_side,
     place_by_rule,
-    read_manifest,
     read_split,
     write_sides,
 )
