@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curation.errors import UserError
 from curation.lines import BadLine, parse_line
+from curation.record_file import lines_of
 from curation.records import Line, Record, reading
 from curation.where import Condition, require_known
 
@@ -29,12 +30,11 @@ class Chosen:
         return len(self.numbers)
 
     def lines(self) -> Iterator[tuple[Line, Record]]:
-        """Each line with its record, as long as the file is what it was."""
+        """Each line with its record. Raises UserError at the end where the file is another one by now."""
         is_chosen = self.contains()
-        with reading(self.path) as file:
-            for number, raw in enumerate(file, start=1):
-                if is_chosen(number) and (record := _record(raw)) is not None:
-                    yield Line(number, raw, record), record
+        for number, raw in lines_of(self.path, self.sha256):
+            if is_chosen(number) and (record := _record(raw)) is not None:
+                yield Line(number, raw, record), record
 
     def contains(self) -> Callable[[int], bool]:
         """Whether a line is among them, for numbers that are asked for one after the other."""

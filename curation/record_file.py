@@ -45,10 +45,15 @@ class RecordFile:
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Each line with its number, from 1."""
-        digest = hashlib.sha256()
-        with reading(self.path) as file:
-            for number, raw in enumerate(file, start=1):
-                digest.update(raw)
-                yield number, raw
-        if digest.hexdigest() != self.sha256:
-            raise changed_meanwhile(self.path)
+        return lines_of(self.path, self.sha256)
+
+
+def lines_of(path: Path, sha256: str) -> Iterator[tuple[int, bytes]]:
+    """Each line of a file with its number, from 1. Raises UserError at the end where that is not its SHA-256."""
+    digest = hashlib.sha256()
+    with reading(path) as file:
+        for number, raw in enumerate(file, start=1):
+            digest.update(raw)
+            yield number, raw
+    if digest.hexdigest() != sha256:
+        raise changed_meanwhile(path)

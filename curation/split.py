@@ -1,27 +1,25 @@
 """Train and eval sides that stay where they are: a record's side depends on its family alone."""
 
+import contextlib
 import hashlib
 import json
-import os
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
-from curation.atomic import replacing_all, target_of
+from curation.atomic import locked, replacing_all
 from curation.errors import UserError
+from curation.manifest import MANIFEST, is_origin, is_same, origin_of, read_manifest
 from curation.record_file import RecordFile, Source
-from curation.records import Dataset, Line, Record, read_bytes, read_dataset
+from curation.records import Dataset, Line, Record, read_dataset
 from curation.strata import Side, Stratum, balance, hold_out, strata_of, stratum_of
 
 SIDES: tuple[Side, Side] = ("train", "eval")
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -187,6 +185,14 @@ def write_split(
 ) -> dict[str, Any]:
     """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`; a `RecordFile` is never held whole."""
     rule = SplitRule(eval_percent, seed, stratified, min_eval)
+    path = output_dir / MANIFEST
+    # Nobody adds to the split meanwhile; in a folder of somebody else no lock is left.
+    is_split = path.exists() and read_manifest(path)
+    with locked(path) if is_split else contextlib.nullcontext():
+        return _write_split(source, output_dir, rule)
+
+
+def _write_split(source: Source, output_dir: Path, rule: SplitRule) -> dict[str, Any]:
     places = _plan(source, output_dir, rule)
     for side in SIDES:
         path = output_dir / f"{side}.jsonl"
@@ -199,8 +205,14 @@ def write_split(
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{output_dir}: cannot be made ({error.strerror}); give another --output-dir") from None
-    lines = ((SIDES[place], line.raw) for place, (line, _) in zip(places.of_records, source.records(), strict=True))
-    return write_sides(output_dir, _origin(source, output_dir), rule, places, lines)
+    return write_sides(output_dir, origin_of(source, output_dir), rule, places, lines_by_side(source, places))
+
+
+def lines_by_side(source: Source, places: Places) -> Iterator[tuple[Side, bytes]]:
+    """The lines of all records in their order, each with its side."""
+    sides = iter(places.of_records)
+    for line, _ in source.records():
+        yield SIDES[next(sides, 0)], line.raw  # a file that has grown meanwhile says so, but at its end
 
 
 def write_sides(
@@ -254,14 +266,6 @@ def require_written(source: Source, side: Side, manifest: Mapping[str, Any] | No
         raise UserError(f"{source.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
 
 
-def is_same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, whatever it is called there."""
-    try:
-        return target_of(path) == target_of(other) or os.path.samefile(path, other)  # noqa: PTH121
-    except OSError:  # one of them is not there
-        return False
-
-
 def _side(key: bytes, eval_percent: float) -> Side:
     return "eval" if int.from_bytes(key[:8], "big") < eval_percent / 100 * 2**64 else "train"
 
@@ -282,32 +286,11 @@ def known_sides(source: Source, side: Side, seed: int) -> dict[bytes, Side]:
     return dict.fromkeys((key_of(family_of(record), seed) for _, record in source.records()), side)
 
 
-def _origin(source: Source, folder: Path) -> dict[str, Any]:
-    """What a manifest says of the file that was split: where it is, too, if that is not where one looks first."""
-    path = target_of(source.path)
-    name = {"input": source.path.name}
-    if path not in _usual_places(source.path.name, folder):
-        name["input_path"] = os.path.relpath(path, target_of(folder))
-    return {**name, "input_sha256": source.sha256}
-
-
-def _usual_places(name: str, folder: Path) -> tuple[Path, ...]:
-    """Beside the folder, or in it."""
-    return target_of(folder.absolute().parent / name), target_of(folder / name)
-
-
-def _is_origin(source: Source, folder: Path, manifest: Mapping[str, Any]) -> bool:
-    """Whether the manifest is that of a split of this file, however it has been edited since."""
-    name, place = manifest.get("input", ""), manifest.get("input_path")
-    places = [folder / place] if place else _usual_places(name, folder) if name else ()
-    return any(is_same(path, source.path) for path in places)
-
-
 def _refuse_to_lose(source: Source, folder: Path) -> None:
     """Raise UserError where the folder has records of another file, added or split there, that this one has not."""
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
     added = manifest.get("added")
-    if not manifest or (not added and _is_origin(source, folder, manifest)):
+    if not manifest or (not added and is_origin(source, folder, manifest)):
         return
     here = {_digest(line.raw) for line, _ in source.records()}
     # As they are, whatever the manifest says: to split again is how sides that do not fit it are mended.
@@ -322,37 +305,3 @@ def _refuse_to_lose(source: Source, folder: Path) -> None:
 
 def _digest(raw: bytes) -> bytes:
     return hashlib.sha256(raw.rstrip(b"\n")).digest()[:16]
-
-
-class _Written(msgspec.Struct):
-    records: int
-    sha256: str
-
-
-class _Source(msgspec.Struct):
-    input: str
-
-
-class _Manifest(msgspec.Struct):
-    rule: str
-    seed: int
-    eval_percent: Annotated[float, msgspec.Meta(gt=0, lt=100)]
-    pinned_families: dict[str, Side]
-    families: int
-    train: _Written
-    eval: _Written
-    input: str = ""
-    input_path: str = ""
-    stratified_by: list[str] = []
-    min_eval: Annotated[int, msgspec.Meta(ge=0)] = 0
-    added: list[_Source] = []
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest that `write_split` wrote. Raises UserError for anything else."""
-    try:
-        manifest: dict[str, Any] = msgspec.json.decode(read_bytes(path))
-        msgspec.convert(manifest, _Manifest)
-    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
-        raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None
-    return manifest

@@ -8,15 +8,14 @@ from typing import Any
 
 from curation.atomic import locked
 from curation.errors import UserError
+from curation.manifest import MANIFEST, read_manifest
 from curation.record_file import RecordFile, Source
 from curation.records import Line, Record
 from curation.split import (
-    MANIFEST,
     RULE,
     SIDES,
     known_sides,
     place_by_rule,
-    read_manifest,
     require_written,
     rule_of,
     write_sides,
@@ -59,7 +58,7 @@ class _Together:
 
     def records(self) -> Iterator[tuple[Line, Record]]:
         old = (side.records() for side in self.sides)
-        return itertools.chain(*old, itertools.compress(self.source.records(), self.wanted))
+        return itertools.chain(*old, _those(self.source, self.wanted))
 
 
 def _add(source: Source, folder: Path) -> Added:
@@ -83,11 +82,17 @@ def _add(source: Source, folder: Path) -> Added:
     origin: dict[str, Any] = {name: manifest[name] for name in manifest if name.startswith("input")}
     lines = itertools.chain(
         ((side, raw) for side, file in old.items() for _, raw in file.lines()),
-        zip(more, (line.raw for line, _ in itertools.compress(source.records(), wanted)), strict=True),
+        zip(more, (line.raw for line, _ in _those(source, wanted)), strict=True),
     )
     origin["added"] = [*manifest.get("added", []), about]
     written = write_sides(folder, origin, rule, places, lines)
     return Added(more.count("train"), more.count("eval"), len(wanted) - len(more), written)
+
+
+def _those(source: Source, wanted: bytes) -> Iterator[tuple[Line, Record]]:
+    """The records that are wanted; it reads to the end, where a file says that it has grown meanwhile."""
+    is_wanted = iter(wanted)
+    return (one for one in source.records() if next(is_wanted, 0))
 
 
 def _new_ones(source: Source, old: Sequence[Source]) -> bytes:

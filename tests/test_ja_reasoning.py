@@ -22,6 +22,7 @@ from ja_reasoning.compose import compose
 from ja_reasoning.kinds import Kind, Question, RecipeError, read_kinds
 from ja_reasoning.rows import rows_of
 from ja_reasoning.rows.letters import to_kanji
+from ja_reasoning.sides import write_set
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "datasets" / "ja-reasoning"
@@ -210,9 +211,11 @@ def test_the_split_is_what_the_product_makes_today(dataset: Dataset, tmp_path: P
     """It has grown: what was there keeps its side. So the rule places each family or the manifest names it."""
     shipped = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
     names = ("train.jsonl", "eval.jsonl", "manifest.json")
-    for name in names:
+    for name in ("all.jsonl", *names):
         shutil.copy(FOLDER / name, tmp_path)
-    assert write_split(dataset, tmp_path, shipped["eval_percent"], shipped["seed"]) == shipped
+    assert (
+        write_split(read_dataset(tmp_path / "all.jsonl"), tmp_path, shipped["eval_percent"], shipped["seed"]) == shipped
+    )
     for name in names:
         assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes(), name
     by_rule = split_by_family(dataset, shipped["eval_percent"], shipped["seed"], shipped["pinned_families"])
@@ -237,11 +240,17 @@ def test_the_recipe_makes_the_same_bytes() -> None:
     assert made.encode() == (FOLDER / "all.jsonl").read_bytes()
 
 
-def test_what_needs_no_babel_is_the_same_everywhere(dataset: Dataset) -> None:
+def test_what_needs_no_babel_is_the_same_everywhere_and_on_the_same_side(dataset: Dataset, tmp_path: Path) -> None:
     kinds = [kind for kind in read_kinds() if "CLDR" not in kind.options.get("source", "")]
-    made = {record.to_line().encode() for record in compose(kinds, rows_of)}
+    records = [*compose(kinds, rows_of)]
+    made = {record.to_line().encode() for record in records}
     shipped = {line.raw for line, record in dataset.records() if record.data["source"] == "phi2chat"}
     assert made == shipped
+    manifest = write_set(records, tmp_path)
+    assert sum(manifest[side]["records"] for side in ("train", "eval")) == len(records)
+    for side in ("train", "eval"):
+        kept = [line for line in (FOLDER / f"{side}.jsonl").read_bytes().splitlines(keepends=True) if line in made]
+        assert (tmp_path / f"{side}.jsonl").read_bytes() == b"".join(kept)
 
 
 @needs_babel
@@ -296,6 +305,15 @@ def test_a_slot_that_no_row_fills_is_named() -> None:
 
 
 # -- the card --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sentences_of_the_card_count_what_is_there(records: list[Record]) -> None:
+    manifest = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
+    train, held_out = manifest["train"]["records"], manifest["eval"]["records"]
+    kinds = len({record.data["category"] for record in records})
+    assert f"全{len(records):,}件" in CARD
+    assert f"`all.jsonl` holds {len(records):,} records of {kinds} kinds" in CARD
+    assert f"{train:,} records to train on and {held_out:,} held out, of {manifest['families']:,} families" in CARD
 
 
 def test_the_table_of_the_card_is_right(records: list[Record]) -> None:

@@ -218,7 +218,7 @@ def _distinct(count: int, draw: Callable[[], Pair]) -> list[Pair]:
 def _rarest_ones(rng: Random, pairs: list[Pair], weight: Callable[[int, int], int]) -> Iterator[Pair]:
     """Pairs of ones without end, each time one of those that are rarest for their weight."""
     times = Counter((a % 10, b % 10) for a, b in pairs)
-    digits = [*product(range(10), repeat=2)]
+    digits = [*product(range(10), range(10))]
     while True:
         rng.shuffle(digits)
         chosen = min(digits, key=lambda ones: times[ones] / weight(*ones))

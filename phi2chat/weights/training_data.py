@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import UserError
+from curation.manifest import MANIFEST, read_manifest
 from curation.records import Dataset, Line, Record, format_record, parse_dataset, read_dataset
-from curation.split import MANIFEST, plan_split, read_manifest, rule_of, split_by_family
+from curation.split import plan_split, rule_of, split_by_family
 from phi2chat.config import TrainConfig
 from phi2chat.inference.examples import Row
 from phi2chat.weights.run import Run

@@ -156,3 +156,13 @@ def test_two_moves_against_each_other_do_not_wait_for_ever(path: Path, tmp_path:
     assert [program.wait(timeout=100) for program in programs] == [0, 0]
     lines = (path.read_bytes() + b"\n" + other.read_bytes()).replace(b"\r", b"").split(b"\n")
     assert sorted(filter(None, lines)) == sorted([*CONTENT.replace(b"\r", b"").split(b"\n"), b'{"id": "z"}'])
+
+
+def test_records_of_a_file_that_has_changed_since_they_were_chosen_are_not_taken_for_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"id": "a"}\n{"id": "b"}\n')
+    chosen = choose_by_ids(path, ["b"])
+    assert [record.id for _, record in chosen.lines()] == ["b"]
+    path.write_bytes(b'{"id": "b"}\n{"id": "c"}\n')
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile"):
+        list(chosen.lines())

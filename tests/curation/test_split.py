@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.record_file import RecordFile
-from curation.records import Dataset, Line, format_record, parse_dataset
+from curation.records import Dataset, Line, Record, format_record, parse_dataset
 from curation.split import RULE, Side, Split, read_split, split_by_family, write_split
+from curation.split_more import add_to_split
 
 # A record as its id and its family; few names, so that families meet ids and one another.
 KEYS = st.tuples(st.integers(0, 99).map("id-{}".format), st.none() | st.integers(0, 9).map("fact-{}".format))
@@ -27,6 +29,11 @@ def dataset_of(keys: Sequence[Key]) -> Dataset:
 
 def ids(lines: Sequence[Line]) -> list[str]:
     return [str(line.record.id) for line in lines if line.record]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, without locks."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def families(lines: Sequence[Line]) -> set[str]:
@@ -295,12 +302,12 @@ def numbered_at(path: Path, answer: str) -> RecordFile:
 def test_a_split_of_another_file_is_not_written_over_and_that_of_a_renamed_one_is(tmp_path: Path) -> None:
     folder = tmp_path / "split"
     write_split(numbered_at(tmp_path / "x.jsonl", "東京です。"), folder, 10.0, 42)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = contents(folder)
     with pytest.raises(
         UserError, match=r"split: has records from x\.jsonl that .*y\.jsonl has not; remove that folder"
     ):
         write_split(numbered_at(tmp_path / "y.jsonl", "京都です。"), folder, 10.0, 42)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert contents(folder) == before
     assert write_split(numbered_at(tmp_path / "y.jsonl", "東京です。"), folder, 10.0, 42)["input"] == "y.jsonl"
     write_split(numbered_at(tmp_path / "y.jsonl", "京都です。"), folder, 10.0, 42)  # it was edited, and is still that
 
@@ -320,8 +327,50 @@ def test_a_file_of_the_same_name_in_another_folder_is_another_file(tmp_path: Pat
 def test_a_file_that_changes_while_it_is_split_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     source, folder = numbered_at(tmp_path / "x.jsonl", "東京です。"), tmp_path / "split"
     write_split(source, folder, 10.0, 42)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = contents(folder)
     numbered_at(source.path, "京都です。")
     with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile"):
         write_split(source, folder, 10.0, 42)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert contents(folder) == before
+
+
+def write_records(path: Path, name: str) -> None:
+    path.write_bytes(b"".join(format_record({"id": f"{name}-{n}"}) for n in range(9)))
+
+
+class GrowingFile(RecordFile):
+    """A file to which another program adds a line as soon as it was read once."""
+
+    def records(self) -> Iterator[tuple[Line, Record]]:
+        yield from super().records()
+        self.path.write_bytes(self.path.read_bytes() + format_record({"id": "late"}))
+
+
+def test_a_file_that_grows_while_it_is_split_is_not_split(tmp_path: Path) -> None:
+    path, folder = tmp_path / "x.jsonl", tmp_path / "split"
+    write_records(path, "id")
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile"):
+        write_split(GrowingFile(path), folder, 30.0, 42)
+    assert [*folder.iterdir()] == []
+    write_split(RecordFile(path), folder, 30.0, 42)
+    before = contents(folder)
+    write_records(path, "new")
+    with pytest.raises(UserError, match=r"x\.jsonl: was changed by another program meanwhile"):
+        add_to_split(GrowingFile(path), folder)
+    assert contents(folder) == before
+
+
+class LockedOut(RecordFile):
+    """A file of whose split it is found out, when it is read, that it cannot be added to."""
+
+    def records(self) -> Iterator[tuple[Line, Record]]:
+        lock = FileLock(self.path.parent / "split" / ".manifest.json.lock", timeout=0)
+        with pytest.raises(Timeout):
+            lock.acquire()
+        yield from super().records()
+
+
+def test_nobody_adds_to_a_split_while_it_is_made_again(tmp_path: Path) -> None:
+    write_records(tmp_path / "x.jsonl", "id")
+    write_split(RecordFile(tmp_path / "x.jsonl"), tmp_path / "split", 30.0, 42)
+    write_split(LockedOut(tmp_path / "x.jsonl"), tmp_path / "split", 30.0, 42)
