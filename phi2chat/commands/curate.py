@@ -12,7 +12,14 @@ from phi2chat.records.bulk import mv, retag, rm
 from phi2chat.records.chosen import RECORD_IDS, choose, name_of, where_option
 from phi2chat.records.dedup import dedup
 from phi2chat.records.diff import diff
-from phi2chat.records.entry import edit_in_editor, has_terminal, pasteable, read_record_on_stdin, refuse_faults
+from phi2chat.records.entry import (
+    edit_in_editor,
+    fill_in_form,
+    has_terminal,
+    pasteable,
+    read_record_on_stdin,
+    refuse_faults,
+)
 from phi2chat.records.exchange import export, import_
 from phi2chat.records.listing import FILE, list_, show
 from phi2chat.records.split import split
@@ -66,10 +73,9 @@ def add(file: Path, record_id: str | None, tags: tuple[str, ...], any_script: bo
     if any(name not in ("id", "tags") for name in given):
         data = given
     elif has_terminal():
-        from phi2chat.terminal.form import HELP, fill_form
+        from phi2chat.terminal.form import FIELDS
 
-        screen.note(HELP)
-        data = fill_form(given)
+        data = fill_in_form(file, given, FIELDS, any_script, screen)
     else:
         data = {**read_record_on_stdin(), **given}
     refuse_faults(file, data, any_script, screen)
@@ -122,13 +128,12 @@ def _edit(file: Path, record_id: str, use_form: bool, any_script: bool, screen: 
     if has_editor() and not use_form:
         data = edit_in_editor(file, record.data, sought.others, any_script, screen)
     else:
-        from phi2chat.terminal.form import FIELDS, HELP, fill_form
+        from phi2chat.terminal.form import FIELDS
 
         if not has_terminal():
             raise UserError(f"{file}: there is no terminal to show the form in; set $EDITOR")
-        screen.note(HELP)
-        data = fill_form(record.data, [field for field in FIELDS if field in record.data or field in FIELDS[:4]])
-        refuse_faults(file, data, any_script, screen)
+        fields = [field for field in FIELDS if field in record.data or field in FIELDS[:4]]
+        data = fill_in_form(file, record.data, fields, any_script, screen)
     changed = changed_fields(record.data, data)  # to Python, true is 1
     if not changed:
         screen.say("nothing was changed", "note")

@@ -1,10 +1,10 @@
-"""How a record comes in: as JSON on stdin or through the editor; and what is refused before anything is written."""
+"""How a record comes in (JSON on stdin, the editor, the form), and what is refused before anything is written."""
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -41,10 +41,18 @@ def refuse_faults(file: Path, data: Mapping[str, Any], any_script: bool, screen:
     """Show what is wrong with a record, and the record, and raise UserError; do nothing where it is good."""
     findings = _faults(file, data, any_script)
     if findings:
-        for finding in findings:
-            screen.note(f"{finding.field}: {finding.message} [{finding.rule}]", "error")
-        screen.note(pasteable(json.dumps(dict(data), ensure_ascii=False)), wrap=False)
-        raise UserError(f"{file}: the record was not written; mend {findings[0].field} and try again")
+        _show(findings, screen)
+        _refuse(file, data, findings, screen)
+
+
+def _show(findings: "list[Finding]", screen: "Screen") -> None:
+    for finding in findings:
+        screen.note(f"{finding.field}: {finding.message} [{finding.rule}]", "error")
+
+
+def _refuse(file: Path, data: Mapping[str, Any], findings: "list[Finding]", screen: "Screen") -> NoReturn:
+    screen.note(pasteable(json.dumps(dict(data), ensure_ascii=False)), wrap=False)
+    raise UserError(f"{file}: the record was not written; mend {findings[0].field} and try again")
 
 
 def edit_in_editor(
@@ -74,6 +82,36 @@ def edit_in_editor(
         if not has_terminal() or not _confirms("edit again?"):
             screen.note(text, wrap=False)
             raise UserError(f"{file}: nothing was changed; your text stands above")
+
+
+def fill_in_form(
+    file: Path,
+    before: Mapping[str, Any],
+    fields: Iterable[str],
+    any_script: bool,
+    screen: "Screen",
+    confirms: Callable[[str], bool] | None = None,
+    **session_options: Any,
+) -> dict[str, Any]:
+    """The record as the user left it in the form, which opens again on the same text while something is wrong.
+
+    A record that the user does not want to mend is shown and raises UserError. Raises KeyboardInterrupt where it is
+    dropped.
+    """
+    from phi2chat.terminal.form import FIELDS, HELP, fill_form
+
+    screen.note(HELP)
+    data, names = dict(before), list(fields)
+    while True:
+        data = fill_form(data, names, **session_options)
+        findings = _faults(file, data, any_script)
+        if not findings:
+            return data
+        _show(findings, screen)
+        if not (confirms or _confirms)("mend it in the form?"):
+            _refuse(file, data, findings, screen)
+        # What is to be mended may be the language, which was perhaps not asked for.
+        names += [field for field in FIELDS if field not in names]
 
 
 def _faults(file: Path, data: Mapping[str, Any], any_script: bool) -> "list[Finding]":

@@ -16,11 +16,12 @@ from curation.records import Finding
 from curation.rules import check_record
 from phi2chat.terminal.safe_input import VisibleEscapes, make_search_safe, safe_line
 
-FIELDS = ("instruction", "input", "reasoning", "answer", "language", "family", "category")
+FIELDS = ("instruction", "input", "reasoning", "answer", "language", "reasoning_language", "family", "category")
 REQUIRED = ("instruction", "reasoning", "answer")
 MEANINGS = {
     "input": "a text that the instruction is about",
     "language": "of the answer; ja where empty",
+    "reasoning_language": "as the answer where empty",
     "family": "a name that it shares with its translations",
 }
 HELP = (

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from phi2chat.records.entry import pasteable
-from phi2chat.terminal.form import fill_form
+from curation.errors import UserError
+from phi2chat.records.entry import fill_in_form, pasteable
+from phi2chat.terminal.form import FIELDS, fill_form
+from phi2chat.terminal.screen import Screen
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -152,7 +154,9 @@ def type_into_form(keys: str, start: Mapping[str, Any] | None = None, **options:
 
 
 def test_the_form_asks_field_by_field_and_leaves_out_what_is_empty() -> None:
-    typed = type_into_form(f"日本の首都は？{END}{END}国会があります。{ESCAPE_ENTER}東京です。{END}{END} {END}地理{END}")
+    typed = type_into_form(
+        f"日本の首都は？{END}{END}国会があります。{ESCAPE_ENTER}東京です。{END}{END}{END} {END}地理{END}"
+    )
     assert typed == {
         "instruction": "日本の首都は？",
         "reasoning": "国会があります。",
@@ -206,6 +210,47 @@ def test_the_form_can_be_dropped() -> None:
         type_into_form("問い")
 
 
+TRANSLATION = f"訳して。{END}傘です。{END}「傘」は英語で言えます。{END}It is an umbrella.{END}"
+
+
+def add_in_form(keys: str, answers: Sequence[bool]) -> tuple[list[str], Mapping[str, Any] | UserError]:
+    """What was asked after each try, and the record or why there is none."""
+    left, asked = list(answers), []
+
+    def confirms(question: str) -> bool:
+        asked.append(question)
+        return left.pop(0)
+
+    with create_pipe_input() as pipe:
+        pipe.send_text(keys + DROP)
+        options = {"input": pipe, "output": DummyOutput()}
+        try:
+            return asked, fill_in_form(Path("x"), {}, FIELDS[:4], False, Screen(), confirms, **options)
+        except UserError as error:
+            return asked, error
+
+
+def test_a_record_with_a_fault_comes_back_in_the_form_with_the_languages_to_name() -> None:
+    again = END * 4 + f"en{END}ja{END}{END}{END}"
+    assert add_in_form(TRANSLATION + again, [True]) == (
+        ["mend it in the form?"],
+        {
+            "instruction": "訳して。",
+            "input": "傘です。",
+            "reasoning": "「傘」は英語で言えます。",
+            "answer": "It is an umbrella.",
+            "language": "en",
+            "reasoning_language": "ja",
+        },
+    )
+
+
+def test_a_record_that_is_not_mended_in_the_form_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    _, error = add_in_form(TRANSLATION, [False])
+    assert str(error) == "x: the record was not written; mend answer and try again"
+    assert '"answer": "It is an umbrella."}' in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_record_is_added_by_form_in_a_terminal(clean_environment: dict[str, str], tmp_path: Path) -> None:
     import pexpect
@@ -219,11 +264,9 @@ def test_a_record_is_added_by_form_in_a_terminal(clean_environment: dict[str, st
         dimensions=(24, 80),
         timeout=30,
     )
-    answers = ["日本の首都は？", "", "国会があります。", "東京です。", "", "", ""]
-    for prompt, answer in zip(
-        ["instruction", "input", "reasoning", "answer", "language", "family", "category"], answers, strict=True
-    ):
-        child.expect(prompt + r"( \(optional\))?:")
+    answers = ["日本の首都は？", "", "国会があります。", "東京です。", "", "", "", ""]
+    for prompt, answer in zip(FIELDS, answers, strict=True):
+        child.expect(prompt + r"( \(optional[^)]*\))?:")
         child.send(answer + END)
     child.expect("added tokyo to new.jsonl")
     child.expect(pexpect.EOF)
