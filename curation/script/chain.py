@@ -7,9 +7,18 @@ Page's CUSUM test of 1954). A change between two characters also costs what thei
 left open there, so that it seldom parts a word.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
-from .glyphs import CHINESE_HAN, is_chinese_only, is_japanese_only, is_katakana, is_simplified_only, is_traditional_only
+from .glyphs import (
+    CHINESE_HAN,
+    QUOTATION_MARKS,
+    is_chinese_only,
+    is_japanese_only,
+    is_katakana,
+    is_simplified_only,
+    is_traditional_only,
+)
 from .ngrams import KATAKANA, ngrams
 
 CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
@@ -208,32 +217,40 @@ class Chain:
             decisions.append((until, is_foreign))
         return decisions
 
-    def is_far_from_foreign(self, gap: str, kana: str, signs: str, run: str) -> bool:
-        """Whether it is certain that a run behind `signs` is at home, whatever follows it, where nothing is undecided.
+    def is_far_from_foreign(self, gap: str, kana: str, parts: Iterable[tuple[str, str]]) -> bool:
+        """Whether it is certain that runs, each with the signs before it, are at home, where nothing is undecided.
 
-        Before the signs stands a `kana` or, with another `gap`, nothing. The run may have no character that Chinese
-        alone has and none in old spelling: then the lead only falls where the run ends, and also where a change would
-        part a pair, for that costs more.
+        Before them stands a `kana` or, with another `gap`, nothing. No character may be one that Chinese alone has.
+        Then the lead is never higher than here: what is left out (old spelling, words of both languages, what a change
+        costs that would part a pair) only lowers it. A quotation mark may end the sentence, or be a sign like others.
         """
         pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
-        before = ""
-        if signs:
-            strongest = strongest_gap(signs)
-            gap = strongest if _STRENGTH[strongest] > _STRENGTH[gap] else gap
-        elif gap == "kana":
-            before = KATAKANA if is_katakana(kana) else kana
-        lead = enter = self._enter[gap]
         enter_beside = self._enter["beside"]
-        for char in run:
-            weight = pairs[before].get(char)
-            if weight is None:
-                weight = singles.get(char, 0.0)
-            if lead < enter:
-                lead = enter
-            lead += sign * weight
+        highest = min(-self._leave["beside"], CERTAIN)  # within a run; where it ends, a sign or a kana may decide
+        before = KATAKANA if kana and is_katakana(kana) else kana
+        lead = _NEVER
+        for signs, run in parts:
+            if signs:
+                before = ""
+                strongest = strongest_gap(signs)
+                if not QUOTATION_MARKS.isdisjoint(signs):
+                    gap = "sentence"  # nothing is cheaper to enter behind
+                elif _STRENGTH[strongest] > _STRENGTH[gap]:
+                    gap = strongest
+            enter = self._enter[gap]
+            for char in run:
+                if lead > highest:
+                    return False
+                weight = pairs[before].get(char)
+                if weight is None:
+                    weight = singles.get(char, 0.0)
+                if lead < enter:
+                    lead = enter
+                lead += sign * weight
+                enter, before = enter_beside, char
             if lead > 0:
                 return False
-            enter, before = enter_beside, char
+            gap = "beside"
         return True
 
     def _explain(self, weight: float, before: str, char: str, is_in_run: bool) -> float:
