@@ -2,9 +2,9 @@
 
 A kana, a line end or the end of a text in Japanese leaves nothing undecided. What stands between two of them is
 therefore judged by itself, and since words repeat, most of a text was judged before and is looked up without a look at
-its characters. What is not found and consists of Han characters, signs and words that make no English clause is given to
-the chain alone. In a text that has marks of quotations or code, which need the reader, there is often nothing that
-could be foreign whatever the marks mean.
+its characters. What is not found and consists of Han characters, signs and words that make no English clause is given
+to the chain alone. Quotation marks and code need the reader, but often there is nothing beside or between them that
+could be foreign, whatever they mean.
 """
 
 import re
@@ -131,7 +131,7 @@ def _stays_home(segment: str, after: str) -> bool:
         text = inside[match.start() : match.end()]
         if not match[1]:
             chain.read_gap(text)
-        elif any(is_foreign for _, is_foreign in chain.read_han(text, match[0])):
+        elif any(is_foreign for _, is_foreign in chain.read_han(text)):
             return False
     return not (chain.read_kana(after) if after in _EVERY_KANA else chain.end())
 
