@@ -7,9 +7,20 @@ Page's CUSUM test of 1954). A change between two characters also costs what thei
 left open there, so that it seldom parts a word.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
-from .glyphs import CHINESE_HAN, is_chinese_only, is_japanese_only, is_katakana, is_simplified_only, is_traditional_only
+from .glyphs import (
+    CHINESE_HAN,
+    CLASSES,
+    QUOTATION_MARKS,
+    is_chinese_only,
+    is_japanese_only,
+    is_katakana,
+    is_simplified_only,
+    is_traditional_only,
+)
 from .ngrams import KATAKANA, ngrams
 
 CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
@@ -33,17 +44,33 @@ def strongest_gap(signs: str) -> str:
     return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
 
 
-class _Varieties(dict[str, str]):
-    """Of a character the Chinese that has it alone, "" if both or none have; found when it is first asked for."""
+class _Trait(NamedTuple):
+    """What is special about a character, beyond its weights."""
 
-    def __missing__(self, char: str) -> str:
+    variety: str  # the Chinese that has it alone, "" if both or none have
+    is_foreign_glyph: bool  # Japanese writes neither it nor a modern form of it
+    is_old: bool  # it has a modern form
+    is_modern_form: bool
+
+
+class _Traits(dict[str, _Trait | None]):
+    """The traits of characters, None for most; found when they are first asked for."""
+
+    def __missing__(self, char: str) -> _Trait | None:
         variety = "Hans" if is_simplified_only(char) else "Hant" if is_traditional_only(char) else ""
-        self[char] = variety = "" if char in _IN_HONG_KONG else variety
-        return variety
+        is_old = char in ngrams().modern
+        trait = _Trait(
+            variety="" if char in _IN_HONG_KONG else variety,
+            is_foreign_glyph=CLASSES[ord(char)] == CHINESE_HAN and not is_old,
+            is_old=is_old,
+            is_modern_form=char in ngrams().modern_forms,
+        )
+        self[char] = special = trait if any(trait) else None
+        return special
 
 
 _IN_HONG_KONG = frozenset("裏着床群峰")  # which Big5, of Taiwan, lacks
-_VARIETIES = _Varieties()
+_TRAITS = _Traits()
 
 
 class Chain:
@@ -125,15 +152,16 @@ class Chain:
             table.is_word(run[:cut]) and table.is_word(run[cut:]) for cut in range(2, len(run) - 1)
         )
 
-    def read_han(self, run: str, classes: str) -> list[tuple[int, bool]]:
+    def read_han(self, run: str) -> list[tuple[int, bool]]:
         """Decisions in order: (position in the run up to which all undecided text is decided, whether foreign)."""
         singles, pairs, modern, sign = self._table.singles, self._table.pairs, self._table.modern, self._sign
         decisions: list[tuple[int, bool]] = []
         is_foreign: bool | None = None  # of the text up to `until`; noted down late, for nearly every character decides
         until = 0
         lead, before = self.lead, self._before
-        enter, leave = self._enter[self._gap], self._leave[self._gap]
-        enter_beside, leave_beside = self._enter["beside"], self._leave["beside"]
+        # Below `enter` the path at home is the better one, above `highest` the foreign one.
+        enter, highest = self._enter[self._gap], -self._leave[self._gap]
+        enter_beside, highest_beside = self._enter["beside"], -self._leave["beside"]
         first_beside = 0 if self._gap == "beside" else 1
         if not self._run:
             self._follows_kana = self._gap == "kana"
@@ -141,36 +169,36 @@ class Chain:
             self._stands_alone = lead < enter or self._is_neutral
             self._is_neutral = False
             self._lead_before = max(lead, enter)
-        has_foreign_glyph = self._is_home_japanese and CHINESE_HAN in classes
-        modern_forms, shows_modern_forms = self._table.modern_forms, self._shows_modern_forms
-        variety, varieties = self._variety, _VARIETIES
+        is_home_japanese, shows_modern_forms = self._is_home_japanese, self._shows_modern_forms
+        variety, traits = self._variety, _TRAITS
         read, opens_clause = len(self._run), self._opens_clause
         relief = self._relief
         may_be_word = self._is_home_japanese and self._stands_alone and len(self._run) < _LONGEST_WORD
         for position, char in enumerate(run):
+            trait = traits[char]
             weight = pairs[before].get(char)
             if weight is None:
                 weight = singles.get(char, 0.0)
-            elif position >= first_beside and (lead >= enter or sign * weight > 0):
-                # A change here would part the pair.
+            elif position >= first_beside and (lead > highest or (trait if lead >= enter else sign * weight > 0)):
+                # A change here would part the pair; elsewhere there can be none.
                 if (pair := sign * (weight - singles.get(char, 0.0))) > 0:
                     enter -= pair
                 else:
-                    leave += pair
+                    highest -= pair
             is_mixed = False
-            if own_variety := varieties[char]:
-                is_mixed = self._is_home_japanese and variety not in ("", own_variety)
+            if trait and (own_variety := trait.variety):
+                is_mixed = is_home_japanese and variety not in ("", own_variety)
                 variety = own_variety
-                if is_mixed and lead - _RELIEF * relief <= min(-leave, CERTAIN):  # else what is before it is decided
+                if is_mixed and lead - _RELIEF * relief <= min(highest, CERTAIN):  # else what is before it is decided
                     lead -= _MIXED
                     is_mixed = False
             if lead < enter:
-                variety = own_variety
+                variety = trait.variety if trait else ""
                 if is_foreign:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif (margin := lead - _RELIEF * relief if relief else lead) > -leave or margin > CERTAIN:
+            elif (margin := lead - _RELIEF * relief if relief else lead) > highest or margin > CERTAIN:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
@@ -178,20 +206,22 @@ class Chain:
                         if is_foreign is False:
                             decisions.append((until, False))
                         is_foreign, until = True, position
-                        opens_clause = position + read == 0 and self._gap in _SIGN_GAPS and self._is_home_japanese
-                    if margin > -leave:
-                        lead, relief = -leave, 0.0
-            if has_foreign_glyph and classes[position] == CHINESE_HAN and char not in modern:
+                        opens_clause = position + read == 0 and self._gap in _SIGN_GAPS and is_home_japanese
+                    if margin > highest:
+                        lead, relief = highest, 0.0
+            if trait and trait.is_foreign_glyph and is_home_japanese:
                 opens_clause = False
                 if weight < _FOREIGN_GLYPH:
                     weight = _FOREIGN_GLYPH
             elif not shows_modern_forms:
-                if char in modern_forms:
+                if trait and trait.is_modern_form:
                     shows_modern_forms, relief = True, 0.0
-                elif char in modern or before in modern:
+                elif before in modern or (trait and trait.is_old):
                     relief += self._explain(weight, before, char, position >= first_beside)
-            lead += sign * weight - (_MIXED if is_mixed else 0.0)
-            before, enter, leave = char, enter_beside, leave_beside
+            lead += sign * weight
+            if is_mixed:
+                lead -= _MIXED
+            before, enter, highest = char, enter_beside, highest_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
         self._variety, self._opens_clause = variety, opens_clause
         self._shows_modern_forms = shows_modern_forms
@@ -208,32 +238,40 @@ class Chain:
             decisions.append((until, is_foreign))
         return decisions
 
-    def is_far_from_foreign(self, gap: str, kana: str, signs: str, run: str) -> bool:
-        """Whether it is certain that a run behind `signs` is at home, whatever follows it, where nothing is undecided.
+    def is_far_from_foreign(self, gap: str, kana: str, parts: Iterable[tuple[str, str]]) -> bool:
+        """Whether it is certain that runs, each with the signs before it, are at home, where nothing is undecided.
 
-        Before the signs stands a `kana` or, with another `gap`, nothing. The run may have no character that Chinese
-        alone has and none in old spelling: then the lead only falls where the run ends, and also where a change would
-        part a pair, for that costs more.
+        Before them stands a `kana` or, with another `gap`, nothing. No character may be one that Chinese alone has.
+        Then the lead is never higher than here: what is left out (old spelling, words of both languages, what a change
+        costs that would part a pair) only lowers it. A quotation mark may end the sentence, or be a sign like others.
         """
         pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
-        before = ""
-        if signs:
-            strongest = strongest_gap(signs)
-            gap = strongest if _STRENGTH[strongest] > _STRENGTH[gap] else gap
-        elif gap == "kana":
-            before = KATAKANA if is_katakana(kana) else kana
-        lead = enter = self._enter[gap]
         enter_beside = self._enter["beside"]
-        for char in run:
-            weight = pairs[before].get(char)
-            if weight is None:
-                weight = singles.get(char, 0.0)
-            if lead < enter:
-                lead = enter
-            lead += sign * weight
+        highest = min(-self._leave["beside"], CERTAIN)  # within a run; where it ends, a sign or a kana may decide
+        before = KATAKANA if kana and is_katakana(kana) else kana
+        lead = _NEVER
+        for signs, run in parts:
+            if signs:
+                before = ""
+                strongest = strongest_gap(signs)
+                if not QUOTATION_MARKS.isdisjoint(signs):
+                    gap = "sentence"  # nothing is cheaper to enter behind
+                elif _STRENGTH[strongest] > _STRENGTH[gap]:
+                    gap = strongest
+            enter = self._enter[gap]
+            for char in run:
+                if lead > highest:
+                    return False
+                weight = pairs[before].get(char)
+                if weight is None:
+                    weight = singles.get(char, 0.0)
+                if lead < enter:
+                    lead = enter
+                lead += sign * weight
+                enter, before = enter_beside, char
             if lead > 0:
                 return False
-            enter, before = enter_beside, char
+            gap = "beside"
         return True
 
     def _explain(self, weight: float, before: str, char: str, is_in_run: bool) -> float:

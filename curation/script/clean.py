@@ -2,15 +2,17 @@
 
 A kana, a line end or the end of a text in Japanese leaves nothing undecided. What stands between two of them is
 therefore judged by itself, and since words repeat, most of a text was judged before and is looked up without a look at
-its characters. What is not found and consists of Han characters, signs and at most two words is given to the chain
-alone.
+its characters. What is not found and consists of Han characters, signs and words that make no English clause is given
+to the chain alone. Quotation marks and code need the reader, but often there is nothing beside or between them that
+could be foreign, whatever they mean.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from .chain import Chain
-from .glyphs import CLASSES
+from .english import may_hold_clause
+from .glyphs import CLASSES, QUOTATION_MARKS
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
@@ -20,6 +22,7 @@ _KANA = "".join(f"{first}-{last}" for first, last in _KANA_RANGES)
 _LINE_ENDS = "\n\r\u2028\u2029"
 _LONGEST = 40  # characters; longer ones hardly repeat, and are cut off here when they are looked up
 _MOST = 50_000  # segments of either kind, about 12 MB
+_MOST_LINES = 4096  # of whole texts, at most 2 MB
 
 # A segment with the kana or line end before it, and the character behind it; it is looked up only, so that a longer
 # one or one with a mark or a control character in it is not found.
@@ -27,18 +30,23 @@ _SEGMENT = re.compile(f"([{_KANA}{_LINE_ENDS}][^{_KANA}{_LINE_ENDS}]{{1,{_LONGES
 _SEGMENT_IN_LINE = re.compile(f"([{_KANA}][^{_KANA}]{{1,{_LONGEST}}})(?=(.?))", re.DOTALL)
 _FIRST = re.compile(f"([^{_KANA}{_LINE_ENDS}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
 _FIRST_IN_LINE = re.compile(f"([^{_KANA}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
-# What mostly stands between kana: signs and digits, and a word.
-_USUAL = re.compile("([、。！？]*[0-9]*)([一-鿿々]{0,12})[、。！？]*")
-# Over the classes of glyphs.py: what the reader gives to the chain or takes for a gap, as tokens.py cuts it. It takes
-# three words to make an English clause.
-_SIMPLE = re.compile(r"[HJ.s]*(?:a+[HJ.s]*){0,2}")
+# Over the classes of glyphs.py: what the reader gives to the chain or takes for a gap, as tokens.py cuts it.
+_SIMPLE = re.compile(r"[HJ.sa]*")
+_SIMPLE_WITH_MARKS = re.compile(r"[HJ.saocqb]*")
+_WORD = re.compile(r"a{1,40}")
 _HAN_OR_GAP = re.compile(r"([HJ]{1,12})|[.sa]+")
+_SIGNS_AND_HAN = re.compile(
+    "([^々-〇㐀-䶿一-鿿豈-\ufaff\U00020000-\U0003ffff]*)([々-〇㐀-䶿一-鿿豈-\ufaff\U00020000-\U0003ffff]*)"
+)
 # The same in a whole text, where quotation marks end a sentence, too, as long as they stand in plain pairs in a line.
 _MARKS = "「」『』"
-_PART = re.compile(
-    f"((?:^{START}|[{_KANA}{_LINE_ENDS}{_MARKS}])[^{_KANA}{_LINE_ENDS}{_MARKS}]{{1,{_LONGEST}}})(?=(.?))", re.DOTALL
+_LONGEST_LINE = 200  # characters of a part of a whole text
+_PARTS = "((?:^%s|[%s])[^%s]{1,%d})(?=(.?))"
+_IN_PAIRS, _IN_ANY = (
+    re.compile(_PARTS % (START, ends, ends, _LONGEST_LINE), re.DOTALL)
+    for ends in (_KANA + _LINE_ENDS + _MARKS, _KANA + _LINE_ENDS)
 )
-_MARK = re.compile(f"[{_MARKS}{_LINE_ENDS}]")
+_MARK = re.compile(f"[{''.join(QUOTATION_MARKS)}{_LINE_ENDS}]")
 _PAIRS = re.compile(f"(?:「」|『』|[{_LINE_ENDS}])*")
 _EVERY_KANA = frozenset(chr(code) for first, last in _KANA_RANGES for code in range(ord(first), ord(last) + 1))
 _ENDS = _EVERY_KANA.union(_LINE_ENDS, _MARKS, [""])
@@ -50,9 +58,12 @@ _unclear: set[tuple[str, str]] = set()  # what was judged before, and has to be 
 
 def is_clean(text: str) -> bool:
     """Whether a whole text is Japanese with nothing foreign in it, as far as that can be told by its parts."""
-    if not _PAIRS.fullmatch("".join(_MARK.findall(text))):
+    text = START + text
+    pattern = _IN_PAIRS if _PAIRS.fullmatch("".join(_MARK.findall(text))) else _IN_ANY
+    # Of a Chinese text the first part tells.
+    if (first := pattern.match(text)) and not (first.groups() in _clean or _judge_line(*first.groups())):
         return False
-    return all(_judge(*part) for part in set(_PART.findall(START + text)).difference(_clean))
+    return all(_judge_line(*part) for part in set(pattern.findall(text)).difference(_clean))
 
 
 def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bool) -> int:
@@ -84,37 +95,63 @@ def _note(judged: set[tuple[str, str]], segment: str, after: str) -> None:
     judged.add((segment, after))
 
 
+@lru_cache(_MOST_LINES)
+def _judge_line(segment: str, after: str) -> bool:
+    """Whether nothing in a segment of a whole text is foreign, which may be long and have any marks in it."""
+    if len(segment) <= _LONGEST and _judge(segment, after):
+        return True
+    return after in _ENDS and _is_far_from_foreign(segment)
+
+
 def _judge(segment: str, after: str) -> bool:
     """Whether the chain alone finds nothing foreign in a segment, which is then remembered."""
     if (segment, after) in _unclear:
         return False
-    before, inside = segment[0], segment[1:]
-    gap = "kana" if before in _EVERY_KANA else "start" if before == START else "sentence"
-    is_clean = len(inside) < _LONGEST and after in _ENDS and _stays_home(gap, before, inside, after)
+    is_clean = len(segment) <= _LONGEST and after in _ENDS and _stays_home(segment, after)
     _note(_clean if is_clean else _unclear, segment, after)
     return is_clean
 
 
-def _stays_home(gap: str, before: str, inside: str, after: str) -> bool:
+def _stays_home(segment: str, after: str) -> bool:
+    before, inside = segment[0], segment[1:]
     classes = inside.translate(CLASSES)
-    # What an old form says depends on whether a text is in today's spelling (chain.py).
-    if not (_SIMPLE.fullmatch(classes) and ngrams().modern.keys().isdisjoint(inside)):
+    if not _SIMPLE.fullmatch(classes):
         return False
-    usual = _USUAL.fullmatch(inside)
-    if usual and _chain().is_far_from_foreign(gap, before, *usual.groups()):
+    if _is_far_from_foreign(segment):
         return True
+    # What an old form says depends on whether a text is in today's spelling (chain.py).
+    if not ngrams().modern.keys().isdisjoint(inside) or _may_hold_clause(inside, classes):
+        return False
     chain = Chain("ja")  # one of its own, for other threads may judge at the same time
-    if gap == "kana":
+    if before in _EVERY_KANA:
         chain.pass_over("", before)
     else:
-        chain.start(gap)
+        chain.start(_gap_behind(before))
     for match in _HAN_OR_GAP.finditer(classes):
         text = inside[match.start() : match.end()]
         if not match[1]:
             chain.read_gap(text)
-        elif any(is_foreign for _, is_foreign in chain.read_han(text, match[0])):
+        elif any(is_foreign for _, is_foreign in chain.read_han(text)):
             return False
     return not (chain.read_kana(after) if after in _EVERY_KANA else chain.end())
+
+
+def _is_far_from_foreign(segment: str) -> bool:
+    """Whether nothing in a segment can be foreign, whatever follows it and its marks mean."""
+    before, inside = segment[0], segment[1:]
+    classes = inside.translate(CLASSES)
+    if not _SIMPLE_WITH_MARKS.fullmatch(classes) or _may_hold_clause(inside, classes):
+        return False
+    kana = before if before in _EVERY_KANA else ""
+    return _chain().is_far_from_foreign(_gap_behind(before), kana, _SIGNS_AND_HAN.findall(inside))
+
+
+def _may_hold_clause(inside: str, classes: str) -> bool:
+    return may_hold_clause(inside[word.start() : word.end()] for word in _WORD.finditer(classes))
+
+
+def _gap_behind(before: str) -> str:
+    return "kana" if before in _EVERY_KANA else "start" if before == START else "sentence"
 
 
 @cache

@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
+from operator import ge
 
 _ENGLISH_CLAUSE_WORDS = """
     is are was were be been am has have had do does did will would can could may might must shall should
@@ -15,8 +17,9 @@ _ENGLISH_SMALL_WORDS = """
     about after before over under between through during
     some other more most such only also very just me us them him
     """
+_CLAUSE_WORDS, _CLAUSE_POINTS = 3, 4  # are a clause wherever they stand
 # What a whole sentence needs at least: words, points, words in no list.
-_LEAST_BEFORE_STOP, _LEAST_AT_END, _LEAST_SO_FAR = (4, 1, 2), (5, 1, 2), (7, 2, 3)
+_LEAST_BEFORE_STOP, _LEAST_AT_END, _LEAST_SO_FAR = (4, 1, 2), (5, 1, 2), (7, 2, 3)  # none is below the first
 # A word with the punctuation that may hang on it; anything else (a path, an option, a call) is no evidence.
 _ENGLISH_WORD = re.compile(r"[(\[']*([A-Za-z]+(?:'[a-z]+)?)(?:-[A-Za-z]+)*[.,;:!?)\]']*")
 
@@ -61,7 +64,7 @@ class EnglishSentence:
 
     def is_english(self, at_end: bool = False) -> bool:
         """Whether it is English for sure, which takes less where it has ended, or the line does: `at_end`."""
-        if self._words >= 3 and self._points >= 4:
+        if self._words >= _CLAUSE_WORDS and self._points >= _CLAUSE_POINTS:
             return True
         least = _LEAST_BEFORE_STOP if self.has_ended else _LEAST_AT_END if at_end else _LEAST_SO_FAR
         words, points, plain_words = least
@@ -87,3 +90,17 @@ def english_points(chunk: str, first: bool) -> int | None:
         word = "i"
     points = _english_points()
     return min(1, points.get(word.lower(), 0)) if first else points.get(word, 0)
+
+
+def may_hold_clause(chunks: Iterable[str]) -> bool:
+    """Whether an `EnglishSentence` may be English, wherever among these words it begins and ends."""
+    words = sum_of_points = plain_words = 0
+    for chunk in chunks:
+        points, points_if_first = english_points(chunk, False), english_points(chunk, True)
+        if points is not None and points_if_first is not None:
+            words += 1
+            sum_of_points += max(points, points_if_first)
+            plain_words += chunk[0].islower() and not (points and points_if_first)
+    if sum_of_points >= _CLAUSE_POINTS:
+        return words >= _CLAUSE_WORDS
+    return all(map(ge, (words, sum_of_points, plain_words), _LEAST_BEFORE_STOP))

@@ -24,6 +24,7 @@ SCRIPTS = {
 
 
 _OPENERS, _CLOSERS = frozenset("「『“《〈«"), frozenset("」』”》〉»")
+QUOTATION_MARKS = _OPENERS | _CLOSERS | frozenset('"`')
 
 _RANGES = (  # first, last, class; Unicode 15 blocks
     (0x0370, 0x03FF, "E"),

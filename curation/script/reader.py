@@ -148,7 +148,7 @@ class Reader:
         if other:
             self._flag(other, token.end, token.start)
         else:
-            self._follow(token, self._chain.read_han(token.text, token.classes))
+            self._follow(token, self._chain.read_han(token.text))
 
     def _other_variety(self, run: str) -> str | None:
         """The Chinese that was not asked for, if a run is in it."""

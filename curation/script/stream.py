@@ -16,6 +16,7 @@ from .tokens import Token, Tokens
 
 _PLAIN = frozenset({"han", "kana", "word", "space", "sign", "script"})
 _MARKS = frozenset({"opener", "closer", "quote", "backtick"})
+_CONTEXT_KINDS = frozenset({"kana", "word", "script"})
 _FENCE = 3
 
 
@@ -121,7 +122,7 @@ class StreamChecker:
 
     def _read_letters(self, token: Token) -> None:
         """What is no mark of any kind."""
-        if not self._quotations.has_context and self._is_context(token):
+        if token.kind in _CONTEXT_KINDS and not self._quotations.has_context and self._is_context(token):
             self._quotations.see_context(token.start)
         self._reader.take(token)
         if token.kind == "han" and self.expected.language == "zh" and self._reader.held > token.start:

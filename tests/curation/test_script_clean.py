@@ -70,19 +70,40 @@ def test_a_text_of_nothing_but_what_is_simple_is_clean(text: str) -> None:
         "这",
         "あ这い",
         "「谢谢」と言う",
-        "「あ",
-        "「『あ』」",
-        "「あ\n」",
-        '"あ"',
-        "`あ`",
-        "學校",
+        '学校"这"',
+        '"命令行"は',
+        "`命令行`は",
         "you can go",
+        "list of the old file names",
         "\x02这",
         "命令行",
     ],
 )
 def test_what_is_not_simple_is_left_to_the_reader(text: str) -> None:
     assert not is_clean(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "「あ",
+        "「『あ』」",
+        "「あ\n」",
+        '"あ"と“国会”',
+        "`あ`を`単位'に",
+        "社会を\n```\nint main(void) { return 12; }\n```\n数",
+        "GOT (global offset table) と、" + "Debian Policy Manual, " * 4 + "を",
+        "2026年12月31日火曜日 3時54分00秒",
+    ],
+)
+def test_a_text_is_clean_where_nothing_could_be_foreign_whatever_its_marks_mean(text: str) -> None:
+    assert is_clean(text) and not check(text).spans
+
+
+@given(TEXTS)
+def test_a_clean_text_has_nothing_foreign_in_it_that_is_read_one_by_one(text: str) -> None:
+    if is_clean(text):
+        assert not any(piece.span_language or piece.quoted_language for piece in read_one_by_one(text))
 
 
 def test_judging_changes_nothing_that_threads_share() -> None:
@@ -110,7 +131,7 @@ def test_a_line_end_is_not_passed_over_within_a_quotation() -> None:
 
 
 def test_what_is_long_or_in_old_spelling_is_not_remembered() -> None:
-    for segment in ("甲" * 40, "學校"):
+    for segment in ("甲" * 40, "學α校"):
         remember("は", segment, "を")
         assert find_clean_end(segment + "を", 0, "は", in_line=False, closed=True) == 0
 
