@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.atomic import target_of
 from curation.errors import UserError
 from curation.exchange.rows import REJECTED, NoRecord, Row, Source
 from curation.exchange.shapes import SHAPES, Shape, read_row, shape_of
@@ -50,7 +51,7 @@ def import_rows(
     a row with the id of a record that says something else changes the fields of it that the row has.
     """
     done = Imported()
-    if target.resolve() == source.path.resolve():
+    if target_of(target) == target_of(source.path):
         raise UserError(f"{target}: is the file that is read; give another with --into")
     check = ErrorCheck(target, OPINIONS if any_script else ())
     with appending(target) as file:

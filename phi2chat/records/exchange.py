@@ -59,6 +59,7 @@ def import_(
     phi2chat curate import sheet.xlsx --into my.jsonl
     phi2chat curate import sheet.csv --into my.jsonl --map instruction=質問,reasoning=理由,answer=回答
     """
+    from curation.atomic import target_of
     from curation.exchange.importing import import_rows
     from curation.exchange.sources import survey
     from phi2chat.terminal.screen import Screen
@@ -68,7 +69,7 @@ def import_(
         raise click.UsageError("Give --format or --map, not both.")
     if not target.absolute().parent.is_dir():
         raise UserError(f"{target}: its folder does not exist; make it first")
-    if rejects is not None and (os.path.lexists(rejects) or rejects.resolve() == target.resolve()):
+    if rejects is not None and (os.path.lexists(rejects) or target_of(rejects) == target_of(target)):
         raise UserError(f"{rejects}: already exists; give another file with --rejects")
     if rejects is not None and rejects.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
         raise UserError(
@@ -224,8 +225,9 @@ def _sides(data: Path) -> dict[str, Path]:
 
 
 def _dataset_name(data: Path) -> str:
-    name = data.resolve().name
-    return name.removesuffix(".jsonl")
+    from curation.atomic import target_of
+
+    return target_of(data).name.removesuffix(".jsonl")
 
 
 def _tell(done: "Exported", output: Path, name: str, screen: "Screen") -> None:

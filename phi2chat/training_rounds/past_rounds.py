@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePath
 
+from curation.atomic import target_of
 from curation.errors import UserError
 from phi2chat.config import EndpointConfig
 from phi2chat.evaluation.results import EVALUATION_FILE, Cell, Evaluation, ProbeFile, read_evaluation
@@ -146,7 +147,9 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
 def find_round(rounds: Sequence[Round], wanted: str) -> Round:
     """A round by its number, its name or its folder. Raises UserError where there is none, or more than one."""
     found = [
-        one for one in rounds if wanted in (str(one.number), one.name) or one.folder.resolve() == Path(wanted).resolve()
+        one
+        for one in rounds
+        if wanted in (str(one.number), one.name) or target_of(one.folder) == target_of(Path(wanted))
     ]
     if len(found) == 1:
         return found[0]
@@ -194,7 +197,7 @@ def _once_each(run_dir: Path, run: Run, asked: Sequence[Asked]) -> tuple[Asked, 
 
 def _is_named(asked: Asked, run_dir: Path) -> bool:
     named = asked.evaluation.model(asked.label).run
-    return named is not None and Path(named).resolve() == run_dir.resolve()
+    return named is not None and target_of(Path(named)) == target_of(run_dir)
 
 
 def _asked(folder: Path, evaluation: Evaluation, recipe: str | None) -> Iterator[Asked]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.atomic import target_of
 from curation.errors import UserError
 from curation.manifest import MANIFEST, read_manifest
 from curation.records import Dataset, Line, Record, format_record, parse_dataset, read_dataset
@@ -116,7 +117,7 @@ def _split_of(file: Path, trained_on: Path | None) -> Path | None:
 
 
 def _is_same(first: Path, second: Path) -> bool:
-    return first.resolve() == second.resolve()
+    return target_of(first) == target_of(second)
 
 
 def _is_whole(line: Line) -> bool:

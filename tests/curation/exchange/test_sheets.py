@@ -1,5 +1,7 @@
 """A workbook of somebody else is read as far as it is one, and else refused in one sentence."""
 
+import datetime
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +72,16 @@ def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(tmp_path: Path)
 def test_half_of_a_surrogate_pair_stays_as_it_is_spelled(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["_xD800_", "_x0041_"])
     assert [row.data for row in read_all(path)] == [{"question": "_xD800_", "answer": "A"}]
+
+
+def test_a_date_that_no_calendar_has_is_read_without_a_word_of_the_library(
+    tmp_path: Path,
+) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["q", "2020-01-01"])
+    book = openpyxl.load_workbook(path)
+    book.active["B2"] = datetime.date(2020, 1, 1)
+    book.save(path)
+    damage(path, SHEET, lambda data: data.replace(b"<v>43831</v>", b"<v>99999999999</v>"))
+    with warnings.catch_warnings(record=True, action="default") as said:
+        assert [row.data for row in read_all(path)] == [{"question": "q", "answer": "#VALUE!"}]
+    assert said == []

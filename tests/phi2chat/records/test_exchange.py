@@ -555,3 +555,19 @@ def test_what_a_sheet_says_cannot_steer_the_terminal(clean_environment: dict[str
     child.close()
     assert child.exitstatus == 130
     assert visible(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("name", ["hf", "llama-factory"])
+def test_a_loop_of_links_that_is_exported_is_one_sentence(phi2chat: Phi2Chat, tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    done = phi2chat("curate", "export", "loop.jsonl", "out", "--format", name)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("phi2chat: loop.jsonl: Too many levels of symbolic links")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loop_of_links_holds_nothing_and_so_is_imported_into(phi2chat: Phi2Chat, tmp_path: Path) -> None:
+    write(tmp_path / "records.jsonl", RECORDS)
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    assert phi2chat("curate", "import", "records.jsonl", "--into", "loop.jsonl").returncode == 0
+    assert read(tmp_path / "loop.jsonl") == RECORDS
