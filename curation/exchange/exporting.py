@@ -33,7 +33,10 @@ class Format:
 
 @dataclass(frozen=True)
 class Exported:
-    """How many records were written, which fields are carried in the column CARRIED, and what is to be said."""
+    """How many records were written, which fields are carried in the column CARRIED, and what is to be said.
+
+    `licenses` has "" where records name none.
+    """
 
     records: int
     carried: tuple[str, ...]
@@ -129,7 +132,7 @@ def _look_through(path: Path, form: Format) -> _Plan:
         used.update(dict.fromkeys(row))
         if row[CARRIED]:
             carried.update(dict.fromkeys(name for name in data if name not in KNOWN_FIELDS))
-        licenses.update(dict.fromkeys([str(data["license"])] if "license" in data else []))
+        licenses[str(data.get("license") or "")] = None
         languages.update(dict.fromkeys([str(data.get("language", "ja"))]))
         count += 1
     if not count:

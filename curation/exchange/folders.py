@@ -48,10 +48,10 @@ def _add_up(done: list[Exported]) -> Exported:
 def _card(name: str, done: Mapping[str, Exported], total: Exported) -> str:
     import yaml
 
-    known = [_LICENSES.get(name.lower(), "other") for name in total.licenses] or ["unknown"]
+    known = {_LICENSES.get(name.lower(), "other") if name else "unknown" for name in total.licenses} or {"unknown"}
     meta: dict[str, object] = {
         "pretty_name": name,
-        "license": known[0] if len(set(known)) == 1 else "other",
+        "license": known.pop() if len(known) == 1 else "other",
         "language": sorted({tag.partition("-")[0].lower() for tag in total.languages}),
         "task_categories": ["text-generation"],
         "size_categories": [_size(total.records)],
@@ -66,7 +66,9 @@ def _card(name: str, done: Mapping[str, Exported], total: Exported) -> str:
         meta["license_name"] = "see-below"
     header = yaml.safe_dump(meta, allow_unicode=True, sort_keys=False)
     rows = "".join(f"| {side} | {one.records:,} |\n" for side, one in done.items())
-    named = ", ".join(total.licenses) or "none is named in the records"
+    named = ", ".join(name or "none named in some" for name in total.licenses)
+    if not any(total.licenses):
+        named = "none is named in the records"
     return (
         f"---\n{header}---\n\n# {name}\n\n"
         "Records of an instruction, the reasoning that leads to its answer, and the answer.\n\n"
