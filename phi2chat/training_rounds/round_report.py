@@ -1,7 +1,7 @@
 """How rounds look on the screen and in JSON."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from curation.excerpts import excerpt
@@ -70,7 +70,7 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     """What changed, what came of it, and whether that is more than chance."""
     screen.heading(f"round {first.number} ({first.name}) -> round {second.number} ({second.name})")
     for name, (old, new) in second.settings_since(first).items():
-        screen.say(f"{name}: {old} -> {new}")
+        screen.say(f"{name}: {_from_to(old, new)}")
     screen.say(f"data: {_data_sentence(diff.records)}")
     if other := _other_settings(diff):
         screen.note(f"evaluated with different settings: {other}", "warning")
@@ -157,7 +157,7 @@ def _row(one: Round, before: Round | None) -> dict[str, str]:
     data = f"{counts['train']:,} + {counts['eval']:,}" if counts else ""
     if changes:
         data += f" ({_short(changes)})"
-    changed = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in settings.items())
+    changed = _spell(settings)
     return {
         "": str(one.number),
         "round": one.name + ("" if one.run.status == "finished" else f" ({one.run.status})"),
@@ -266,7 +266,15 @@ def _short(changes: Sequence[RecordChange]) -> str:
 
 
 def _other_settings(diff: RoundDiff) -> str:
-    return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in diff.after.settings_unlike(diff.before).items())
+    return _spell(diff.after.settings_unlike(diff.before))
+
+
+def _spell(settings: Mapping[str, tuple[object, object]]) -> str:
+    return ", ".join(f"{name} {_from_to(old, new)}" for name, (old, new) in settings.items())
+
+
+def _from_to(old: object, new: object) -> str:
+    return " -> ".join("not set" if value is None else str(value) for value in (old, new))
 
 
 def _probe_files(asked: Asked) -> str:

@@ -23,7 +23,12 @@ def test_a_licence_is_claimed_where_every_record_names_it(
 ) -> None:
     records = tmp_path / "records.jsonl"
     lines = [
-        {"instruction": f"{number}の次の数は？", "reasoning": "一つ大きい数です。", "answer": "次です。", "language": "ja"}
+        {
+            "instruction": f"{number}の次の数は？",
+            "reasoning": "一つ大きい数です。",
+            "answer": "次です。",
+            "language": "ja",
+        }
         | ({"license": license} if license else {})
         for number, license in enumerate(licenses)
     ]

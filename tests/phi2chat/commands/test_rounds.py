@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rest, new = record("sum", "2+2は？", "4"), record("fr", "フランスの首都の名は？", "パリ")
     make_round(Path("runs/first"), "2026-01-01T00:00:00+00:00", [old, rest])
     make_round(Path("runs/second"), "2026-01-02T00:00:00+00:00", [edited, rest, new])
-    make_round(Path("runs/third"), "2026-01-03T00:00:00+00:00", [edited, rest, new], epochs=5.0)
+    make_round(Path("runs/third"), "2026-01-03T00:00:00+00:00", [edited, rest, new], epochs=5.0, eval_steps=40)
     make_evaluation(
         Path("evaluations/one"),
         {
@@ -122,7 +122,7 @@ def test_the_commands_show_it_all(folder: Path, phi2chat: Phi2Chat) -> None:
     listed = phi2chat("rounds", "list", COLUMNS="160")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "+1 ~1" in listed.stdout
-    assert "epochs 3.0 -> 5.0" in listed.stdout
+    assert "epochs 3.0 -> 5.0, eval_steps not set -> 40" in " ".join(listed.stdout.split())
     shown = phi2chat("rounds", "diff", "1", "2", COLUMNS="120").stdout
     for text in (
         "fixed (1)",
