@@ -1,14 +1,15 @@
 """What the shipped data do to the embedded model: all of them, parts of them, and one choice of the training changed.
 
-    python benchmarks/rounds.py --output rounds.json            # all of it: some minutes on a GPU, days on a CPU
+    python benchmarks/rounds.py --output rounds.json            # all of it: an hour with a GPU, days without
     python benchmarks/rounds.py --only all --seeds 1            # a part; what is there is not made again
 
 All goes through phi2chat's own commands, in one process, into `--folder`. `all` trains on the whole set, once for each
 seed; `choices` with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250,
-500 and 1,000 records, whole families drawn by the seed. `last step` is no other training: of `all`, the last checkpoint
-instead of the one with the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out
-records and the probes, greedily. Every training takes the same options: `EPOCHS` times through its file, or `SHORTEST`
-steps where that is more, and as many without the Chinese records of the file. One that was broken off goes on.
+500 and 1,000 records, whole families drawn by the seed; `cpu` is what a CPU can do in about an hour: `CPU_STEPS` steps
+with the options of `ON_A_CPU`. `last step` is no other training: of `all`, the last checkpoint instead of the one with
+the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out records and the probes,
+greedily. Every other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that is
+more, and as many without the Chinese records of the file. One that was broken off goes on.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +41,10 @@ CHOICES = {
 }
 BATCH, EPOCHS, SHORTEST = 128, 5, 100
 OPTIONS = ["--lora-rank", "64", "--lora-alpha", "128", "--learning-rate", "1.5e-3", "--batch-size", str(BATCH)]
-STAGES = ("all", "choices", "curve")
+CPU_STEPS, CPU_BATCH = 120, 16
+ON_A_CPU = ["--device", "cpu", "--batch-size", str(CPU_BATCH), "--learning-rate", "1e-3"]
+FEW_HELD_OUT = 100  # records that a CPU takes for its eval loss
+STAGES = ("all", "choices", "curve", "cpu")
 
 
 @dataclass(frozen=True)
@@ -50,34 +54,46 @@ class Trial:
     what: str
     seed: int
     data: Path
-    records: int
+    steps: int
     options: Sequence[str] = ()
 
     def folder(self, among: Path) -> Path:
         return among / f"{self.what.replace(' ', '-')}-{self.seed}"
 
-    @property
-    def steps(self) -> int:
-        return max(SHORTEST, math.ceil(self.records / BATCH) * EPOCHS)
+
+def steps_for(records: int) -> int:
+    return max(SHORTEST, math.ceil(records / BATCH) * EPOCHS)
 
 
 def plan(stage: str, folder: Path, seeds: Sequence[int]) -> Iterator[Trial]:
     """The trainings of a stage; those of the first seed come before those of the second."""
     data = DATA / "train.jsonl"
-    train = data.read_text(encoding="utf-8").splitlines(keepends=True)
+    train = read_lines(data)
     for seed in seeds:
         if stage == "all":
-            yield Trial("all", seed, data, len(train))
+            yield Trial("all", seed, data, steps_for(len(train)))
         elif stage == "choices":
             for what, options in CHOICES.items():
-                yield Trial(what, seed, data, len(train), options)
-        else:
+                yield Trial(what, seed, data, steps_for(len(train)), options)
+        elif stage == "curve":
             for size in PARTS:
-                path = folder / "parts" / f"{size}-{seed}.jsonl"
-                path.parent.mkdir(parents=True, exist_ok=True)
                 part = draw(train, size, seed)
-                path.write_text("".join(part), encoding="utf-8")
-                yield Trial(str(size), seed, path, len(part))
+                path = write_lines(folder / "parts" / f"{size}-{seed}.jsonl", part)
+                yield Trial(str(size), seed, path, steps_for(len(part)))
+        else:
+            held_out = draw(read_lines(DATA / "eval.jsonl"), FEW_HELD_OUT, seed)
+            few = write_lines(folder / "parts" / f"held-out-{seed}.jsonl", held_out)
+            yield Trial("on a CPU", seed, data, CPU_STEPS, [*ON_A_CPU, "--eval-file", str(few)])
+
+
+def read_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def draw(lines: Sequence[str], size: int, seed: int) -> list[str]:

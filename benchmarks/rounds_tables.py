@@ -27,7 +27,7 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
         for cell in evaluation.cells:
             cells[cell.model, cell.recipe].append(cell)
         for (what, model), recipe in itertools.product(named(evaluation.models), evaluation.recipes):
-            loss = None if what in (BASE, "answer only") else model.eval_loss  # of other tokens
+            loss = None if what in (BASE, "answer only", "on a CPU") else model.eval_loss  # of other tokens, or of few
             what += f", recipe {recipe}" if len(evaluation.recipes) > 1 else ""
             rows[what].append({**measure(cells[model.label, recipe], probes), "eval loss": loss})
     return [
