@@ -8,8 +8,8 @@ seed; `choices` with one choice changed: no reasoning, no Chinese records, the q
 500 and 1,000 records, whole families drawn by the seed; `cpu` is what a CPU can do in about an hour: `CPU_STEPS` steps
 with the options of `ON_A_CPU`. `last step` is no other training: of `all`, the last checkpoint instead of the one with
 the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out records and the probes,
-greedily. Every other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that is
-more, and as many without the Chinese records of the file. One that was broken off goes on.
+greedily. Every other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that
+is more, and as many without the Chinese records of the file. One that was broken off goes on.
 """
 
 import argparse
