@@ -56,7 +56,8 @@ def stats(files: tuple[Path, ...], as_json: bool, png: Path | None, tokenizer: s
 
 
 def _token_counter(name: str, screen: "Screen") -> Callable[[str], int]:
-    from phi2chat.weights.models import find_base, load_tokenizer
+    from phi2chat.weights.bases import find_base
+    from phi2chat.weights.models import load_tokenizer
 
     tokenizer = load_tokenizer(find_base(name, screen.status, with_weights=False))
     screen.end_progress()

@@ -35,7 +35,8 @@ from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import FIRST_LENGTH, Engine, make_engine
 from phi2chat.inference.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
-from phi2chat.weights.models import Base, LoadedBase, LoadedModel, load
+from phi2chat.weights.bases import Base
+from phi2chat.weights.models import LoadedBase, LoadedModel, load
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
