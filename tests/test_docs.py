@@ -104,6 +104,12 @@ def test_both_languages_have_the_same_shape_and_the_same_commands(english: Path,
     )
 
 
+@pytest.mark.parametrize("page", [japanese for _, japanese in PAIRS], ids=lambda path: path.name)
+def test_a_loanword_keeps_its_long_vowel_at_the_end(page: Path) -> None:
+    short = r"(?:フォルダ|エディタ|パラメータ|メモリ|サーバ|ユーザ|ブラウザ|ライブラリ|トークナイザ|アダプタ)(?!ー)"
+    assert re.findall(short, read(page)) == []
+
+
 def test_the_readme_leads_to_every_page() -> None:
     assert len(PAIRS) == 7
     assert [page.name for page in DOCS.glob("*.md") if page.name not in read(ENGLISH) + read(JAPANESE)] == []

@@ -89,8 +89,9 @@ def command(
 
     base_name = base_name or base_of(run_dir)  # what is refused is refused before torch is imported
 
+    from phi2chat.weights.bases import find_base
     from phi2chat.weights.merge import merge, plan_merge
-    from phi2chat.weights.models import find_base, place
+    from phi2chat.weights.models import place
 
     screen = Screen()
     device = place(DeviceConfig(device=device_name))[0]

@@ -17,6 +17,7 @@ from curation.excerpts import excerpt
 from phi2chat.command_group import CommandGroup
 from phi2chat.option_types import LanguageTag
 from phi2chat.terminal.safe_text import json_line
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.script import Piece, Span
@@ -99,10 +100,12 @@ def check_(ctx: click.Context, files: tuple[str, ...], expect: str, asked: str, 
         flagged += counts.runs > 0
         total.add(counts)
     if total.runs:
-        found = f"{_count(total.runs, 'foreign run')} in {flagged} of {_count(len(files), 'file')}"
-        screen.note(f"{found}: {total.foreign_letters:,} of {_count(total.letters, 'letter')}", "error")
+        found = f"{spell_count(total.runs, 'foreign run')} in {flagged} of {spell_count(len(files), 'file')}"
+        screen.note(f"{found}: {total.foreign_letters:,} of {spell_count(total.letters, 'letter')}", "error")
     elif not unreadable:
-        screen.note(f"nothing foreign in {_count(len(files), 'file')}: {_count(total.letters, 'letter')}", "good")
+        screen.note(
+            f"nothing foreign in {spell_count(len(files), 'file')}: {spell_count(total.letters, 'letter')}", "good"
+        )
     ctx.exit(1 if total.runs or unreadable else 0)
 
 
@@ -216,7 +219,7 @@ def rates(file: str, expect: str, as_json: bool) -> None:
         _print_object({"file": _shown_name(file), **measured})
     else:
         screen.table(["", *measured["parts"]], _rows(measured))
-        flagged = f"{measured['flagged']:,} of {_count(measured['replies'], 'reply', 'replies')}"
+        flagged = f"{measured['flagged']:,} of {spell_count(measured['replies'], 'reply', 'replies')}"
         screen.say(f"foreign runs in {flagged} ({_percent(measured['slip_rate'])})")
 
 
@@ -227,7 +230,7 @@ def _rows(measured: dict[str, Any]) -> Iterator[list[str]]:
     parts = list(measured["parts"].values())
     yield [
         "slip rate",
-        *(f"{_percent(p['slip_rate'])} ({p['flagged']:,} of {_count(p['texts'], 'text')})" for p in parts),
+        *(f"{_percent(p['slip_rate'])} ({p['flagged']:,} of {spell_count(p['texts'], 'text')})" for p in parts),
     ]
     letters = (f"{_percent(p['foreign_letter_rate'])} ({p['foreign_letters']:,} of {p['letters']:,})" for p in parts)
     yield ["foreign letters", *letters]
@@ -235,7 +238,7 @@ def _rows(measured: dict[str, Any]) -> Iterator[list[str]]:
     yield ["spans per 1,000 letters", *("-" if rate is None else f"{rate:.2f}" for rate in spans)]
     for tag in sorted({tag for p in parts for tag in p["by_language"]}):
         found = [p["by_language"].get(tag, {"spans": 0, "letters": 0}) for p in parts]
-        cells = (f"{_count(slip['spans'], 'span')}, {_count(slip['letters'], 'letter')}" for slip in found)
+        cells = (f"{spell_count(slip['spans'], 'span')}, {spell_count(slip['letters'], 'letter')}" for slip in found)
         yield [f"  {display_name(tag)}", *cells]
     if "lpr" in parts[0]:
         yield ["line pass rate (LPR)", *(f"{_percent(p['lpr'])} (of {p['lpr_texts']:,})" for p in parts)]
@@ -300,7 +303,3 @@ def _shown_name(name: str) -> str:
 
 def _print_object(value: dict[str, Any]) -> None:
     print(json_line(value), flush=True)
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

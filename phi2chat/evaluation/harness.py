@@ -45,7 +45,8 @@ def run_harness(
 
     Raises UserError where it fails; what it says is on stderr by then.
     """
-    from phi2chat.weights.models import find_base, place, spell_dtype
+    from phi2chat.weights.bases import find_base
+    from phi2chat.weights.models import place, spell_dtype
 
     where, dtype = place(device)
     scores: list[TaskScore] = []

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phi2chat.records.chosen import RECORD_IDS, YES, choose, count, name_of, require_agreement, where_option
+from phi2chat.records.chosen import RECORD_IDS, YES, choose, name_of, require_agreement, where_option
 from phi2chat.records.entry import pasteable
 from phi2chat.records.listing import FILE, one_line
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.choosing import Chosen
@@ -51,7 +52,7 @@ def mv(file: Path, record_ids: tuple[str, ...], conditions: tuple[str, ...], oth
     require_agreement(file, f"move {_describe(chosen)} to {other}?", yes or bool(record_ids), "nothing was moved")
     moved = move_records(chosen, other)
     there = f"; {moved.there:,} were there already" if moved.there else ""
-    Screen().say(f"moved {count(moved.records)} from {file} to {other}{there}", "good")
+    Screen().say(f"moved {spell_count(moved.records)} from {file} to {other}{there}", "good")
 
 
 @click.command("retag")
@@ -84,11 +85,11 @@ def retag(
     chosen = choose(file, record_ids, conditions)
     changed = retag_records(chosen, add, remove, given)
     same = f"; {len(chosen) - changed:,} were so already" if changed < len(chosen) else ""
-    Screen().say(f"retagged {count(changed)} of {file}{same}", "good")
+    Screen().say(f"retagged {spell_count(changed)} of {file}{same}", "good")
 
 
 def _describe(chosen: "Chosen") -> str:
     if len(chosen) != 1:
-        return count(len(chosen))
+        return spell_count(len(chosen))
     line, record = next(chosen.lines())
     return f'{name_of(line, record)}, "{one_line(str(record.data.get("instruction", "")))}"'

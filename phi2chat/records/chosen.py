@@ -77,8 +77,3 @@ def require_agreement(file: object, question: str, yes: bool, nothing: str) -> N
         raise UserError(f"{file}: {nothing}; where there is no terminal to ask in, say --yes") from None
     if not agreed:
         raise UserError(f"{file}: {nothing}")
-
-
-def count(number: int, noun: str = "record") -> str:
-    """How many, in words."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

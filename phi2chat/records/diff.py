@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phi2chat.records.chosen import count
 from phi2chat.records.listing import one_line
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.diff import Changed, Differences, Placed
@@ -57,7 +57,7 @@ def _show(found: "Differences", screen: "Screen") -> None:
         _show_change(change, screen)
     kinds = {"added": found.added, "removed": found.removed, "changed": found.changed}
     counts = [f"{len(lines):,} {kind}" for kind, lines in kinds.items() if lines]
-    screen.note(f"{', '.join(counts) or 'no difference'}; {count(found.same)} the same")
+    screen.note(f"{', '.join(counts) or 'no difference'}; {spell_count(found.same)} the same")
 
 
 def _show_change(change: "Changed", screen: "Screen") -> None:

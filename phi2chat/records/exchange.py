@@ -11,6 +11,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.terminal.interrupts import ending_as_interrupt
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.exchange.exporting import Exported
@@ -79,7 +80,7 @@ def import_(
     looked = survey(source)
     if reasoning_from is not None and reasoning_from not in looked.columns:
         raise UserError(f'{file}: has no column "{reasoning_from}"; its columns are {", ".join(looked.columns)}')
-    screen.note(f"{file}: {source.kind}, {_count(looked.rows, 'row')}: {_spell_shapes(looked)}")
+    screen.note(f"{file}: {source.kind}, {spell_count(looked.rows, 'row')}: {_spell_shapes(looked)}")
     for note in source.notes:
         screen.note(note)
     shape = _choose_shape(file, looked, shape_name, mapping, screen)
@@ -142,17 +143,17 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
     rejected = done.rejected.total()
     if rejected > SHOWN_REJECTS:
         way = "" if rejects else "; --rejects FILE keeps them all"
-        screen.note(f"... and {_count(rejected - SHOWN_REJECTS, 'more row', 'more rows')}{way}", "warning")
+        screen.note(f"... and {spell_count(rejected - SHOWN_REJECTS, 'more row', 'more rows')}{way}", "warning")
     if rejected:
         reasons = "; ".join(f"{count} {reason}" for reason, count in done.rejected.most_common())
-        screen.note(f"not brought in: {_count(rejected, 'row')} ({reasons})", "warning")
+        screen.note(f"not brought in: {spell_count(rejected, 'row')} ({reasons})", "warning")
     if any("wrong-script" in reason for reason in done.rejected):
         screen.note("texts are in the language that their row names, else in Japanese; --any-script accepts any")
     if rejected and rejects:
         screen.note(f"they are in {rejects}; mend them there and import that file")
     if done.renamed:
         screen.note(
-            f"{_count(done.renamed, 'id')} could not be kept and were made anew: an id is 1 to 64 of A-Za-z0-9._-"
+            f"{spell_count(done.renamed, 'id')} could not be kept and were made anew: an id is 1 to 64 of A-Za-z0-9._-"
         )
     if done.unknown:
         names = ", ".join(f"{name} ({count})" for name, count in done.unknown.most_common())
@@ -160,8 +161,8 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
     if not done.added + done.changed + done.there:
         raise UserError(f"{target}: nothing was added, for no row could be brought in; see the reasons above")
     changed = f"; changed {done.changed:,}" if done.changed else ""
-    there = f"; {_count(done.there, 'was', 'were')} there already" if done.there else ""
-    screen.say(f"added {_count(done.added, 'record')} to {target}{changed}{there}", "good")
+    there = f"; {spell_count(done.there, 'was', 'were')} there already" if done.there else ""
+    screen.say(f"added {spell_count(done.added, 'record')} to {target}{changed}{there}", "good")
 
 
 @click.command("export")
@@ -235,7 +236,7 @@ def _tell(done: "Exported", output: Path, name: str, screen: "Screen") -> None:
         screen.note(done.note)
     if done.carried:
         screen.note(f"kept as JSON in the column phi2chat: {', '.join(done.carried)}")
-    screen.say(f"wrote {_count(done.records, 'record')} to {output} as {name}", "good")
+    screen.say(f"wrote {spell_count(done.records, 'record')} to {output} as {name}", "good")
 
 
 def _spell_shapes(looked: "Survey") -> str:
@@ -244,7 +245,3 @@ def _spell_shapes(looked: "Survey") -> str:
     if len(shapes) == 1:
         return names.get(shapes[0][0], shapes[0][0])
     return ", ".join(f"{count} {names.get(shape, shape)}" for shape, count in shapes)
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -9,6 +9,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.terminal.safe_text import json_line
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.leaks import Leak
@@ -56,7 +57,8 @@ def stats(files: tuple[Path, ...], as_json: bool, png: Path | None, tokenizer: s
 
 
 def _token_counter(name: str, screen: "Screen") -> Callable[[str], int]:
-    from phi2chat.weights.models import find_base, load_tokenizer
+    from phi2chat.weights.bases import find_base
+    from phi2chat.weights.models import load_tokenizer
 
     tokenizer = load_tokenizer(find_base(name, screen.status, with_weights=False))
     screen.end_progress()
@@ -80,7 +82,7 @@ def _charts(counts: "Statistics") -> dict[str, list[tuple[str, int]]]:
 def _show(counts: "Statistics", files: int, screen: "Screen") -> None:
     from curation.statistics import describe_lengths
 
-    screen.say(f"{_count(counts.records, 'record')} in {_count(files, 'file')}")
+    screen.say(f"{spell_count(counts.records, 'record')} in {spell_count(files, 'file')}")
     for title, bars in _charts(counts).items():
         screen.heading(title)
         screen.bars(bars[:SHOWN_BARS])
@@ -94,9 +96,9 @@ def _show(counts: "Statistics", files: int, screen: "Screen") -> None:
             screen.table(["", *LENGTHS], rows)
     screen.heading("again, after the first")
     again = ((counts.same_ids, "id"), (counts.same_questions, "question"), (counts.same_records, "record"))
-    screen.say(", ".join(_count(number, noun) for number, noun in again))
+    screen.say(", ".join(spell_count(number, noun) for number, noun in again))
     screen.heading("in the wrong script")
-    screen.say(_count(len(counts.wrong_script), "text"), "warning" if counts.wrong_script else "good")
+    screen.say(spell_count(len(counts.wrong_script), "text"), "warning" if counts.wrong_script else "good")
     for place in counts.wrong_script[:SHOWN_PLACES]:
         screen.say(f"  {place}")
     if len(counts.wrong_script) > SHOWN_PLACES:
@@ -166,7 +168,7 @@ def check_split(ctx: click.Context, train: Path, eval_file: Path, as_json: bool)
         told = f"{leaking:,} of the eval side {'leaks' if leaking == 1 else 'leak'}"
         kinds = Counter(leak.rule for leak in leaks).most_common()
         what = f" ({', '.join(f'{count} {rule}' for rule, count in kinds)})" if kinds else ""
-        size = f"{len(sides['train']):,} train and {_count(len(sides['eval']), 'eval record')}"
+        size = f"{len(sides['train']):,} train and {spell_count(len(sides['eval']), 'eval record')}"
         screen.say(f"{size}: {told}{what}" if leaks else f"{size}: nothing leaks",
                    "error" if leaks else "good")  # fmt: skip
     ctx.exit(1 if leaks else 0)
@@ -188,7 +190,3 @@ def _where(path: Path, place: str) -> str:
     """A place as editors and `grep` know it, where the file has lines."""
     number = place.removeprefix("line ")
     return f"{path}:{number}" if number != place else f"{path}: {place}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -21,7 +21,8 @@ def count_tokens(
 
     Lines that break the contract are left out. Raises UserError where the base has no tokenizer.
     """
-    from phi2chat.weights.models import find_base, load_tokenizer
+    from phi2chat.weights.bases import find_base
+    from phi2chat.weights.models import load_tokenizer
 
     tokenizer = load_tokenizer(find_base(base_name, screen.status, with_weights=False))
     style = PromptStyle()

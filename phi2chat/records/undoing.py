@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.records.chosen import count
 from phi2chat.records.listing import FILE, one_line
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -53,7 +53,7 @@ def log(file: Path, number: int | None, as_json: bool) -> None:
             click.echo(safe("\t".join(str(cell) for cell in row)))
     left_out = len(history.entries) - len(shown)
     more = f"; -n {len(history.entries)} shows {left_out:,} more" if left_out else ""
-    damaged = f"; {count(history.journal.damaged, 'line')} of the journal could not be read" * (
+    damaged = f"; {spell_count(history.journal.damaged, 'line')} of the journal could not be read" * (
         history.journal.damaged > 0
     )
     screen.note(f"{len(shown):,} of {len(history.entries):,} entries{more}{damaged}")

@@ -9,6 +9,7 @@ import click
 
 from curation.errors import UserError
 from phi2chat.records.many_cores import ENGINE, JOBS, choose_engine
+from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
     from curation.engines import Engine
@@ -90,7 +91,7 @@ def validate(
         from curation.baseline import write_baseline
 
         write_baseline(baseline, report.findings)
-        screen.note(f"{_count(len(report.findings), 'finding')} accepted in {baseline}")
+        screen.note(f"{spell_count(len(report.findings), 'finding')} accepted in {baseline}")
         accepted = _read_accepted(baseline)
     if accepted is not None:
         from curation.baseline import without_accepted
@@ -156,7 +157,7 @@ def _fix(files: Sequence[Path], chosen: frozenset[str], screen: "Screen") -> Non
     for path in filter(Path.is_file, files):  # of the others, the check says what they are
         counts = fix_file(path, chosen)
         for rule, count in counts.items():
-            screen.note(f"{path}: mended {_count(count, 'line')} [{rule}]", "good")
+            screen.note(f"{path}: mended {spell_count(count, 'line')} [{rule}]", "good")
 
 
 def _show(report: "Report", output: str, files: int, screen: "Screen") -> None:
@@ -175,14 +176,10 @@ def _show(report: "Report", output: str, files: int, screen: "Screen") -> None:
         screen.findings(report.findings)
         for language, rate in report.characters_per_token.items():
             screen.note(f"{language}: {rate:.2f} characters a token")
-        counts = [_count(report.records, "record"), _count(files, "file")]
-        of_them = [_count(report.errors, "error"), _count(report.warnings, "warning")]
+        counts = [spell_count(report.records, "record"), spell_count(files, "file")]
+        of_them = [spell_count(report.errors, "error"), spell_count(report.warnings, "warning")]
         screen.say(f"{' in '.join(counts)}: {', '.join(of_them)}", "error" if report.errors else "good")
 
 
 def _flat(names: Sequence[Sequence[str]]) -> list[str]:
     return [name for several in names for name in several]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

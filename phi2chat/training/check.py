@@ -21,7 +21,8 @@ from phi2chat.training.estimate import (
 )
 from phi2chat.training.preflight import SHOWN_FINDINGS, Preflight, characters_per_token, inspect, typical_example
 from phi2chat.units import gib
-from phi2chat.weights.models import find_base, load_outline, place, spell_device, spell_dtype
+from phi2chat.weights.bases import find_base
+from phi2chat.weights.models import load_outline, place, spell_device, spell_dtype
 
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen

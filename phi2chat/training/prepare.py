@@ -18,7 +18,8 @@ from phi2chat.training.preflight import inspect, require_trainable, tell
 from phi2chat.training.processes import take_own_gpu
 from phi2chat.training.sampler import Probe, pick_probes, read_probes
 from phi2chat.training.watcher import Reporter
-from phi2chat.weights.models import Base, load_base, load_outline, place, spell_device, spell_dtype
+from phi2chat.weights.bases import Base
+from phi2chat.weights.models import load_base, load_outline, place, spell_device, spell_dtype
 from phi2chat.weights.run import Run
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h

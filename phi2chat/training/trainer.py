@@ -31,8 +31,8 @@ from phi2chat.training.processes import count, is_main, leave
 from phi2chat.training.sampler import SAMPLES, Sampler, read_probes
 from phi2chat.training.sft import make_trainer, require_trackers
 from phi2chat.training.watcher import Reporter, Watcher
+from phi2chat.weights.bases import Base, find_base
 from phi2chat.weights.model_card import CARD, Subject, write_card
-from phi2chat.weights.models import Base, find_base
 from phi2chat.weights.run import ADAPTER_CONFIG, ADAPTER_FILE, RUN_FILE, Run, read_git_state, read_run
 from phi2chat.weights.snapshot import RECORDS_FILE, save_records
 

@@ -17,7 +17,8 @@ from phi2chat.inference.prompt import PromptStyle, encode_prompt, render_prompt,
 from phi2chat.quiet import quiet_transformers
 from phi2chat.units import gib
 from phi2chat.weights.adapters import add_adapter
-from phi2chat.weights.models import Base, Progress, load_base
+from phi2chat.weights.bases import Base, Progress
+from phi2chat.weights.models import load_base
 from phi2chat.weights.templates import chat_template
 
 PROBES = (

@@ -1,9 +1,7 @@
-"""Where a model comes from (embedded, local folder, hub), and a base with or without its adapter, ready to use."""
+"""A base with or without its adapter, ready to use."""
 
 import contextlib
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any, Literal
 
 import torch
 import transformers
-from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
 from curation.errors import UserError, first_line
 from phi2chat.config import DEFAULT_BASE, ChatConfig, DeviceConfig, ModelConfig
@@ -23,25 +20,11 @@ from phi2chat.inference.generate import CachedReader, Reader, TokenStream, conte
 from phi2chat.inference.prompt import PROMPT_FILE, Example, PromptStyle, encode_prompt, load_style, render_prompt
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.adapters import base_of, merged, recorded_base_of, with_adapter
-from phi2chat.weights.embedded import EMBEDDED_HUB_NAME, EMBEDDED_NAME, prepare
+from phi2chat.weights.bases import WAYS_OUT, Base, Progress, find_base
+from phi2chat.weights.embedded import EMBEDDED_NAME
 from phi2chat.weights.run import ADAPTER_FILE
 
-# Weights as safetensors only: loading a pickle can run code.
-HUB_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
-HUB_FILES = [*HUB_SMALL_FILES, "*.safetensors"]
-WAYS_OUT = f"give a local folder with --base DIR, or try the embedded model with --base {EMBEDDED_NAME}"
-
-Progress = Callable[[str], None]
 Reading = Literal["plain", "engine"]
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model's files: its name as the user knows it, its hub name or path, and the folder that holds it."""
-
-    name: str
-    source: str
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -151,43 +134,6 @@ class LoadedBase:
             adapter,
             adapter_sha256=sha256_of(adapter / ADAPTER_FILE),
         )
-
-
-def find_base(name: str, progress: Progress, with_weights: bool = True) -> Base:
-    """The folder of a base model, converted or downloaded where needed; the latter also without its weights.
-
-    Raises UserError where it cannot be had: which, why, and the two ways out.
-    """
-    if name == EMBEDDED_NAME:
-        return Base(name, EMBEDDED_HUB_NAME, prepare(progress))
-    folder = Path(os.path.expanduser(name))
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{name}: is no model folder, it has no config.json; {WAYS_OUT}")
-        return Base(str(folder.resolve()), str(folder.resolve()), folder)
-    if folder.exists() or name.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII):
-        raise UserError(f"{name}: is no model folder; {WAYS_OUT}")
-    return Base(name, name, _download(name, progress, HUB_FILES if with_weights else HUB_SMALL_FILES))
-
-
-def _download(name: str, progress: Progress, files: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    progress(f"looking for {name}")
-    try:
-        return Path(snapshot_download(name, allow_patterns=files))
-    except GatedRepoError:
-        reason = "its owner asks you to accept a licence first, on its page of the hub"
-    except (RepositoryNotFoundError, HFValidationError):
-        reason = "the hub has no model of this name"
-    except Exception as error:
-        # An errno comes from the disk, whose own message says it best. The errors of the network are those of the
-        # hub's HTTP library, which is httpx or httpx2 and no dependency of ours.
-        from_network = type(error).__module__.partition(".")[0].startswith("httpx")
-        if not from_network and (not isinstance(error, OSError) or error.errno is not None):
-            raise
-        reason = "it is not in the local cache, and the hub cannot be reached"
-    raise UserError(f"{name}: cannot be had, {reason}; {WAYS_OUT}")
 
 
 def load(config: ModelConfig, progress: Progress, stays: bool = False) -> LoadedModel:

@@ -1,30 +1,34 @@
 """`--where`: a condition means the records that it says, and one that says nothing is explained."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.choosing import choose_by_conditions
 from curation.errors import UserError
-from curation.records import parse_dataset
-from curation.where import choose_records, parse_condition
+from curation.where import parse_condition
 
-DATA = parse_dataset(
-    Path("x.jsonl"),
-    """\
+DATA = """\
 {"id": "a", "instruction": "日本の首都は？", "answer": "東京です。", "category": "geo", "tags": ["geo", "易しい"]}
 {"id": "b", "instruction": "1+1?", "answer": "2", "language": "en", "category": "math", "family": "sum", "x": 1.5}
 {broken
 {"id": "c", "instruction": "Paris?", "answer": "Paris.", "language": "en", "note": "check", "provenance": {"adapter": "runs/a"}}
 {"instruction": "名前なし", "answer": "", "tags": []}
-""".encode(),
-)
+"""
+
+Chosen = Callable[..., str]
 
 
-def chosen(*conditions: str) -> str:
-    found = choose_records(DATA, [parse_condition(text) for text in conditions])
-    return "".join(str(line.number) for line, _ in found)
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Chosen:
+    """The numbers of the lines that conditions mean."""
+    file = tmp_path_factory.mktemp("where") / "x.jsonl"
+    file.write_text(DATA, encoding="utf-8")
+    return lambda *texts: "".join(
+        map(str, choose_by_conditions(file, [parse_condition(text) for text in texts]).numbers)
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,11 +73,11 @@ def chosen(*conditions: str) -> str:
         ("answer~=", ""),
     ],
 )
-def test_a_condition_means_these_records(condition: str, lines: str) -> None:
+def test_a_condition_means_these_records(chosen: Chosen, condition: str, lines: str) -> None:
     assert chosen(condition) == lines
 
 
-def test_several_conditions_must_all_hold() -> None:
+def test_several_conditions_must_all_hold(chosen: Chosen) -> None:
     assert chosen("language=en", "category=math") == "2"
     assert chosen("language=en", "category!=math") == "4"
 
@@ -96,7 +100,7 @@ def test_several_conditions_must_all_hold() -> None:
         ("__class__~x", 'column 1: no record has a field "__class__"'),
     ],
 )
-def test_what_makes_no_sense_is_pointed_at(condition: str, message: str | None) -> None:
+def test_what_makes_no_sense_is_pointed_at(chosen: Chosen, condition: str, message: str | None) -> None:
     if message is None:
         assert chosen(condition) == ""
         return
@@ -106,7 +110,7 @@ def test_what_makes_no_sense_is_pointed_at(condition: str, message: str | None) 
 
 
 @given(st.text(max_size=20) | st.from_regex(r"(len\()?[a-z.]{1,8}\)?[=!~<>]{1,2}.{0,9}"))
-def test_any_text_means_records_or_is_explained(text: str) -> None:
+def test_any_text_means_records_or_is_explained(chosen: Chosen, text: str) -> None:
     try:
         chosen(text)
     except UserError as error:

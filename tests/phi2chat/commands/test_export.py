@@ -23,10 +23,11 @@ from phi2chat.config import ModelConfig, TrainConfig
 from phi2chat.inference.prompt import PromptStyle, load_style, render_prompt
 from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.training.trainer import train
+from phi2chat.weights.bases import find_base
 from phi2chat.weights.embedded import EMBEDDED_NAME
 from phi2chat.weights.llama_cpp import convert_command
 from phi2chat.weights.merge import PROBES, Merged, Plan, merge, plan_merge
-from phi2chat.weights.models import find_base, load
+from phi2chat.weights.models import load
 from phi2chat.whole_folder import written_whole
 
 SETTINGS = {"device": "cpu", "batch_size": 4, "learning_rate": 1e-2, "max_steps": 8, "eval_steps": 4}

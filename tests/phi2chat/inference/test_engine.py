@@ -5,26 +5,7 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
-from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    Llama4ForCausalLM,
-    Llama4TextConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PhiConfig,
-    PhiForCausalLM,
-)
+from made_models import random_model
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig
@@ -40,23 +21,23 @@ PROMPT = [5 + 37 * number % 300 for number in range(24)]
 
 
 def phi(**more: Any) -> Any:
-    return PhiForCausalLM(PhiConfig(**WIDE, **more))
+    return random_model("phi", **WIDE, **more)
 
 
 def llama() -> Any:
     """With two heads of queries to one of keys."""
-    return LlamaForCausalLM(LlamaConfig(**WIDE, num_key_value_heads=2))
+    return random_model("llama", **WIDE, num_key_value_heads=2)
 
 
 def mistral(window: int) -> Any:
     shape = {**WIDE, "num_key_value_heads": 2, "max_position_embeddings": 32_768}
-    return MistralForCausalLM(MistralConfig(**shape, sliding_window=window))
+    return random_model("mistral", **shape, sliding_window=window)
 
 
 def llama4() -> Any:
     """Only its mask knows that it attends within chunks."""
     shape = {**WIDE, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size_mlp": 128, "num_local_experts": 2}
-    return Llama4ForCausalLM(Llama4TextConfig(**shape, attention_chunk_size=16, max_position_embeddings=4096))
+    return random_model("llama4_text", **shape, attention_chunk_size=16, max_position_embeddings=4096)
 
 
 OTHERS = {
@@ -64,11 +45,11 @@ OTHERS = {
     "mistral with a short window": lambda: mistral(8),
     "mistral with a window shorter than its context": lambda: mistral(2 * FIRST_LENGTH),
     "mistral with a long window": lambda: mistral(32_768),
-    "gemma 2": lambda: Gemma2ForCausalLM(Gemma2Config(**WIDE, num_key_value_heads=2, head_dim=16)),
-    "gpt 2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4)),
-    "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**WIDE)),
-    "opt": lambda: OPTForCausalLM(OPTConfig(**SHAPE, ffn_dim=128, word_embed_proj_dim=64)),
-    "bloom": lambda: BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=64, n_layer=2, n_head=4)),
+    "gemma 2": lambda: random_model("gemma2", **WIDE, num_key_value_heads=2, head_dim=16),
+    "gpt 2": lambda: random_model("gpt2", vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4),
+    "neox": lambda: random_model("gpt_neox", **WIDE),
+    "opt": lambda: random_model("opt", **SHAPE, ffn_dim=128, word_embed_proj_dim=64),
+    "bloom": lambda: random_model("bloom", vocab_size=VOCABULARY, hidden_size=64, n_layer=2, n_head=4),
 }
 
 

@@ -4,25 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from made_models import random_model
 from peft import LoraConfig, get_peft_model
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PhiConfig,
-    PhiForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
 from phi2chat.inference.layer_parts import parts_of
 from phi2chat.quiet import quiet_transformers
@@ -34,21 +17,21 @@ LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}
 
 
 def phi(**more: Any) -> Any:
-    return PhiForCausalLM(PhiConfig(**WIDE, **more)).eval()
+    return random_model("phi", **WIDE, **more).eval()
 
 
 def llama(**more: Any) -> Any:
-    return LlamaForCausalLM(LlamaConfig(**WIDE, **more)).eval()
+    return random_model("llama", **WIDE, **more).eval()
 
 
 def mistral(window: int | None) -> Any:
-    return MistralForCausalLM(
-        MistralConfig(**WIDE, num_key_value_heads=2, sliding_window=window, max_position_embeddings=4096)
+    return random_model(
+        "mistral", **WIDE, num_key_value_heads=2, sliding_window=window, max_position_embeddings=4096
     ).eval()
 
 
 def qwen2(**more: Any) -> Any:
-    return Qwen2ForCausalLM(Qwen2Config(**WIDE, num_key_value_heads=2, **more)).eval()
+    return random_model("qwen2", **WIDE, num_key_value_heads=2, **more).eval()
 
 
 def with_adapter() -> Any:
@@ -93,15 +76,15 @@ REFUSED = {
     "a weight of another type": (lambda: with_one_weight(torch.Tensor.double), "weights in several places"),
     "a weight with gaps": (lambda: with_one_weight(lambda weight: weight.T.contiguous().T), "weights with gaps"),
     "qwen3": (
-        lambda: Qwen3ForCausalLM(Qwen3Config(**WIDE, num_key_value_heads=2, head_dim=16)),
+        lambda: random_model("qwen3", **WIDE, num_key_value_heads=2, head_dim=16),
         "a model of the kind Qwen3ForCausalLM",
     ),
     "gemma 2": (
-        lambda: Gemma2ForCausalLM(Gemma2Config(**WIDE, num_key_value_heads=2, head_dim=16)),
+        lambda: random_model("gemma2", **WIDE, num_key_value_heads=2, head_dim=16),
         "a model of the kind Gemma2ForCausalLM",
     ),
-    "gpt 2": (lambda: GPT2LMHeadModel(GPT2Config(vocab_size=96, n_embd=64, n_layer=2, n_head=4)), "GPT2LMHeadModel"),
-    "opt": (lambda: OPTForCausalLM(OPTConfig(**SHAPE, ffn_dim=128, word_embed_proj_dim=64)), "OPTForCausalLM"),
+    "gpt 2": (lambda: random_model("gpt2", vocab_size=96, n_embd=64, n_layer=2, n_head=4), "GPT2LMHeadModel"),
+    "opt": (lambda: random_model("opt", **SHAPE, ffn_dim=128, word_embed_proj_dim=64), "OPTForCausalLM"),
 }
 
 

@@ -10,24 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PhiConfig,
-    PhiForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from made_models import random_model
+from transformers import PhiForCausalLM
 
 from curation.errors import UserError
 from phi2chat.config import ChatConfig, ModelConfig
@@ -35,7 +19,8 @@ from phi2chat.inference.chooser import Chooser
 from phi2chat.inference.engine import FIRST_LENGTH, Engine, make_engine
 from phi2chat.inference.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
-from phi2chat.weights.models import Base, LoadedBase, LoadedModel, load
+from phi2chat.weights.bases import Base
+from phi2chat.weights.models import LoadedBase, LoadedModel, load
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -44,17 +29,17 @@ SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 256, "num_hidden_layers": 3, "
 WIDE = {**SHAPE, "intermediate_size": 704, "initializer_range": 0.08, "max_position_embeddings": 4096}
 GROUPED = {**WIDE, "num_key_value_heads": 2}
 FUSED = {
-    "phi": lambda: PhiForCausalLM(PhiConfig(**WIDE)),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**GROUPED)),
-    "llama with heads of 80": lambda: LlamaForCausalLM(LlamaConfig(**GROUPED, head_dim=80, tie_word_embeddings=True)),
-    "mistral": lambda: MistralForCausalLM(MistralConfig(**GROUPED, sliding_window=None)),
-    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**GROUPED)),
+    "phi": lambda: random_model("phi", **WIDE),
+    "llama": lambda: random_model("llama", **GROUPED),
+    "llama with heads of 80": lambda: random_model("llama", **GROUPED, head_dim=80, tie_word_embeddings=True),
+    "mistral": lambda: random_model("mistral", **GROUPED, sliding_window=None),
+    "qwen2": lambda: random_model("qwen2", **GROUPED),
 }
 OTHERS = {
-    "gpt 2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4)),
-    "opt": lambda: OPTForCausalLM(OPTConfig(**SHAPE, ffn_dim=512, word_embed_proj_dim=256)),
-    "gemma 2": lambda: Gemma2ForCausalLM(Gemma2Config(**GROUPED, head_dim=32)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**GROUPED, head_dim=32)),
+    "gpt 2": lambda: random_model("gpt2", vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4),
+    "opt": lambda: random_model("opt", **SHAPE, ffn_dim=512, word_embed_proj_dim=256),
+    "gemma 2": lambda: random_model("gemma2", **GROUPED, head_dim=32),
+    "qwen3": lambda: random_model("qwen3", **GROUPED, head_dim=32),
 }
 PROMPT = [5 + 37 * number % 900 for number in range(40)]
 
@@ -113,7 +98,7 @@ def test_nothing_is_left_to_compile_when_the_threads_are_done() -> None:
     compiled_in: list[str] = []
     with triton.knobs.runtime.scope():
         triton.knobs.runtime.jit_post_compile_hook = lambda **_: compiled_in.append(threading.current_thread().name)
-        engine = engine_of(on_gpu(lambda: LlamaForCausalLM(LlamaConfig(**{**GROUPED, "intermediate_size": 736}))))
+        engine = engine_of(on_gpu(lambda: random_model("llama", **{**GROUPED, "intermediate_size": 736})))
         assert changed_over(engine)
     assert compiled_in and all(name.startswith("kernels") for name in compiled_in)
 

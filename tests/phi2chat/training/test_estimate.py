@@ -16,7 +16,8 @@ from phi2chat.training.estimate import Estimate, count_steps, describe_shortage,
 from phi2chat.training.lora import PHI_TARGETS
 from phi2chat.training.preflight import Preflight, inspect
 from phi2chat.training.trainer import train
-from phi2chat.weights.models import find_base, load_outline
+from phi2chat.weights.bases import find_base
+from phi2chat.weights.models import load_outline
 from phi2chat.weights.run import read_run
 
 CPU = torch.device("cpu")

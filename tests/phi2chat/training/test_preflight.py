@@ -25,7 +25,8 @@ from phi2chat.training.preflight import (
     tell,
     typical_example,
 )
-from phi2chat.weights.models import find_base, load_outline
+from phi2chat.weights.bases import find_base
+from phi2chat.weights.models import load_outline
 
 WORDS = [
     "犬",

@@ -34,7 +34,8 @@ from phi2chat.training.lora import use_fused_lora
 from phi2chat.training.prepare import Prepared
 from phi2chat.training.sft import TokenMeanTrainer, make_trainer
 from phi2chat.training.speed import compile_layers, is_of_the_compiler, leave_padding_out, use_fused_gelu
-from phi2chat.weights.models import Base, load_base
+from phi2chat.weights.bases import Base
+from phi2chat.weights.models import load_base
 from phi2chat.weights.run import Run
 
 VOCABULARY = 320

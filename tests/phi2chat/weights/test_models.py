@@ -14,7 +14,8 @@ from phi2chat.config import ModelConfig
 from phi2chat.inference.prompt import PromptStyle, save_style
 from phi2chat.quiet import quiet_transformers
 from phi2chat.weights.adapters import base_of
-from phi2chat.weights.models import WAYS_OUT, find_base, load, place, set_pad_token
+from phi2chat.weights.bases import WAYS_OUT
+from phi2chat.weights.models import load, place, set_pad_token
 
 
 def ignore(message: str) -> None:
@@ -79,53 +80,12 @@ def test_phi_gets_a_pad_token_in_a_spare_row_and_keeps_its_size(tiny_phi: Path, 
     assert loaded.model.get_input_embeddings().num_embeddings == 1024
 
 
-# Where a base comes from
-
-
 def test_a_folder_is_a_base(tiny_phi: Path) -> None:
     said: list[str] = []
     loaded = load(ModelConfig(base=str(tiny_phi), device="cpu"), said.append)
     assert loaded.name == str(tiny_phi)
     assert loaded.context_tokens == 2048
     assert said == [f"loading {tiny_phi} (float32, cpu)"]
-
-
-def test_a_folder_is_known_by_its_whole_path(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tiny_phi.parent)
-    assert find_base(tiny_phi.name, ignore).name == str(tiny_phi)
-
-
-@pytest.mark.parametrize("name", ["./missing", "/no/such/folder", "~/no-such-folder", "a b", "a/b/c", ""])
-def test_what_is_neither_folder_nor_hub_name_is_said_so(name: str) -> None:
-    with pytest.raises(UserError) as raised:
-        find_base(name, ignore)
-    assert str(raised.value) in (
-        f"{name}: is no model folder; {WAYS_OUT}",
-        f"{name}: is no model folder, it has no config.json; {WAYS_OUT}",
-    )
-
-
-def test_a_file_is_no_model_folder(base: Path) -> None:
-    assert fault_of(base / "config.json") == f"{base / 'config.json'}: is no model folder; {WAYS_OUT}"
-
-
-def test_a_folder_without_config_is_no_model_folder(base: Path) -> None:
-    (base / "config.json").unlink()
-    assert fault_of(base) == f"{base}: is no model folder, it has no config.json; {WAYS_OUT}"
-
-
-@pytest.mark.parametrize("name", ["microsoft/phi-2-not-here", "not-here"])
-def test_a_model_that_is_not_cached_cannot_be_had_offline(name: str) -> None:
-    said: list[str] = []
-    with pytest.raises(UserError) as raised:
-        find_base(name, said.append)
-    reason = "it is not in the local cache, and the hub cannot be reached"
-    assert str(raised.value) == f"{name}: cannot be had, {reason}; {WAYS_OUT}"
-    assert said == [f"looking for {name}"]
-
-
-def test_the_ways_out_are_a_folder_and_the_embedded_model() -> None:
-    assert WAYS_OUT == "give a local folder with --base DIR, or try the embedded model with --base smollm2-135m"
 
 
 # A broken base
