@@ -49,7 +49,7 @@ def _differences(evaluation: Evaluation, is_by_several: bool) -> Iterator[Elemen
             badge = element("span", opinion, classes=f"badge {opinion.replace(' ', '-')}")
             figures = [element("td", text, classes="figure") for text in texts[-2:]]
             rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
-        yield _table(["", *DIFFERENCE_COLUMNS[:-1]], rows)
+        yield table(["", *DIFFERENCE_COLUMNS[:-1]], rows)
         yield element("p", TELLING_LEGEND, classes="soft")
 
 
@@ -71,7 +71,7 @@ def _scores(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[El
         last = [element("td", column[place], classes="number") for column in numbers.values()]
         rows.append([*first, *map(_rate, (one.score, one.script, one.form)), *last])
     yield element("h2", "Scores")
-    yield _table(["model", *recipe, *rates, *numbers], rows, first_number=4 + len(recipe))
+    yield table(["model", *recipe, *rates, *numbers], rows, first_number=4 + len(recipe))
     yield element("p", LEGEND, classes="soft")
 
 
@@ -83,7 +83,7 @@ def _categories(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterato
             [element("th", *visible(name), scope="row"), *(_category(one, name) for one in summaries)]
             for name in categories
         ]
-        yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
+        yield table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
 
 
 def _likeness(summaries: Sequence[Summary]) -> Iterator[Element]:
@@ -96,11 +96,12 @@ def _likeness(summaries: Sequence[Summary]) -> Iterator[Element]:
             + [element("td", text, classes="number" if place >= first else "") for place, text in enumerate(rest, 1)]
             for name, *rest in likeness
         ]
-        yield _table(["model", *columns[1:]], cells, first_number=first)
+        yield table(["model", *columns[1:]], cells, first_number=first)
         yield element("p", LIKENESS_LEGEND, classes="soft")
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:
+    """A table of cells that are made; columns from `first_number` on are of numbers."""
     heads = [
         element("th", *visible(name), scope="col", classes="number" if place >= first_number else "")
         for place, name in enumerate(columns)

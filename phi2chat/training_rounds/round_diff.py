@@ -83,6 +83,12 @@ def compare_rounds(before: Round, after: Round) -> RoundDiff:
     Raises UserError where the two were not asked the same probes.
     """
     first, second = _evaluated_alike(before, after)
+    return compare_asked((before, first), (after, second))
+
+
+def compare_asked(earlier: tuple[Round, Asked], later: tuple[Round, Asked]) -> RoundDiff:
+    """The same of two evaluations of these rounds that share a probe."""
+    (before, first), (after, second) = earlier, later
     shared = [
         probe
         for probe in first.cells

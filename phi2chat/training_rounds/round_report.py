@@ -73,7 +73,7 @@ def show_round(one: Round, before: Round | None, screen: "Screen") -> None:
 def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", show_all: bool) -> None:
     """What changed, what came of it, and whether that is more than chance."""
     screen.heading(f"round {first.number} ({first.name}) -> round {second.number} ({second.name})")
-    screen.say(f"records: {_data_sentence(diff.records)}")
+    screen.say(f"records: {describe_data(diff.records)}")
     for name, (old, new) in _ordered(second.settings_since(first)).items():
         screen.say(f"{name}: {_from_to(old, new)}")
     if other := _other_settings(diff):
@@ -85,7 +85,7 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     _show_probes(diff, "fixed", screen, show_all)
     if diff.records:
         screen.heading(f"records changed ({len(diff.records)})")
-        screen.say(_moved_sentence(diff), "note")
+        screen.say(moved_sentence(diff), "note")
         # Those first that may have done something; nobody wants to ask for the rest of twenty corrections.
         records = sorted(
             diff.records, key=lambda change: (not diff.nearest_to(change), saved_by(change.record) is None)
@@ -176,7 +176,7 @@ def _what_changed(one: Round, before: Round) -> str:
     changes, settings = one.changes_since(before), _ordered(one.settings_since(before))
     beside = [name for name in settings if name in _MACHINE]
     told = {name: values for name, values in settings.items() if name not in beside}
-    parts = [f"records: {_data_sentence(changes)}" if changes else "", _spell(told)]
+    parts = [f"records: {describe_data(changes)}" if changes else "", _spell(told)]
     parts.append(f"also: {', '.join(beside)}" if beside else "")
     return "; ".join(filter(None, parts))
 
@@ -213,7 +213,7 @@ def _show_probes(diff: RoundDiff, outcome: Outcome, screen: "Screen", show_all: 
     _say_rest(len(found) - SHOWN, show_all, screen)
 
 
-def _reply(cell: Cell) -> str:
+def reply_of(cell: Cell) -> str:
     """The answer; where none came, what the model was thinking when it stopped."""
     if cell.answer.strip() or not cell.reasoning.strip():
         return excerpt(cell.answer, _REPLY_CHARS) or "(nothing)"
@@ -222,16 +222,20 @@ def _reply(cell: Cell) -> str:
 
 def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
     _say_hanging(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", 2, screen, "heading")
-    _say_hanging(f"  was: {_reply(probe.before)}", 7, screen)
-    _say_hanging(f"  is:  {_reply(probe.after)}", 7, screen)
+    _say_hanging(f"  was: {reply_of(probe.before)}", 7, screen)
+    _say_hanging(f"  is:  {reply_of(probe.after)}", 7, screen)
     for near in probe.near:
         sign = _SIGNS[near.change.kind] if near.change else " "
-        kind = f", {near.change.kind}{_by(near.record)}" if near.change else ""
-        record = f"{excerpt(near.record.instruction, _QUESTION_CHARS)} -> {excerpt(near.record.answer)}"
-        line = f"  {sign} {near.record.id or 'no id'}{kind}, {near.likeness:.2f} alike: {record}"
-        _say_hanging(line, 4, screen, "note")
+        _say_hanging(f"  {sign} {describe_near(near)}", 4, screen, "note")
     if not probe.near and probe.outcome in ("fixed", "broken"):
         screen.say("    no training record is worded like it", "note")
+
+
+def describe_near(near: NearRecord) -> str:
+    """A record by its id, what became of it, and how alike its question is to a probe's."""
+    kind = f", {near.change.kind}{_by(near.record)}" if near.change else ""
+    record = f"{excerpt(near.record.instruction, _QUESTION_CHARS)} -> {excerpt(near.record.answer)}"
+    return f"{near.record.id or 'no id'}{kind}, {near.likeness:.2f} alike: {record}"
 
 
 def _record_line(change: RecordChange) -> str:
@@ -247,14 +251,16 @@ def _by(record: Record) -> str:
     return f" by {name}" if (name := saved_by(record)) else ""
 
 
-def _moved_sentence(diff: RoundDiff) -> str:
+def moved_sentence(diff: RoundDiff) -> str:
     """How many of the records that changed stand nearest to a probe that moved; nearness proves no cause."""
     near = [{probe.outcome for probe in diff.nearest_to(change)} for change in diff.records or ()]
     counts = {outcome: sum(outcome in of_it for of_it in near) for outcome in ("fixed", "broken")}
-    said = " and ".join(f"{count} to one that was {outcome}" for outcome, count in counts.items() if count)
+    said = [f"{count:,} to one that was {outcome}" for outcome, count in counts.items() if count]
     if not said:
-        return "none of these records is near a probe that moved"
-    return f"of these records stand nearest to a probe, by their wording: {said}; a likely cause, and no proof"
+        return "by their wording none of these records is near a probe that moved"
+    return (
+        f"by their wording these records stand nearest to a probe: {' and '.join(said)}; a likely cause, and no proof"
+    )
 
 
 def _say_rest(count: int, show_all: bool, screen: "Screen") -> None:
@@ -269,7 +275,8 @@ def _say_hanging(text: str, indent: int, screen: "Screen", style: str = "") -> N
     screen.say(text, style)
 
 
-def _data_sentence(changes: Sequence[RecordChange] | None) -> str:
+def describe_data(changes: Sequence[RecordChange] | None) -> str:
+    """How many records were added, edited, removed or moved, and how many of them the chat saved."""
     if changes is None:
         return "what changed is not known; one of the two has no records that can be read"
     if not changes:

@@ -159,14 +159,15 @@ def test_corrections_are_named_as_such_and_stand_first(folder: Path, phi2chat: P
         record(f"f{number}", f"{land}の首都はどこですか？", "東京", provenance=origin)
         for number, land in enumerate(("日本", "フランス"))
     ]
-    run = make_round(Path("runs/fourth"), "2026-01-04T00:00:00+00:00", [*plain, *fixes])
+    kept = [record("cap", "日本の首都はどこ？", "京都"), record("sum", "2+2は？", "4")]
+    run = make_round(Path("runs/fourth"), "2026-01-04T00:00:00+00:00", [*kept, *plain, *fixes])
     replies = {Path("runs/first"): {JAPAN: WRONG, SEA: RIGHT}, run: {JAPAN: RIGHT, SEA: WRONG}}
     make_evaluation(Path("evaluations/two"), replies, "2026-02-01T00:00:00+00:00")
     text = " ".join(phi2chat("rounds", "diff", "1", "4", COLUMNS="80").stdout.split())
     for part in (
-        "records: 42 added (2 by /fix), 2 removed",
+        "records: 42 added (2 by /fix)",
         "p1 日本の首都は？ was: 京都 is: 東京 + f0, added by /fix, ",
-        "1 to one that was fixed; a likely cause, and no proof + f0 by /fix [train]: 日本の首都はどこですか？ -> 東京"
+        "nearest to a probe: 1 to one that was fixed; a likely cause, and no proof + f0 by /fix [train]: 日本の首都はどこですか？ -> 東京"
         " nearest to fixed p1 + f1 by /fix",
         "海は何色？ was: 東京 is: 京都 no training record is worded like it",
     ):
