@@ -1,5 +1,6 @@
 """The scores of an evaluation on the screen: rates with their intervals, and what can be told of the differences."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -132,7 +133,7 @@ def category_tables(summaries: Sequence[Summary], width: int) -> list[Table]:
 
     def head(one: Summary) -> str:
         label = f"{one.model}, {one.recipe}" if is_by_several else one.model
-        return label if len(label) <= _CELL else label.replace("/", "/\n")
+        return label if len(label) <= _CELL else re.sub(r"(?<![:/])/(?!/)", "/\n", label)
 
     return [
         (

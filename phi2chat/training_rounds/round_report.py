@@ -256,6 +256,8 @@ def moved_sentence(diff: RoundDiff) -> str:
     near = [{probe.outcome for probe in diff.nearest_to(change)} for change in diff.records or ()]
     counts = {outcome: sum(outcome in of_it for of_it in near) for outcome in ("fixed", "broken")}
     said = [f"{count:,} to one that was {outcome}" for outcome, count in counts.items() if count]
+    if not (diff.of("fixed") or diff.of("broken")):
+        return "no probe moved from wrong to right, or back"
     if not said:
         return "by their wording none of these records is near a probe that moved"
     return (

@@ -78,6 +78,13 @@ def test_no_count_is_torn_apart_and_no_table_is_wider_than_the_screen(width: int
     assert text.count("order-of-operations") == text.count("by category") == (1 if width == 110 else 2)
 
 
+def test_a_long_name_is_broken_between_its_folders_and_an_address_is_not_torn() -> None:
+    names = "all-42/checkpoints/checkpoint-385", "m at http://127.0.0.1:8080/v1"
+    cells = [cell(name, probe, True, category=f"c{probe}") for name in names for probe in range(2)]
+    ((columns, _),) = category_tables(summarize(evaluation(*cells, models=names)), 110)
+    assert columns == ["by category", "all-42/\ncheckpoints/\ncheckpoint-385", "m at http://127.0.0.1:8080/\nv1"]
+
+
 def test_a_narrow_screen_shows_each_row_as_a_block() -> None:
     text = shown(evaluation(cell("base", 1, True), cell("new", 1, False)), 40)
     assert "model: base\n  right 100 % [21-100] 1 of 1\n" in text

@@ -46,6 +46,12 @@ def test_the_page_names_the_probes_that_moved_and_the_corrections_near_them(fold
     assert page.index("What can be told") < page.index("Which records did it?") < page.index("Every reply")
 
 
+def test_where_no_probe_moved_no_record_is_near_one(folder: Path) -> None:
+    runs = [folder.parent / name for name in ("first", "later")]
+    still = make_evaluation(folder.parent / "still", {run: {JAPAN: ("東京", True)} for run in runs})
+    assert "No probe moved from wrong to right, or back." in page_of(still)
+
+
 def test_without_records_that_changed_nothing_is_said_of_them(folder: Path) -> None:
     evaluation = read_evaluation(folder)
     shutil.rmtree(folder.parent / "later")
