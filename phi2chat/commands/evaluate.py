@@ -105,6 +105,7 @@ def _carry_out(
     from phi2chat.evaluation.report_page import write_report
     from phi2chat.evaluation.results import read_evaluation
     from phi2chat.terminal.interrupts import ending_as_interrupt
+    from phi2chat.training_rounds.moved_page import moved_sections
 
     try:
         with ending_as_interrupt():
@@ -118,7 +119,7 @@ def _carry_out(
         raise
     screen.end_progress()
     evaluation = read_evaluation(folder)
-    page = write_report(evaluation, folder)
+    page = write_report(evaluation, folder, moved_sections(evaluation, folder))
     _show(evaluation, page, as_json, screen)
     if broken_off:
         raise UserError(f"{broken_off} replies broke off; ask for them with: phi2chat evaluate --resume {folder}")

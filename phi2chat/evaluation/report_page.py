@@ -22,14 +22,14 @@ from phi2chat.terminal.safe_text import safe
 SHOWN_DIGITS = 12  # of a SHA-256
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> Path:
-    """Write the page of an evaluation into its folder; its path."""
+def write_report(evaluation: Evaluation, folder: Path, moved: Sequence[Element] = ()) -> Path:
+    """Write the page of an evaluation into its folder; its path. `moved` says which records did it."""
     path = folder / REPORT_FILE
-    write_atomically(path, render_report(evaluation).encode("utf-8", "replace"))
+    write_atomically(path, render_report(evaluation, moved).encode("utf-8", "replace"))
     return path
 
 
-def render_report(evaluation: Evaluation) -> str:
+def render_report(evaluation: Evaluation, moved: Sequence[Element] = ()) -> str:
     """The page as HTML."""
     style, script = (
         files("phi2chat.evaluation").joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
@@ -43,7 +43,8 @@ def render_report(evaluation: Evaluation) -> str:
         element("title", f"Evaluation of {safe(evaluation.made)}"),
         element("style", style),
     )
-    body = element("body", *_header(evaluation), *figures(evaluation), *_probes(evaluation), element("script", script))
+    body = element("body", *_header(evaluation), *figures(evaluation), *moved, *_probes(evaluation))
+    body.append(element("script", script))
     page = element("html", head, body, lang="en")
     return to_html(page)
 

@@ -9,6 +9,7 @@ from phi2chat.evaluation.score_table import (
     DIFFERENCE_COLUMNS,
     categories_of,
     difference_row,
+    has_several_recipes,
     likeness_table,
     spell_category,
     spell_perplexity,
@@ -33,22 +34,22 @@ LIKENESS_LEGEND = (
 def figures(evaluation: Evaluation) -> Iterator[Element]:
     """The tables, each with its heading: what can be told first, then what it is made of."""
     if summaries := summarize(evaluation):
-        yield from _differences(evaluation)
+        yield from _differences(evaluation, has_several_recipes(summaries))
         yield from _scores(evaluation, summaries)
         yield from _categories(evaluation, summaries)
         yield from _likeness(summaries)
 
 
-def _differences(evaluation: Evaluation) -> Iterator[Element]:
+def _differences(evaluation: Evaluation, is_by_several: bool) -> Iterator[Element]:
     if differences := compare(evaluation):
         yield element("h2", "What can be told")
         rows = []
         for difference in differences:
-            *texts, opinion = difference_row(difference)
+            *texts, opinion = difference_row(difference, is_by_several)
             badge = element("span", opinion, classes=f"badge {opinion.replace(' ', '-')}")
             figures = [element("td", text, classes="figure") for text in texts[-2:]]
             rows.append([element("td", badge), *(element("td", *visible(text)) for text in texts[:-2]), *figures])
-        yield _table(["", "who", *DIFFERENCE_COLUMNS[1:-1]], rows)
+        yield table(["", *DIFFERENCE_COLUMNS[:-1]], rows)
         yield element("p", TELLING_LEGEND, classes="soft")
 
 
@@ -63,13 +64,14 @@ def _scores(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[El
         "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
     }
     numbers = {name: column for name, column in numbers.items() if any(column)}
+    recipe = ["recipe"] * has_several_recipes(summaries)
     rows = []
     for place, one in enumerate(summaries):
-        first = [element("th", *visible(one.model), scope="row"), element("td", one.recipe)]
+        first = [element("th", *visible(one.model), scope="row"), *(element("td", one.recipe) for _ in recipe)]
         last = [element("td", column[place], classes="number") for column in numbers.values()]
         rows.append([*first, *map(_rate, (one.score, one.script, one.form)), *last])
     yield element("h2", "Scores")
-    yield _table(["model", "recipe", *rates, *numbers], rows, first_number=5)
+    yield table(["model", *recipe, *rates, *numbers], rows, first_number=4 + len(recipe))
     yield element("p", LEGEND, classes="soft")
 
 
@@ -81,23 +83,25 @@ def _categories(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterato
             [element("th", *visible(name), scope="row"), *(_category(one, name) for one in summaries)]
             for name in categories
         ]
-        yield _table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
+        yield table(["category", *(_name(one.model, one.recipe, evaluation) for one in summaries)], rows)
 
 
 def _likeness(summaries: Sequence[Summary]) -> Iterator[Element]:
     columns, likeness = likeness_table(summaries)
     if likeness:
         yield element("h2", "Likeness to good answers")
+        first = 1 + ("recipe" in columns)  # of the figures
         cells = [
-            [element("th", *visible(name), scope="row"), element("td", recipe)]
-            + [element("td", figure, classes="number") for figure in figures]
-            for name, recipe, *figures in likeness
+            [element("th", *visible(name), scope="row")]
+            + [element("td", text, classes="number" if place >= first else "") for place, text in enumerate(rest, 1)]
+            for name, *rest in likeness
         ]
-        yield _table(["model", *columns[1:]], cells, first_number=2)
+        yield table(["model", *columns[1:]], cells, first_number=first)
         yield element("p", LIKENESS_LEGEND, classes="soft")
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:
+    """A table of cells that are made; columns from `first_number` on are of numbers."""
     heads = [
         element("th", *visible(name), scope="col", classes="number" if place >= first_number else "")
         for place, name in enumerate(columns)
@@ -126,7 +130,7 @@ def _rate(rate: Rate | None) -> Element:
 
 def _category(one: Summary, category: str) -> Element:
     if one.by_category.get(category) is None and category in one.likeness_by_category:
-        return element("td", spell_category(one, category))
+        return element("td", spell_category(one, category), classes="figure")
     return _rate(one.by_category.get(category))
 
 

@@ -1,6 +1,8 @@
 """The scores of an evaluation on the screen: rates with their intervals, and what can be told of the differences."""
 
+import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from phi2chat.evaluation.results import Evaluation
@@ -9,67 +11,91 @@ from phi2chat.evaluation.scores import LIKENESSES, Difference, Mean, Rate, Summa
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
 
+Table = tuple[list[str], list[list[str]]]  # columns and rows
+
 NAMES = {"score": "right", "script": "script", "form": "form"}
 LEGEND = (
-    "script: something, and nothing in a wrong one; form: reasoning, then an answer, then the end; in"
-    " brackets: where the true share is by 95 %; tokens: of a reply, in the median; ppl: perplexity"
+    "in brackets: where the true share is by 95 %, then of how many; script: something, and nothing in a wrong one;"
+    " form: reasoning, then an answer, then the end"
 )
+PACE_LEGEND = "tokens: of a reply, in the median; ppl: perplexity"
+DIFFERENCE_LEGEND = "in brackets: where the true difference is by 95 %; up and down: probes"
+DIFFERENCE_COLUMNS = ("who", "against", "in", "points", "probes", "")
 _WIDE = 72  # cells that the tables of many columns take at least
-DIFFERENCE_COLUMNS = ("", "against", "in", "points", "up, down", "")
+_CELL = 14  # of a category: 100 % (172/172), or chrF 100.0 (92)
 
 
 def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
-    """The table of models and recipes, those of likeness and of categories, and a sentence for each difference."""
+    """The tables of models and recipes, of likeness and of categories, and a line for each difference."""
     summaries = summarize(evaluation)
     if not summaries:
         screen.say("no reply has come yet", "warning")
         return
-    _show(*totals_table(summaries, evaluation), screen)
+    _show(*totals_table(summaries), screen)
+    _show(*pace_table(summaries, evaluation), screen)
     likeness = likeness_table(summaries)
     if likeness[1]:
         _show(*likeness, screen)
-    categories = category_table(summaries)
-    if len(categories[1]) > 1:
+    for categories in category_tables(summaries, screen.out.width):
         screen.table(*categories)
     screen.note(LEGEND)
+    screen.note(PACE_LEGEND)
     if differences := compare(evaluation):
-        _show(DIFFERENCE_COLUMNS, [difference_row(one) for one in differences], screen)
+        _show_differences([difference_row(one, has_several_recipes(summaries)) for one in differences], screen)
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: "Screen") -> None:
-    """A table, or a line for each row where columns would be a few characters wide."""
+    """A table, or a block for each row where columns would be a few characters wide."""
     if screen.out.width >= _WIDE:
         screen.table(columns, rows, may_turn=True)
         return
     for row in rows:
-        cells = (f"{name} {value}".strip() for name, value in zip(columns, row, strict=True) if value)
-        screen.say("; ".join(" ".join(cell.split()) for cell in cells))
+        screen.say(f"{columns[0]}: {row[0]}", "heading")
+        for name, value in zip(columns[1:], row[1:], strict=True):
+            if value:
+                screen.say(f"  {name} {value}".replace("\n", " ") if name else f"  {value}")
 
 
-def totals_table(summaries: Sequence[Summary], evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows: a row for each model and recipe, columns that are empty throughout left out."""
+def _show_differences(rows: Sequence[Sequence[str]], screen: "Screen") -> None:
+    """Who is compared with whom, and below it a line for each measure: no table of so many columns fits 80 cells."""
+    for (who, against), of_them in groupby(rows, key=lambda row: row[:2]):
+        screen.say(f"{who} against {against}", "heading")
+        for *_, measure, points, moved, opinion in of_them:
+            screen.say(f"  {measure:6}  {opinion:11}  {points} points, {moved}")
+    screen.note(DIFFERENCE_LEGEND)
+
+
+def has_several_recipes(summaries: Sequence[Summary]) -> bool:
+    """Whether models were asked by more than one recipe; a column that says the same throughout says nothing."""
+    return len({one.recipe for one in summaries}) > 1
+
+
+def totals_table(summaries: Sequence[Summary]) -> Table:
+    """A row for each model and recipe: how many replies are right, in the right script, and whole."""
+    rows = [[one.model, one.recipe, *map(spell_rate, (one.score, one.script, one.form))] for one in summaries]
+    return _without_empty(["model", "recipe", *NAMES.values()], rows, summaries)
+
+
+def pace_table(summaries: Sequence[Summary], evaluation: Evaluation) -> Table:
+    """The same rows: how fast and how long the replies are, how often in another language, and the eval loss."""
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    columns = ["model", "recipe", "right", "script", "form", "tok/s", "tokens", "LCPR", "eval loss"]
+    columns = ["model", "recipe", "tokens/s", "tokens", "LCPR", "eval loss", "ppl"]
     rows = [
         [
             one.model,
             one.recipe,
-            spell_rate(one.score),
-            spell_rate(one.script),
-            spell_rate(one.form),
             "" if one.tokens_per_second is None else f"{one.tokens_per_second:,.1f}",
             f"{one.median_tokens:g}",
             "" if one.confusion is None else f"{100 * one.confusion:.0f} %",
-            "" if (loss := losses[one.model]) is None else f"{loss:.3f}\nppl {spell_perplexity(loss)}",
+            *(("", "") if (loss := losses[one.model]) is None else (f"{loss:.3f}", spell_perplexity(loss))),
         ]
         for one in summaries
     ]
-    kept = [place for place, _ in enumerate(columns) if any(row[place] for row in rows)]
-    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
+    return _without_empty(columns, rows, summaries)
 
 
-def likeness_table(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows: how alike replies are to good answers, where those are given, without what is empty."""
+def likeness_table(summaries: Sequence[Summary]) -> Table:
+    """How alike replies are to good answers, where those are given, without what is empty."""
     names = [name for name in LIKENESSES if any(name in one.likeness for one in summaries)]
     rows = [
         [one.model, one.recipe, str(max(found.replies for found in one.likeness.values()))]
@@ -77,14 +103,45 @@ def likeness_table(summaries: Sequence[Summary]) -> tuple[list[str], list[list[s
         for one in summaries
         if one.likeness
     ]
-    return ["likeness to good answers", "recipe", "replies", *names], rows
+    return _without_empty(["likeness to good answers", "recipe", "replies", *names], rows, summaries)
 
 
-def category_table(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows: a row for each category, a column for each model and recipe; likeness where none is judged."""
-    several = len({one.recipe for one in summaries}) > 1
-    rows = [[name, *(spell_category(one, name) for one in summaries)] for name in categories_of(summaries)]
-    return ["by category", *(f"{one.model}, {one.recipe}" if several else one.model for one in summaries)], rows
+def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[str]], summaries: Sequence[Summary]) -> Table:
+    """Without columns that are empty throughout, and without that of the recipe where there is one."""
+    one_recipe = not has_several_recipes(summaries)
+    kept = [
+        place
+        for place, name in enumerate(columns)
+        if any(row[place] for row in rows) and not (name == "recipe" and one_recipe)
+    ]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def category_tables(summaries: Sequence[Summary], width: int) -> list[Table]:
+    """A row for each category, a column for each model and recipe; several tables where one would be wider.
+
+    None where all probes are of one category.
+    """
+    from rich.cells import cell_len
+
+    names = categories_of(summaries)
+    if len(names) < 2:
+        return []
+    is_by_several = has_several_recipes(summaries)
+    room = width - max(map(cell_len, ("by category", *names))) - 4
+    abreast = max(room // (_CELL + 3), 1)
+
+    def head(one: Summary) -> str:
+        label = f"{one.model}, {one.recipe}" if is_by_several else one.model
+        return label if len(label) <= _CELL else re.sub(r"(?<![:/])/(?!/)", "/\n", label)
+
+    return [
+        (
+            ["by category", *map(head, together)],
+            [[name, *(spell_category(one, name) for one in together)] for name in names],
+        )
+        for together in (summaries[place : place + abreast] for place in range(0, len(summaries), abreast))
+    ]
 
 
 def categories_of(summaries: Sequence[Summary]) -> list[str]:
@@ -98,7 +155,7 @@ def spell_category(one: Summary, category: str) -> str:
     if found := one.likeness_by_category.get(category):
         name, likeness = next(iter(found.items()))
         parts.append(f"{name} {likeness.value:.1f} ({likeness.replies})")
-    return ", ".join(filter(None, parts))
+    return "\n".join(filter(None, parts))
 
 
 def spell_mean(mean: Mean | None) -> str:
@@ -113,17 +170,22 @@ def spell_perplexity(loss: float) -> str:
 
 
 def spell_rate(rate: Rate | None, brief: bool = False) -> str:
-    """A rate in per cent, how many of how many it is, and on a line of its own its interval unless `brief`."""
+    """A rate in per cent with its interval, and on a line of its own of how many; or `brief`, without an interval."""
     if rate is None:
         return ""
-    interval = "" if brief else f"\n[{100 * rate.low:.0f}-{100 * rate.high:.0f}]"
-    return f"{100 * rate.share:.0f} % ({rate.hits}/{rate.total}){interval}"
+    if brief:
+        return f"{100 * rate.share:.0f} % ({rate.hits}/{rate.total})"
+    return f"{100 * rate.share:.0f} % [{100 * rate.low:.0f}-{100 * rate.high:.0f}]\n{rate.hits:,} of {rate.total:,}"
 
 
-def difference_row(one: Difference) -> list[str]:
-    """Who differs from whom in what, by how much, how many probes moved, and whether that can be told from chance."""
-    points = f"{100 * one.difference:+.0f} [{100 * one.low:+.0f} to {100 * one.high:+.0f}]"
+def difference_row(one: Difference, is_by_several: bool) -> list[str]:
+    """Who differs from whom in what, by how much, how many probes moved, and whether that can be told from chance.
+
+    The recipe is named where several were asked by.
+    """
+    mean, low, high = (f"{round(100 * share):+}" for share in (one.difference, one.low, one.high))  # never -0
     same_recipe = one.recipe == one.against_recipe
     against = one.against_model if same_recipe else f"recipe {one.against_recipe}"
-    moved = f"{one.fixed}, {one.broken} of {one.probes}"
-    return [f"{one.model}, {one.recipe}", against, NAMES[one.measure], points, moved, one.opinion]
+    moved = f"{one.fixed:,} up, {one.broken:,} down of {one.probes:,}"
+    who = f"{one.model}, {one.recipe}" if is_by_several else one.model
+    return [who, against, NAMES[one.measure], f"{mean} [{low} to {high}]", moved, one.opinion]

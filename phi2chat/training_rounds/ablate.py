@@ -140,16 +140,18 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
             share = effect.shares.get(measure)  # type: ignore[call-overload]
             move = effect.moves.get(measure)  # type: ignore[call-overload]
             said = (
-                f"\n{100 * move.mean:+.1f} [{100 * move.low:+.0f} to {100 * move.high:+.0f}]\n{move.opinion}"
+                f"\n{100 * move.mean:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
                 if move
                 else ""
             )
             low, high = effect.spread.get(measure, (0.0, 0.0))  # type: ignore[call-overload]
-            spread = f"\n({100 * low:.1f}-{100 * high:.1f})" if effect.seeds > 1 else ""
+            spread = f"\n({100 * low:.3g}-{100 * high:.3g})" if effect.seeds > 1 else ""
             cells.append("" if share is None else f"{100 * share:.1f} %{spread}{said}")
         loss = "" if effect.eval_loss is None else f"{effect.eval_loss:.3f}\nppl {spell_perplexity(effect.eval_loss)}"
-        rows.append([effect.variant, str(effect.seeds or ""), *cells, loss])
-    screen.table(["variant", "seeds", *columns.values(), "eval loss"], rows)
+        # No cell is wider than a variant's name: the table fits 80 columns.
+        seeds = f"\n{effect.seeds} seeds" if effect.seeds > 1 else ""
+        rows.append([effect.variant + seeds, *cells, loss])
+    screen.table(["variant", *columns.values(), "eval loss"], rows)
     screen.note("differences are to as-given, probe by probe; the eval loss of answer-only is of other tokens")
     if any(effect.seeds > 1 for effect in effects):
         screen.note("means over seeds, in brackets the lowest and the highest; intervals take in probes and seeds")

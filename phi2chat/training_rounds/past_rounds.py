@@ -144,6 +144,12 @@ def read_rounds(runs: Path, evaluations: Path, recipe: str | None = None, damage
     ]
 
 
+def round_of(folder: Path, asked: Asked) -> Round:
+    """A run by itself, as an evaluation asked it. Raises UserError where it cannot be read."""
+    run = read_run(folder)
+    return Round(0, folder, run, _made(folder, run), (asked,), lambda _: None)
+
+
 def find_round(rounds: Sequence[Round], wanted: str) -> Round:
     """A round by its number, its name or its folder. Raises UserError where there is none, or more than one."""
     found = [

@@ -46,6 +46,16 @@ class RecordChange:
         return "train" in self.sides
 
 
+def saved_by(record: Record) -> str | None:
+    """The slash command of the chat that saved a record, /fix or /good, by its provenance; None for any other."""
+    provenance = record.data.get("provenance")
+    if not isinstance(provenance, dict):
+        return None
+    if "bad_answer" in provenance:
+        return "/fix"
+    return "/good" if "phi2chat" in provenance else None
+
+
 def find_record_changes(before: Snapshot, after: Snapshot) -> list[RecordChange]:
     """The changes between two trainings, those of `after` in its order, then what was removed.
 

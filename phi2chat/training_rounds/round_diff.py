@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
 from curation.errors import UserError
-from curation.nearest import find_nearest
+from curation.nearest import Index
 from curation.records import Record
 from phi2chat.evaluation.results import Cell
 from phi2chat.evaluation.scores import Move, families_of, weigh
@@ -82,13 +83,19 @@ def compare_rounds(before: Round, after: Round) -> RoundDiff:
     Raises UserError where the two were not asked the same probes.
     """
     first, second = _evaluated_alike(before, after)
+    return compare_asked((before, first), (after, second))
+
+
+def compare_asked(earlier: tuple[Round, Asked], later: tuple[Round, Asked]) -> RoundDiff:
+    """The same of two evaluations of these rounds that share a probe."""
+    (before, first), (after, second) = earlier, later
     shared = [
         probe
         for probe in first.cells
         if probe in second.cells and first.cells[probe][0].probe_digest == second.cells[probe][0].probe_digest
     ]
     records = after.changes_since(before)
-    trained = after.records.train if after.records else ()
+    nearby = _Nearby(records or (), after.records.train if after.records else ())
     changes = []
     for probe in shared:
         old, new = first.cells[probe], second.cells[probe]
@@ -96,7 +103,7 @@ def compare_rounds(before: Round, after: Round) -> RoundDiff:
         asked = second.evaluation.probes.get(probe) or {}
         question = str(asked.get("instruction", ""))
         text = "\n".join(filter(None, (question, str(asked.get("input") or ""))))
-        near = _nearest(text, records or (), trained) if outcome in ("fixed", "broken") else ()
+        near = nearby.of(text) if outcome in ("fixed", "broken") else ()
         changes.append(ProbeChange(probe, question, new[0].category, outcome, old[0], new[0], near))
     return RoundDiff(
         first,
@@ -171,20 +178,30 @@ def _outcome(first: Asked, second: Asked, probe: str) -> Outcome:
     return "same" if is_same else "changed"
 
 
-def _nearest(text: str, changes: Sequence[RecordChange], trained: Sequence[Record]) -> tuple[NearRecord, ...]:
-    taught = [change for change in changes if change.touches_training]
-    changed = {id(change.after): change for change in taught if change.after is not None}
-    near = [
-        NearRecord(taught[one.place].record, one.likeness, taught[one.place])
-        for one in find_nearest(text, [change.record.instruction for change in taught], NEAREST)
-        if one.likeness >= LEAST_ALIKE
-    ]
-    others = [record for record in trained if id(record) not in changed]
-    for one in (
-        find_nearest(text, [record.instruction for record in others], NEAREST - len(near))
-        if len(near) < NEAREST
-        else ()
-    ):
-        if one.likeness >= LEAST_ALIKE:
-            near.append(NearRecord(others[one.place], one.likeness))
-    return tuple(near)
+class _Nearby:
+    """The records that may have moved a probe: those that changed between two rounds, and those both were taught."""
+
+    def __init__(self, changes: Sequence[RecordChange], trained: Sequence[Record]) -> None:
+        self._taught = [change for change in changes if change.touches_training]
+        changed = {id(change.after) for change in self._taught}
+        self._others = [record for record in trained if id(record) not in changed]
+
+    @cached_property
+    def _changes_index(self) -> Index:
+        return Index(change.record.instruction for change in self._taught)
+
+    @cached_property
+    def _others_index(self) -> Index:
+        return Index(record.instruction for record in self._others)
+
+    def of(self, text: str) -> tuple[NearRecord, ...]:
+        """The nearest to a question, those first that changed."""
+        near = [
+            NearRecord(self._taught[one.place].record, one.likeness, self._taught[one.place])
+            for one in self._changes_index.nearest(text, NEAREST)
+        ]
+        near = [one for one in near if one.likeness >= LEAST_ALIKE]
+        if len(near) < NEAREST:
+            others = self._others_index.nearest(text, NEAREST - len(near))
+            near += [NearRecord(self._others[one.place], one.likeness) for one in others if one.likeness >= LEAST_ALIKE]
+        return tuple(near)

@@ -9,21 +9,25 @@ from curation.records import Record
 from phi2chat.evaluation.results import Cell
 from phi2chat.evaluation.score_table import spell_perplexity
 from phi2chat.evaluation.scores import Move, perplexity
+from phi2chat.terminal.wrap import wrap
 from phi2chat.training_rounds.past_rounds import Asked, Round
-from phi2chat.training_rounds.record_changes import RecordChange
+from phi2chat.training_rounds.record_changes import RecordChange, saved_by
 from phi2chat.training_rounds.round_diff import Measure, NearRecord, Outcome, ProbeChange, RoundDiff
 
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
 
-SHOWN = 8  # of each kind, where not all is asked for
+SHOWN, SHOWN_RECORDS = 8, 24  # probes of each kind and records, where not all is asked for
 _WIDE = 88  # cells that the table of rounds takes at least
 _HEADINGS: dict[Outcome, str] = {"broken": "broken", "fixed": "fixed", "changed": "other words, same verdict"}
 _OUTCOMES: dict[Outcome, str] = {
     "fixed": "fixed", "broken": "broken", "changed": "in other words with the same verdict", "same": "the same",
 }  # fmt: skip
-_SIGNS = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}
+_SIGNS = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}  # each beside its word
 _QUESTION_CHARS, _REPLY_CHARS = 60, 100
+# What hardly alters what is learned comes after what does: how it is divided up, and where and how fast it is done.
+_DIVIDED = ("batch_size", "accumulation_steps")
+_MACHINE = ("device", "precision", "gpus", "accelerate_config", "gradient_checkpointing", "compile")
 
 
 def show_list(rounds: Sequence[Round], screen: "Screen") -> None:
@@ -69,9 +73,9 @@ def show_round(one: Round, before: Round | None, screen: "Screen") -> None:
 def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", show_all: bool) -> None:
     """What changed, what came of it, and whether that is more than chance."""
     screen.heading(f"round {first.number} ({first.name}) -> round {second.number} ({second.name})")
-    for name, (old, new) in second.settings_since(first).items():
+    screen.say(f"records: {describe_data(diff.records)}")
+    for name, (old, new) in _ordered(second.settings_since(first)).items():
         screen.say(f"{name}: {_from_to(old, new)}")
-    screen.say(f"data: {_data_sentence(diff.records)}")
     if other := _other_settings(diff):
         screen.note(f"evaluated with different settings: {other}", "warning")
     screen.say(f"{len(diff.probes)} probes of {_probe_files(diff.after)}, recipe {diff.after.recipe}")
@@ -81,13 +85,17 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     _show_probes(diff, "fixed", screen, show_all)
     if diff.records:
         screen.heading(f"records changed ({len(diff.records)})")
-        for change in diff.records if show_all else diff.records[:SHOWN]:
-            screen.say(_record_line(change))
+        screen.say(moved_sentence(diff), "note")
+        # Those first that may have done something; nobody wants to ask for the rest of twenty corrections.
+        records = sorted(
+            diff.records, key=lambda change: (not diff.nearest_to(change), saved_by(change.record) is None)
+        )
+        for change in records if show_all else records[:SHOWN_RECORDS]:
+            _say_hanging(_record_line(change), 2, screen)
             if near := diff.nearest_to(change):
                 moved = ", ".join(f"{probe.outcome} {probe.probe}" for probe in near[:SHOWN])
-                screen.say(f"  nearest to {moved}{' ...' if len(near) > SHOWN else ''}", "note")
-        _say_rest(len(diff.records), show_all, screen)
-        screen.say(_moved_sentence(diff), "note")
+                _say_hanging(f"  nearest to {moved}{' ...' if len(near) > SHOWN else ''}", 4, screen, "note")
+        _say_rest(len(records) - SHOWN_RECORDS, show_all, screen)
     _show_probes(diff, "changed", screen, show_all)
 
 
@@ -150,23 +158,31 @@ def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]
 
 def _row(one: Round, before: Round | None) -> dict[str, str]:
     asked = one.asked[0] if one.asked else None
-    changes = one.changes_since(before) if before else None
-    settings = one.settings_since(before) if before else {}
     counts = one.run.records
     loss = one.eval_loss
-    data = f"{counts['train']:,} + {counts['eval']:,}" if counts else ""
-    if changes:
-        data += f" ({_short(changes)})"
-    changed = _spell(settings)
     return {
         "": str(one.number),
         "round": one.name + ("" if one.run.status == "finished" else f" ({one.run.status})"),
-        "train + eval": data,
+        "train + eval": f"{counts['train']:,} + {counts['eval']:,}" if counts else "",
         "eval loss (ppl)": "" if loss is None else f"{loss:.3f} ({spell_perplexity(loss)})",
         "right": _share_of(asked.scores, list(asked.scores)) if asked else "",
         "script": _share_of(asked.script, list(asked.script)) if asked else "",
-        "changed": changed,
+        "what changed": _what_changed(one, before) if before else "",
     }
+
+
+def _what_changed(one: Round, before: Round) -> str:
+    """The records first, then the settings; of those that only say where it was done, the names."""
+    changes, settings = one.changes_since(before), _ordered(one.settings_since(before))
+    beside = [name for name in settings if name in _MACHINE]
+    told = {name: values for name, values in settings.items() if name not in beside}
+    parts = [f"records: {describe_data(changes)}" if changes else "", _spell(told)]
+    parts.append(f"also: {', '.join(beside)}" if beside else "")
+    return "; ".join(filter(None, parts))
+
+
+def _ordered(settings: Mapping[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
+    return dict(sorted(settings.items(), key=lambda item: (item[0] in _MACHINE, item[0] in _DIVIDED)))
 
 
 def _show_measures(measures: Sequence[Measure], screen: "Screen") -> None:
@@ -194,10 +210,10 @@ def _show_probes(diff: RoundDiff, outcome: Outcome, screen: "Screen", show_all: 
         screen.heading(f"{_HEADINGS[outcome]} ({len(found)})")
     for probe in found if show_all else found[:SHOWN]:
         _show_probe(probe, screen)
-    _say_rest(len(found), show_all, screen)
+    _say_rest(len(found) - SHOWN, show_all, screen)
 
 
-def _reply(cell: Cell) -> str:
+def reply_of(cell: Cell) -> str:
     """The answer; where none came, what the model was thinking when it stopped."""
     if cell.answer.strip() or not cell.reasoning.strip():
         return excerpt(cell.answer, _REPLY_CHARS) or "(nothing)"
@@ -205,17 +221,21 @@ def _reply(cell: Cell) -> str:
 
 
 def _show_probe(probe: ProbeChange, screen: "Screen") -> None:
-    screen.say(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", "heading")
-    screen.say(f"  was: {_reply(probe.before)}")
-    screen.say(f"  is:  {_reply(probe.after)}")
+    _say_hanging(f"{probe.probe}  {excerpt(probe.instruction, _QUESTION_CHARS)}", 2, screen, "heading")
+    _say_hanging(f"  was: {reply_of(probe.before)}", 7, screen)
+    _say_hanging(f"  is:  {reply_of(probe.after)}", 7, screen)
     for near in probe.near:
         sign = _SIGNS[near.change.kind] if near.change else " "
-        kind = f", {near.change.kind}{_by_fix(near.record)}" if near.change else ""
-        name = near.record.id or "no id"
-        question = excerpt(near.record.instruction, _QUESTION_CHARS)
-        screen.say(
-            f"  {sign} {name}{kind}, {near.likeness:.2f} alike: {question} -> {excerpt(near.record.answer)}", "note"
-        )
+        _say_hanging(f"  {sign} {describe_near(near)}", 4, screen, "note")
+    if not probe.near and probe.outcome in ("fixed", "broken"):
+        screen.say("    no training record is worded like it", "note")
+
+
+def describe_near(near: NearRecord) -> str:
+    """A record by its id, what became of it, and how alike its question is to a probe's."""
+    kind = f", {near.change.kind}{_by(near.record)}" if near.change else ""
+    record = f"{excerpt(near.record.instruction, _QUESTION_CHARS)} -> {excerpt(near.record.answer)}"
+    return f"{near.record.id or 'no id'}{kind}, {near.likeness:.2f} alike: {record}"
 
 
 def _record_line(change: RecordChange) -> str:
@@ -223,46 +243,58 @@ def _record_line(change: RecordChange) -> str:
     fields = f" ({', '.join(change.fields)})" if change.kind == "edited" else ""
     sides = f" [{' -> '.join(change.sides)}]"
     question = excerpt(record.instruction, _QUESTION_CHARS)
-    name = f"{record.id or 'no id'}{_by_fix(record)}"
+    name = f"{record.id or 'no id'}{_by(record)}"
     return f"{_SIGNS[change.kind]} {name}{fields}{sides}: {question} -> {excerpt(record.answer)}"
 
 
-def _by_fix(record: Record) -> str:
-    """Whether a record is the correction of a reply, as /fix writes it."""
-    provenance = record.data.get("provenance")
-    return " by /fix" if isinstance(provenance, dict) and "bad_answer" in provenance else ""
+def _by(record: Record) -> str:
+    return f" by {name}" if (name := saved_by(record)) else ""
 
 
-def _moved_sentence(diff: RoundDiff) -> str:
+def moved_sentence(diff: RoundDiff) -> str:
     """How many of the records that changed stand nearest to a probe that moved; nearness proves no cause."""
     near = [{probe.outcome for probe in diff.nearest_to(change)} for change in diff.records or ()]
     counts = {outcome: sum(outcome in of_it for of_it in near) for outcome in ("fixed", "broken")}
-    said = " and ".join(f"{count} to one that was {outcome}" for outcome, count in counts.items() if count)
+    said = [f"{count:,} to one that was {outcome}" for outcome, count in counts.items() if count]
+    if not (diff.of("fixed") or diff.of("broken")):
+        return "no probe moved from wrong to right, or back"
     if not said:
-        return "none of these records is near a probe that moved"
-    return f"of these records stand nearest to a probe, by their wording: {said}; a likely cause, and no proof"
+        return "by their wording none of these records is near a probe that moved"
+    return (
+        f"by their wording these records stand nearest to a probe: {' and '.join(said)}; a likely cause, and no proof"
+    )
 
 
 def _say_rest(count: int, show_all: bool, screen: "Screen") -> None:
-    if count > SHOWN and not show_all:
-        screen.note(f"and {count - SHOWN} more; --all shows them")
+    if count > 0 and not show_all:
+        screen.note(f"and {count:,} more; --all shows them")
 
 
-def _data_sentence(changes: Sequence[RecordChange] | None) -> str:
+def _say_hanging(text: str, indent: int, screen: "Screen", style: str = "") -> None:
+    """A line that a terminal breaks so that what comes below its beginning is set in."""
+    if screen.out.is_terminal:
+        text = wrap(text, screen.out.width - indent).replace("\n", "\n" + " " * indent)
+    screen.say(text, style)
+
+
+def describe_data(changes: Sequence[RecordChange] | None) -> str:
+    """How many records were added, edited, removed or moved, and how many of them the chat saved."""
     if changes is None:
         return "what changed is not known; one of the two has no records that can be read"
     if not changes:
         return "the same records"
-    return ", ".join(f"{count} {kind}" for kind, count in _counts(changes).items())
+    parts = []
+    for kind, count in _counts(changes).items():
+        saved = [name for change in changes if change.kind == kind and (name := saved_by(change.record))]
+        by = ", ".join(f"{saved.count(name)} by {name}" for name in dict.fromkeys(saved))
+        moved = "moved to the other side" if kind == "moved" else kind
+        parts.append(f"{count:,} {moved}" + (f" ({by})" if by else ""))
+    return ", ".join(parts)
 
 
 def _counts(changes: Sequence[RecordChange]) -> dict[str, int]:
     kinds = [change.kind for change in changes]
     return {kind: kinds.count(kind) for kind in _SIGNS if kind in kinds}
-
-
-def _short(changes: Sequence[RecordChange]) -> str:
-    return " ".join(f"{_SIGNS[kind]}{count}" for kind, count in _counts(changes).items())
 
 
 def _other_settings(diff: RoundDiff) -> str:

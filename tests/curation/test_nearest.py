@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.likeness import comparison_key, grams_of
-from curation.nearest import Nearest, find_nearest
+from curation.nearest import Index, Nearest, find_nearest
 
 TEXTS = st.text("あいう首都ab1 ？", max_size=8)
 
@@ -41,3 +41,8 @@ def test_nothing_nearer_is_passed_over(text: str, texts: list[str], count: int) 
     ranked = sorted(range(len(texts)), key=lambda place: (-jaccard(text, texts[place]), place))
     wanted = [Nearest(place, jaccard(text, texts[place])) for place in ranked if jaccard(text, texts[place])]
     assert find_nearest(text, texts, count) == wanted[:count]
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=12), st.integers(1, 4))
+def test_an_index_finds_what_is_found_without_one(text: str, texts: list[str], count: int) -> None:
+    assert Index(texts).nearest(text, count) == find_nearest(text, texts, count)

@@ -106,7 +106,7 @@ def test_an_evaluation_that_was_cut_short_goes_on_where_it_was(folder: Path, cap
     assert [cell.key for cell in after] == [cell.key for cell in before]
     assert [(cell.answer, cell.verdict) for cell in after] == [(cell.answer, cell.verdict) for cell in before]
     out = capsys.readouterr().out
-    assert "│ known " in out and "(2/3)" in out and "│ [21-94] " in out
+    assert "│ known " in out and "2 of 3 " in out and " [21-94] " in out
 
 
 def test_an_evaluation_goes_on_with_smaller_batches_unless_its_samples_depend_on_them(folder: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_round_that_is_clearly_worse_is_not_alike(folder: Path) -> None:
 def test_the_commands_show_it_all(folder: Path, phi2chat: Phi2Chat) -> None:
     listed = phi2chat("rounds", "list", COLUMNS="160")
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert "+1 ~1" in listed.stdout
+    assert "records: 1 added, 1 edited" in listed.stdout
     assert "epochs 3.0 -> 5.0, eval_steps not set -> 40" in " ".join(listed.stdout.split())
     shown = phi2chat("rounds", "diff", "1", "2", COLUMNS="120").stdout
     for text in (
@@ -139,6 +139,39 @@ def test_the_commands_show_it_all(folder: Path, phi2chat: Phi2Chat) -> None:
         assert text in " ".join(shown.split())
     assert phi2chat("rounds", "best").stdout.strip() == "runs/second"
     assert "capital" in phi2chat("rounds", "show", "second").stdout
+
+
+def test_what_teaches_comes_before_where_it_was_taught(folder: Path, phi2chat: Phi2Chat) -> None:
+    records = [record("sum", "2+2は？", "4")]
+    new = {"device": "cuda", "batch_size": 64, "epochs": 9.0}
+    make_round(Path("runs/fourth"), "2026-01-04T00:00:00+00:00", records, **new)
+    listed = phi2chat("rounds", "list", COLUMNS="80").stdout
+    changed = (
+        "what changed: records: 2 removed; epochs 5.0 -> 9.0, eval_steps 40 -> not set, batch_size 8 -> 64; also: "
+    )
+    assert f"{changed}device" in listed
+
+
+def test_corrections_are_named_as_such_and_stand_first(folder: Path, phi2chat: Phi2Chat) -> None:
+    origin = {"adapter": "runs/first", "bad_answer": "京都", "phi2chat": "0.1.0"}
+    plain = [record(f"n{number}", f"{number}の次は？", str(number + 1)) for number in range(40)]
+    fixes = [
+        record(f"f{number}", f"{land}の首都はどこですか？", "東京", provenance=origin)
+        for number, land in enumerate(("日本", "フランス"))
+    ]
+    kept = [record("cap", "日本の首都はどこ？", "京都"), record("sum", "2+2は？", "4")]
+    run = make_round(Path("runs/fourth"), "2026-01-04T00:00:00+00:00", [*kept, *plain, *fixes])
+    replies = {Path("runs/first"): {JAPAN: WRONG, SEA: RIGHT}, run: {JAPAN: RIGHT, SEA: WRONG}}
+    make_evaluation(Path("evaluations/two"), replies, "2026-02-01T00:00:00+00:00")
+    text = " ".join(phi2chat("rounds", "diff", "1", "4", COLUMNS="80").stdout.split())
+    for part in (
+        "records: 42 added (2 by /fix)",
+        "p1 日本の首都は？ was: 京都 is: 東京 + f0, added by /fix, ",
+        "nearest to a probe: 1 to one that was fixed; a likely cause, and no proof + f0 by /fix [train]: 日本の首都はどこですか？ -> 東京"
+        " nearest to fixed p1 + f1 by /fix",
+        "海は何色？ was: 東京 is: 京都 no training record is worded like it",
+    ):
+        assert part in text
 
 
 def test_of_a_reply_without_an_answer_its_reasoning_is_shown(folder: Path, phi2chat: Phi2Chat) -> None:

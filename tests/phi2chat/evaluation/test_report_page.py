@@ -109,7 +109,7 @@ def test_the_page_begins_with_what_can_be_told_and_says_each_verdict_in_words() 
 def test_every_cell_of_a_table_says_what_its_column_is() -> None:
     page = Page(render_report(EVALUATION))
     labels = [found["data-label"] for tag, found in page.elements if tag == "td"]
-    assert labels[:6] == ["", "who", "against", "in", "points", "up, down"] and "right" in labels
+    assert labels[:6] == ["", "who", "against", "in", "points", "probes"] and "right" in labels
 
 
 def test_the_page_loads_nothing_and_lets_no_other_code_run() -> None:

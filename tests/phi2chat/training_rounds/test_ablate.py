@@ -1,6 +1,7 @@
 """What each choice of a training brings, and an ablation that goes on where it was stopped."""
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from curation.errors import UserError
 from phi2chat.config import TrainConfig
 from phi2chat.evaluation.results import read_evaluation
 from phi2chat.files import sha256_of
+from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.training_rounds import ablate
 from phi2chat.training_rounds.ablations import CHANGED, REFERENCE, VARIANTS, find_effects, plan
 from phi2chat.training_rounds.past_rounds import read_rounds
@@ -95,6 +97,12 @@ def test_seeds_of_a_variant_are_taken_together_and_one_bad_seed_tells_nothing(
     assert (last.seeds, last.shares["score"], last.spread["score"]) == (2, share, spread)
     assert (last.moves["score"].mean, last.moves["score"].opinion) == (share - 1, opinion)
     assert last.moves["script"].opinion == "cannot tell"
+    out = SafeConsole(file=io.StringIO(), width=80)
+    ablate._show([reference, last], False, Screen(out, out))
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    move = last.moves["score"]
+    assert f"[{round(100 * move.low):+} to {round(100 * move.high):+}] │" in text  # not broken, at the end of its line
+    assert "│ last-step │ " in text and "│ 2 seeds   │ " in text
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from made_rounds import record
 
 from curation.records import Record
-from phi2chat.training_rounds.record_changes import find_record_changes
+from phi2chat.training_rounds.record_changes import find_record_changes, saved_by
 from phi2chat.weights.snapshot import Snapshot
 
 CAPITAL, SUM, NEW = record("a", "首都は？"), record("b", "1+1は？", "2"), record("c", "海は？", "青")
@@ -26,6 +26,14 @@ def test_records_are_added_removed_edited_and_moved() -> None:
 def test_an_edit_of_the_eval_side_alone_teaches_nothing() -> None:
     (change,) = find_record_changes(Snapshot((CAPITAL,), (SUM,)), Snapshot((CAPITAL,), (record("b", "1+1は？", "二"),)))
     assert not change.touches_training
+
+
+def test_a_record_that_the_chat_saved_names_the_command() -> None:
+    origin = {"adapter": "runs/first", "phi2chat": "0.1.0"}
+    assert saved_by(record("a", "首都は？", provenance={**origin, "bad_answer": "京都"})) == "/fix"
+    assert saved_by(record("a", "首都は？", provenance=origin)) == "/good"
+    assert saved_by(record("a", "首都は？", provenance={"book": "地図帳"})) is None
+    assert saved_by(CAPITAL) is None
 
 
 def test_records_without_an_id_are_known_by_their_content() -> None:
