@@ -76,6 +76,10 @@ class Ngrams:
         """Whether both languages have the word, though by its weights it would look Chinese."""
         return run in self._is_word
 
+    def is_two_words(self, run: str) -> bool:
+        """Whether it can be parted into two such words."""
+        return any(self.is_word(run[:cut]) and self.is_word(run[cut:]) for cut in range(2, len(run) - 1))
+
     def begins_word(self, run: str) -> bool:
         """Whether such a word begins so."""
         at = bisect_left(self._words, run)
