@@ -79,7 +79,7 @@ class Bounds:
         pairs, singles, modern = self._table.pairs, self._table.singles, self._table.modern
         enter_beside, highest_beside = self._enter["beside"], self._highest["beside"]
         lead, variety, shows_modern_forms = self._enter["start"], "", False
-        undecided, is_first = 0, True  # characters
+        undecided, is_first = 0, True  # characters, up to the run
         for signs, run in parts:
             if not run:
                 break
@@ -94,13 +94,14 @@ class Bounds:
             if undecided > _LONGEST_UNDECIDED or (is_first and _may_be_word(run)):
                 return False
             before, relief = "", 0.0
-            for char in run:
+            for position, char in enumerate(run):
                 trait = TRAITS[char]
                 weight = pairs[before].get(char)
                 if weight is None:
                     weight = singles.get(char, 0.0)
-                undecided = 0 if lead - RELIEF * relief > CERTAIN and not is_first else undecided + 1
                 if lead > highest:
+                    if lead - RELIEF * relief > CERTAIN and not is_first:
+                        undecided = -position
                     lead = highest
                 if trait or before in modern:
                     if trait and trait.variety:
@@ -117,6 +118,7 @@ class Bounds:
                     return False
                 lead += weight
                 before, enter, highest = char, enter_beside, highest_beside
+            undecided += len(run)
             is_first = False
         return lead > 0
 

@@ -7,7 +7,7 @@ Page's CUSUM test of 1954). A change between two characters also costs what thei
 left open there, so that it seldom parts a word.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from .glyphs import (
@@ -79,6 +79,13 @@ def explain(weight: float, before: str, char: str, is_in_run: bool) -> float:
     return max(0.0, weight - table.weigh(before, char)) * (_UNKNOWN if is_unknown else 1)
 
 
+@cache
+def _least_enter(home: str) -> float:
+    """What it costs at most to change behind a sign, below zero."""
+    costs = ngrams().enter if home == "ja" else ngrams().leave
+    return min(map(costs.__getitem__, _SIGN_GAPS))
+
+
 class Chain:
     """Reads letters and gaps; `lead` is that of the path in the foreign state over the other, in nats."""
 
@@ -89,7 +96,7 @@ class Chain:
             self._sign, self._enter, self._leave = 1, self._table.enter, self._table.leave
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
-        self._least_enter = min(map(self._enter.__getitem__, _SIGN_GAPS))
+        self._least_enter = _least_enter(home)
         self._shows_modern_forms = not self._is_home_japanese  # only Japanese is excused by its old spelling
         self.start("start")
 

@@ -1,4 +1,4 @@
-"""What has nothing foreign in it, or nothing else, and can be told so without taking the text apart, or was read before.
+"""What has nothing foreign in it, or nothing else, told without taking the text apart, or read before.
 
 A kana, a line end or the end of a text in Japanese leaves nothing undecided. What stands between two of them is
 therefore judged by itself, and since words repeat, most of a text was judged before and is looked up without a look at
@@ -14,7 +14,7 @@ from functools import lru_cache
 from .bounds import bounds
 from .chain import Chain
 from .english import english_points, may_hold_clause
-from .glyphs import CLASSES, QUOTATION_MARKS
+from .glyphs import CLASSES, QUOTATION_MARKS, WORD
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
@@ -64,10 +64,9 @@ def is_clean(text: str) -> bool:
     """Whether a whole text is Japanese with nothing foreign in it, as far as that can be told by its parts."""
     text = START + text
     pattern = _IN_PAIRS if _PAIRS.fullmatch("".join(_MARK.findall(text))) else _IN_ANY
-    # Of a Chinese text the first part tells.
-    if (first := pattern.match(text)) and not (first.groups() in _clean or _judge_line(*first.groups())):
-        return False
-    return all(_judge_line(*part) for part in set(pattern.findall(text)).difference(_clean))
+    parts = pattern.findall(text)
+    unknown = set(parts).difference(_clean)
+    return not unknown or all(_judge_line(*part) for part in parts if part in unknown)  # often the first one tells
 
 
 def find_chinese(text: str) -> tuple[int, int] | None:
@@ -76,11 +75,14 @@ def find_chinese(text: str) -> tuple[int, int] | None:
         return None
     classes = text.translate(CLASSES)
     match = _CHINESE.fullmatch(classes)
-    if match is None or _may_hold_clause(text, classes):
+    if match is None:
         return None
     start, end = match.span(1)
     # Latin words behind the last Han character belong to it, and signs do not.
-    if any(english_points(word, False) is not None for word in _find_words(text, classes, end)):
+    if WORD in classes and (
+        _may_hold_clause(text, classes)
+        or any(english_points(word, False) is not None for word in _find_words(text, classes, end))
+    ):
         return None
     return (start, end) if bounds().is_foreign_throughout(_SIGNS_AND_HAN.findall(text)) else None
 

@@ -78,7 +78,8 @@ class Ngrams:
 
     def is_two_words(self, run: str) -> bool:
         """Whether it can be parted into two such words."""
-        return any(self.is_word(run[:cut]) and self.is_word(run[cut:]) for cut in range(2, len(run) - 1))
+        words = self._is_word
+        return any(run[:cut] in words and run[cut:] in words for cut in range(2, len(run) - 1))
 
     def begins_word(self, run: str) -> bool:
         """Whether such a word begins so."""
