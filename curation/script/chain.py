@@ -7,14 +7,12 @@ Page's CUSUM test of 1954). A change between two characters also costs what thei
 left open there, so that it seldom parts a word.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from .glyphs import (
     CHINESE_HAN,
     CLASSES,
-    QUOTATION_MARKS,
     is_chinese_only,
     is_japanese_only,
     is_katakana,
@@ -24,24 +22,24 @@ from .glyphs import (
 from .ngrams import KATAKANA, ngrams
 
 CERTAIN = 6.5  # nats; with such a lead a foreign run does not wait for what follows, even within a word
-_FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
+FOREIGN_GLYPH = 10.0  # nats; the least that a character says that Japanese does not write
 _KANA_IN_CHINESE = 9.0  # nats
-_RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
+RELIEF = 0.6  # share of what old spelling would explain that is believed, for traditional Chinese looks like it
 _UNKNOWN = 0.5  # share of it that is believed where today's spelling is not known
 _STEM = 2.0  # nats; what says more is no stem of a verb: 命令行を
-_MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
+MIXED = 4.0  # nats; simplified and traditional forms side by side are seldom Chinese: 電話设备
 _SHORT = 2  # characters; behind a sign and before kana they begin a Japanese clause
-_LONGEST_WORD = 14  # characters; more than two words of the list
-_NEVER = -1e9
+LONGEST_WORD = 14  # characters; more than two words of the list
+NEVER = -1e9
 _GAPS = dict.fromkeys("。！？!?", "sentence") | dict.fromkeys("，：；,:;", "clause") | {"、": "list"}
 _SIGN_GAPS = frozenset(_GAPS.values())
-_STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
+STRENGTH = {"beside": 0, "kana": 0, "gap": 1, "list": 2, "clause": 3, "start": 4, "sentence": 4}
 
 
 @lru_cache(4096)
 def strongest_gap(signs: str) -> str:
     """What kind of gap some signs make between two letters."""
-    return max((_GAPS.get(sign, "gap") for sign in signs), key=_STRENGTH.__getitem__)
+    return max((_GAPS.get(sign, "gap") for sign in signs), key=STRENGTH.__getitem__)
 
 
 class _Trait(NamedTuple):
@@ -70,7 +68,22 @@ class _Traits(dict[str, _Trait | None]):
 
 
 _IN_HONG_KONG = frozenset("裏着床群峰")  # which Big5, of Taiwan, lacks
-_TRAITS = _Traits()
+TRAITS = _Traits()
+
+
+def explain(weight: float, before: str, char: str, is_in_run: bool) -> float:
+    """What of a weight is explained if 學校 is 学校 in old spelling: half of it where the table lacks that pair."""
+    table = ngrams()
+    before, char = table.modern.get(before, before), table.modern.get(char, char)
+    is_unknown = is_in_run and char not in table.pairs[before]  # 螢幕 would be 蛍幕
+    return max(0.0, weight - table.weigh(before, char)) * (_UNKNOWN if is_unknown else 1)
+
+
+@cache
+def _least_enter(home: str) -> float:
+    """What it costs at most to change behind a sign, below zero."""
+    costs = ngrams().enter if home == "ja" else ngrams().leave
+    return min(map(costs.__getitem__, _SIGN_GAPS))
 
 
 class Chain:
@@ -83,13 +96,13 @@ class Chain:
             self._sign, self._enter, self._leave = 1, self._table.enter, self._table.leave
         else:
             self._sign, self._enter, self._leave = -1, self._table.leave, self._table.enter
-        self._least_enter = min(map(self._enter.__getitem__, _SIGN_GAPS))
+        self._least_enter = _least_enter(home)
         self._shows_modern_forms = not self._is_home_japanese  # only Japanese is excused by its old spelling
         self.start("start")
 
     def start(self, gap: str) -> None:
         """Begin at home; `gap` is what stands before the next letter."""
-        self.lead = _NEVER
+        self.lead = NEVER
         self._relief = 0.0  # nats; what the lead loses if the undecided text is Japanese in old spelling
         self._opens_clause = False  # the run follows a sign behind foreign text, and may be all that stands before kana
         self._is_neutral = False  # the lead is that of words of both languages
@@ -105,8 +118,8 @@ class Chain:
             self._end_run(before_kana=False)
         gap = strongest_gap(signs)
         if self._is_neutral and "、" in signs:  # Japanese lists words so
-            self.lead = _NEVER
-        if _STRENGTH[gap] > _STRENGTH[self._gap]:
+            self.lead = NEVER
+        if STRENGTH[gap] > STRENGTH[self._gap]:
             self._gap = gap
         self._before = ""
 
@@ -128,19 +141,19 @@ class Chain:
         """Weigh the run that has ended as a whole: a word of both languages is no sign of the other one."""
         if not self._is_home_japanese:
             if self._stands_alone and len(self._run) == 1 and not is_japanese_only(self._run):
-                self.lead = _NEVER  # 和 between two names
+                self.lead = NEVER  # 和 between two names
         elif self._stands_alone and self.lead > self._least_enter:
             if self._is_japanese_word(before_kana):
                 # Beside kana it is Japanese; elsewhere it is no evidence, and no barrier: 警告：检测到
-                self.lead = _NEVER if before_kana or self._follows_kana else min(self.lead, self._lead_before)
+                self.lead = NEVER if before_kana or self._follows_kana else min(self.lead, self._lead_before)
                 self._is_neutral = True
             elif (before_kana or self._follows_kana) and not self._shows_modern_forms:
-                self.lead -= _RELIEF * self._relief
+                self.lead -= RELIEF * self._relief
         self._run, self._relief = "", 0.0
 
     def _is_japanese_word(self, before_kana: bool) -> bool:
         run, table = self._run, self._table
-        if len(run) >= _LONGEST_WORD:
+        if len(run) >= LONGEST_WORD:
             return False
         if len(run) == 1:
             return not is_chinese_only(run) or (run in table.modern and not self._shows_modern_forms)
@@ -148,9 +161,7 @@ class Chain:
             return True
         # Two words (社会需要を), or a word and the stem of a verb (全部足す).
         is_stem = before_kana and table.weigh(run[-2], run[-1]) <= _STEM
-        return (is_stem and table.is_word(run[:-1])) or any(
-            table.is_word(run[:cut]) and table.is_word(run[cut:]) for cut in range(2, len(run) - 1)
-        )
+        return (is_stem and table.is_word(run[:-1])) or table.is_two_words(run)
 
     def read_han(self, run: str) -> list[tuple[int, bool]]:
         """Decisions in order: (position in the run up to which all undecided text is decided, whether foreign)."""
@@ -170,10 +181,10 @@ class Chain:
             self._is_neutral = False
             self._lead_before = max(lead, enter)
         is_home_japanese, shows_modern_forms = self._is_home_japanese, self._shows_modern_forms
-        variety, traits = self._variety, _TRAITS
+        variety, traits = self._variety, TRAITS
         read, opens_clause = len(self._run), self._opens_clause
         relief = self._relief
-        may_be_word = self._is_home_japanese and self._stands_alone and len(self._run) < _LONGEST_WORD
+        may_be_word = self._is_home_japanese and self._stands_alone and len(self._run) < LONGEST_WORD
         for position, char in enumerate(run):
             trait = traits[char]
             weight = pairs[before].get(char)
@@ -189,8 +200,8 @@ class Chain:
             if trait and (own_variety := trait.variety):
                 is_mixed = is_home_japanese and variety not in ("", own_variety)
                 variety = own_variety
-                if is_mixed and lead - _RELIEF * relief <= min(highest, CERTAIN):  # else what is before it is decided
-                    lead -= _MIXED
+                if is_mixed and lead - RELIEF * relief <= min(highest, CERTAIN):  # else what is before it is decided
+                    lead -= MIXED
                     is_mixed = False
             if lead < enter:
                 variety = trait.variety if trait else ""
@@ -198,7 +209,7 @@ class Chain:
                     decisions.append((until, True))
                 is_foreign, until = False, position
                 lead, relief = enter, 0.0
-            elif (margin := lead - _RELIEF * relief if relief else lead) > highest or margin > CERTAIN:
+            elif (margin := lead - RELIEF * relief if relief else lead) > highest or margin > CERTAIN:
                 # It is too early to say while the run begins a word of both languages.
                 may_be_word = may_be_word and self._table.begins_word(self._run + run[:position])
                 if not may_be_word:
@@ -211,75 +222,32 @@ class Chain:
                         lead, relief = highest, 0.0
             if trait and trait.is_foreign_glyph and is_home_japanese:
                 opens_clause = False
-                if weight < _FOREIGN_GLYPH:
-                    weight = _FOREIGN_GLYPH
+                if weight < FOREIGN_GLYPH:
+                    weight = FOREIGN_GLYPH
             elif not shows_modern_forms:
                 if trait and trait.is_modern_form:
                     shows_modern_forms, relief = True, 0.0
                 elif before in modern or (trait and trait.is_old):
-                    relief += self._explain(weight, before, char, position >= first_beside)
+                    relief += explain(weight, before, char, position >= first_beside)
             lead += sign * weight
             if is_mixed:
-                lead -= _MIXED
+                lead -= MIXED
             before, enter, highest = char, enter_beside, highest_beside
         self.lead, self._before, self._gap, self._relief = lead, before, "beside", relief
         self._variety, self._opens_clause = variety, opens_clause
         self._shows_modern_forms = shows_modern_forms
-        if len(self._run) < _LONGEST_WORD:
+        if len(self._run) < LONGEST_WORD:
             self._run += run
-        may_be_word = may_be_word and len(self._run) < _LONGEST_WORD
+        may_be_word = may_be_word and len(self._run) < LONGEST_WORD
         is_short = opens_clause and read + len(run) <= _SHORT
         is_word = may_be_word and self._table.begins_word(self._run)
-        if lead - _RELIEF * relief > CERTAIN and not is_word and not is_short:
+        if lead - RELIEF * relief > CERTAIN and not is_word and not is_short:
             if is_foreign is False:
                 decisions.append((until, False))
             is_foreign, until = True, len(run)
         if is_foreign is not None:
             decisions.append((until, is_foreign))
         return decisions
-
-    def is_far_from_foreign(self, gap: str, kana: str, parts: Iterable[tuple[str, str]]) -> bool:
-        """Whether it is certain that runs, each with the signs before it, are at home, where nothing is undecided.
-
-        Before them stands a `kana` or, with another `gap`, nothing. No character may be one that Chinese alone has.
-        Then the lead is never higher than here: what is left out (old spelling, words of both languages, what a change
-        costs that would part a pair) only lowers it. A quotation mark may end the sentence, or be a sign like others.
-        """
-        pairs, singles, sign = self._table.pairs, self._table.singles, self._sign
-        enter_beside = self._enter["beside"]
-        highest = min(-self._leave["beside"], CERTAIN)  # within a run; where it ends, a sign or a kana may decide
-        before = KATAKANA if kana and is_katakana(kana) else kana
-        lead = _NEVER
-        for signs, run in parts:
-            if signs:
-                before = ""
-                strongest = strongest_gap(signs)
-                if not QUOTATION_MARKS.isdisjoint(signs):
-                    gap = "sentence"  # nothing is cheaper to enter behind
-                elif _STRENGTH[strongest] > _STRENGTH[gap]:
-                    gap = strongest
-            enter = self._enter[gap]
-            for char in run:
-                if lead > highest:
-                    return False
-                weight = pairs[before].get(char)
-                if weight is None:
-                    weight = singles.get(char, 0.0)
-                if lead < enter:
-                    lead = enter
-                lead += sign * weight
-                enter, before = enter_beside, char
-            if lead > 0:
-                return False
-            gap = "beside"
-        return True
-
-    def _explain(self, weight: float, before: str, char: str, is_in_run: bool) -> float:
-        """What of a weight is explained if 學校 is 学校 in old spelling: half of it where the table lacks that pair."""
-        modern = self._table.modern
-        before, char = modern.get(before, before), modern.get(char, char)
-        is_unknown = is_in_run and char not in self._table.pairs[before]  # 螢幕 would be 蛍幕
-        return max(0.0, weight - self._table.weigh(before, char)) * (_UNKNOWN if is_unknown else 1)
 
     def read_kana(self, run: str) -> bool:
         """Decides all that is undecided: whether it is foreign. Kana itself is Japanese."""

@@ -1,4 +1,4 @@
-"""What has nothing foreign in it and can be told so without taking the text apart, or was read before.
+"""What has nothing foreign in it, or nothing else, told without taking the text apart, or read before.
 
 A kana, a line end or the end of a text in Japanese leaves nothing undecided. What stands between two of them is
 therefore judged by itself, and since words repeat, most of a text was judged before and is looked up without a look at
@@ -8,11 +8,13 @@ could be foreign, whatever they mean.
 """
 
 import re
-from functools import cache, lru_cache
+from collections.abc import Iterator
+from functools import lru_cache
 
+from .bounds import bounds
 from .chain import Chain
-from .english import may_hold_clause
-from .glyphs import CLASSES, QUOTATION_MARKS
+from .english import english_points, may_hold_clause
+from .glyphs import CLASSES, QUOTATION_MARKS, WORD
 from .ngrams import ngrams
 
 START = "\x02"  # stands before the first character of a text
@@ -33,6 +35,8 @@ _FIRST_IN_LINE = re.compile(f"([^{_KANA}]{{0,{_LONGEST}}})(.?)", re.DOTALL)
 # Over the classes of glyphs.py: what the reader gives to the chain or takes for a gap, as tokens.py cuts it.
 _SIMPLE = re.compile(r"[HJ.sa]*")
 _SIMPLE_WITH_MARKS = re.compile(r"[HJ.saocqb]*")
+# Nothing that ends a sentence for good, and no code; a quotation mark behind foreign text is a sign like others.
+_CHINESE = re.compile(r"[.sa]*([HCJ](?:[HCJ.saoc]*[HCJ])?)[.saoc]*")
 _WORD = re.compile(r"a{1,40}")
 _HAN_OR_GAP = re.compile(r"([HJ]{1,12})|[.sa]+")
 _SIGNS_AND_HAN = re.compile(
@@ -60,10 +64,27 @@ def is_clean(text: str) -> bool:
     """Whether a whole text is Japanese with nothing foreign in it, as far as that can be told by its parts."""
     text = START + text
     pattern = _IN_PAIRS if _PAIRS.fullmatch("".join(_MARK.findall(text))) else _IN_ANY
-    # Of a Chinese text the first part tells.
-    if (first := pattern.match(text)) and not (first.groups() in _clean or _judge_line(*first.groups())):
-        return False
-    return all(_judge_line(*part) for part in set(pattern.findall(text)).difference(_clean))
+    parts = pattern.findall(text)
+    unknown = set(parts).difference(_clean)
+    return not unknown or all(_judge_line(*part) for part in parts if part in unknown)  # often the first one tells
+
+
+def find_chinese(text: str) -> tuple[int, int] | None:
+    """Where a whole text that certainly is Chinese from its first letter to its last begins and ends."""
+    if has_kana(text):
+        return None
+    classes = text.translate(CLASSES)
+    match = _CHINESE.fullmatch(classes)
+    if match is None:
+        return None
+    start, end = match.span(1)
+    # Latin words behind the last Han character belong to it, and signs do not.
+    if WORD in classes and (
+        _may_hold_clause(text, classes)
+        or any(english_points(word, False) is not None for word in _find_words(text, classes, end))
+    ):
+        return None
+    return (start, end) if bounds().is_foreign_throughout(_SIGNS_AND_HAN.findall(text)) else None
 
 
 def find_clean_end(text: str, start: int, before: str, in_line: bool, closed: bool) -> int:
@@ -143,21 +164,19 @@ def _is_far_from_foreign(segment: str) -> bool:
     if not _SIMPLE_WITH_MARKS.fullmatch(classes) or _may_hold_clause(inside, classes):
         return False
     kana = before if before in _EVERY_KANA else ""
-    return _chain().is_far_from_foreign(_gap_behind(before), kana, _SIGNS_AND_HAN.findall(inside))
+    return bounds().is_far_from_foreign(_gap_behind(before), kana, _SIGNS_AND_HAN.findall(inside))
 
 
 def _may_hold_clause(inside: str, classes: str) -> bool:
-    return may_hold_clause(inside[word.start() : word.end()] for word in _WORD.finditer(classes))
+    return may_hold_clause(_find_words(inside, classes))
+
+
+def _find_words(text: str, classes: str, start: int = 0) -> Iterator[str]:
+    return (text[word.start() : word.end()] for word in _WORD.finditer(classes, start))
 
 
 def _gap_behind(before: str) -> str:
     return "kana" if before in _EVERY_KANA else "start" if before == START else "sentence"
-
-
-@cache
-def _chain() -> Chain:
-    """For what changes nothing in it."""
-    return Chain("ja")
 
 
 def remember_between_kana(text: str) -> None:

@@ -76,6 +76,11 @@ class Ngrams:
         """Whether both languages have the word, though by its weights it would look Chinese."""
         return run in self._is_word
 
+    def is_two_words(self, run: str) -> bool:
+        """Whether it can be parted into two such words."""
+        words = self._is_word
+        return any(run[:cut] in words and run[cut:] in words for cut in range(2, len(run) - 1))
+
     def begins_word(self, run: str) -> bool:
         """Whether such a word begins so."""
         at = bisect_left(self._words, run)

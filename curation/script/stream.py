@@ -6,7 +6,7 @@ any language.
 
 from dataclasses import dataclass
 
-from .clean import LINE_END, START, find_clean_end, has_kana, is_clean, remember, remember_between_kana
+from .clean import LINE_END, START, find_chinese, find_clean_end, has_kana, is_clean, remember, remember_between_kana
 from .glyphs import SCRIPTS, is_chinese_only, is_simplified_only, is_traditional_only
 from .languages import Expectation
 from .ngrams import ngrams
@@ -281,6 +281,8 @@ def find_runs(text: str, expected_language: str, asked: str = "") -> list[tuple[
     language = Expectation.of(expected_language).language
     if not language or (language == "ja" and is_clean(text)):
         return []
+    if language == "ja" and not asked and (ends := find_chinese(text)):
+        return [(Run(*ends, "zh"), False)]
     checker = StreamChecker(expected_language, asked)
     checker.read(text, closed=True)
     whole: list[tuple[Run, bool]] = []

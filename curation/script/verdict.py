@@ -49,14 +49,20 @@ class Verdict:
         return bool(self.spans)
 
 
+_CLEAN = Verdict(())
+
+
 def check(text: str, expected_language: str = "ja", asked: str = "") -> Verdict:
     """Find the spans of `text` that are not in `expected_language`, a BCP 47 tag.
 
     Quotations, code, and what is repeated from `asked`, the question or the source that the text answers, may be in
     any language; for a tag that is not known nothing is foreign.
     """
+    runs = find_runs(text, expected_language, asked)
+    if not runs:
+        return _CLEAN
     spans: dict[bool, list[Span]] = {False: [], True: []}
-    for (start, end, language), is_quoted in find_runs(text, expected_language, asked):
+    for (start, end, language), is_quoted in runs:
         spans[is_quoted].append(describe_run(text[start:end], language, start, expected_language))
     return Verdict(tuple(spans[False]), tuple(spans[True]))
 

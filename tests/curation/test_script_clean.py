@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.script import Piece, StreamChecker, check
+from curation.script.bounds import bounds
 from curation.script.clean import (
     LINE_END,
     START,
-    _chain,
+    find_chinese,
     find_clean_end,
     has_kana,
     is_clean,
@@ -20,6 +21,9 @@ from curation.script.glyphs import CLASSES, KANA
 # Words that are Japanese, Chinese, or both, alone or beside others, in old spelling or in today's.
 WORDS = """学校 學校 国 文件 論文 数 北京 但是 時間 东 電話 在 の を は です カタカナ ー 。 、 「 」
 『 』 “ 这 衤 웨 α 々 日本 単位 関係 命令行 公司 因为 如果 ` \" you can is 12 \x02"""
+# Chinese, words of both languages, old forms beside simplified ones, and all that may stand between them.
+CHINESE = """这是 我们 我們 學校 電話 国 的 在 如果 文件 論文 北京 社会 需要 東京都 学 無 不 請按 確定 为 因為 発 々 〇 一
+。 、 ， ！ ： . , ( ) ） 「 」 “ ” 12 3.5 A x Python you can is the a 😀 α"""
 TEXTS = st.lists(st.sampled_from([*WORDS.split(), "\n", " "]), max_size=30).map("".join)
 
 
@@ -107,9 +111,53 @@ def test_a_clean_text_has_nothing_foreign_in_it_that_is_read_one_by_one(text: st
 
 
 def test_judging_changes_nothing_that_threads_share() -> None:
-    before = dict(vars(_chain()))
+    before = dict(vars(bounds()))
     assert is_clean("甲は癸A壬と、庚、3辛を") and not is_clean("これは命令行だ")
-    assert vars(_chain()) == before
+    assert find_chinese("这是正确的答案。") and not find_chinese("国立大学")
+    assert vars(bounds()) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [
+        ("这是正确的答案。", "这是正确的答案"),
+        ("  ……請按「取消」, 然後再試 3 次！", "請按「取消」, 然後再試 3 次"),
+        ("如果找不到文件，请使用 Python 3 的这个命令 (127.0.0.1)。", "如果找不到文件，请使用 Python 3 的这个命令"),
+        ("我们今天在这里讨论的问题，" * 20, "我们今天在这里讨论的问题，" * 19 + "我们今天在这里讨论的问题"),
+    ],
+)
+def test_a_text_that_is_chinese_throughout_is_told_without_being_read(text: str, chinese: str) -> None:
+    ends = find_chinese(text)
+    assert ends and text[slice(*ends)] == chinese
+    assert "".join(piece.text for piece in read_one_by_one(text) if piece.span_language) == chinese
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "。",
+        "国立大学図書館",
+        "这是答案です",
+        "这是答案\n",
+        "这是答案 Python",
+        "「这是答案」",
+        '这是"答案"',
+        "这是`答案`",
+        "这是정답",
+        "请输入 you can go 这个命令",
+        "東京、这是正确的答案",
+    ],
+)
+def test_what_may_be_more_than_one_run_of_chinese_is_left_to_the_reader(text: str) -> None:
+    assert find_chinese(text) is None
+
+
+@given(st.lists(st.sampled_from([*CHINESE.split(), " ", "\u3000"]), max_size=30).map("".join))
+def test_what_is_told_to_be_chinese_throughout_is_one_run_when_it_is_read(text: str) -> None:
+    if ends := find_chinese(text):
+        flagged = [piece for piece in read_one_by_one(text) if piece.span_language]
+        assert "".join(piece.text for piece in flagged) == text[slice(*ends)]
 
 
 def test_a_long_text_is_judged_as_its_parts_are() -> None:
