@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
@@ -38,14 +39,22 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
                 raise write_error(path, error, len(content)) from None
 
 
+Staged = Mapping[Path, Path]  # a temporary file -> the file that it will replace
+
+
 @contextlib.contextmanager
-def replacing_all(paths: Iterable[Path]) -> Iterator[Mapping[Path, IO[bytes]]]:
+def replacing_all(
+    paths: Iterable[Path], around: Callable[[Staged], AbstractContextManager[object]] | None = None
+) -> Iterator[Mapping[Path, IO[bytes]]]:
     """Files to write, which take the names of `paths`, one after the other, when all of them are on the disk.
 
-    Where the block raises, all stay as they are. Raises UserError as `write_atomically` does.
+    Where the block raises, all stay as they are. `around` stands around the renames alone, and what it raises prevents
+    them; with it, the temporary files stay where the renames end in the middle, for it to go on with. Raises UserError
+    as `write_atomically` does.
     """
-    staged: dict[Path, tuple[Path, Path]] = {}  # path -> temporary file, target
+    staged: dict[Path, Path] = {}
     files: dict[Path, IO[bytes]] = {}
+    raw: dict[Path, _Staged] = {}
     path = Path()
     handles: list[int] = []
     replaced: list[str] = []
@@ -55,31 +64,48 @@ def replacing_all(paths: Iterable[Path]) -> Iterator[Mapping[Path, IO[bytes]]]:
             _require_replaceable(path, target)
             handle, temporary = make_temporary(target)
             handles.append(handle)
-            staged[path] = (temporary, target)
+            staged[temporary] = target
             temporary.chmod(mode_of(target))
-            files[path] = open(handle, "wb", closefd=False)  # noqa: SIM115 - all are closed in the end
+            raw[path] = _Staged(handle, "wb", closefd=False)
+            files[path] = io.BufferedWriter(raw[path])  # all are closed in the end
         yield files
         for path, handle in zip(files, handles, strict=True):
             files[path].close()
             os.fsync(handle)
-        for path in staged:
-            os.replace(*staged[path])
-            replaced.append(str(path))
-        for folder in {target.parent for _, target in staged.values()}:
-            fsync(folder)
+        with around(staged) if around else contextlib.nullcontext():
+            for path, (temporary, target) in zip(files, staged.items(), strict=True):
+                os.replace(temporary, target)
+                replaced.append(str(path))
+            for folder in {target.parent for target in staged.values()}:
+                fsync(folder)
     except OSError as error:
         if replaced and len(replaced) < len(staged):
             raise UserError(
-                f"{path}: cannot be written ({error.strerror}), but {' and '.join(replaced)} was; write them all again"
+                f"{path}: cannot be written ({error.strerror}), but {' and '.join(replaced)} was; try again"
             ) from None
+        path = next((one for one, file in raw.items() if file.failed), path)
         raise _unconfirmed(path, error) if replaced else write_error(path, error) from None
     finally:
         for file in files.values():
             close(file)
-        for temporary, _ in staged.values():
-            _remove(temporary)
+        if around is None or len(replaced) in (0, len(staged)):
+            for temporary in staged:
+                _remove(temporary)
         for handle in handles:
             _close(handle)
+
+
+class _Staged(io.FileIO):
+    """A file that remembers whether the disk refused what was written to it: whoever writes does so to several."""
+
+    failed = False
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError:
+            self.failed = True
+            raise
 
 
 def _require_replaceable(path: Path, target: Path) -> None:

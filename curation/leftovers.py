@@ -8,19 +8,29 @@ import tempfile
 from pathlib import Path
 
 TEMPORARY = ".phi2chat.tmp"
+INTENT = ".phi2chat.intent"  # the ending of a file that names temporary ones which are still to be renamed
 
 _NAME_BYTES = 100  # of the file's own name in that of the temporary one
 
 
 def make_temporary(target: Path, ending: str = "") -> tuple[int, Path]:
     """A new file beside `target`, and a handle of it: as long as that is open, nobody takes the file for a leftover."""
-    name = os.fsencode(target.name)[:_NAME_BYTES].decode("utf-8", "ignore")
-    _sweep(target.parent, re.compile(re.escape(f".{name}.") + r"[a-z0-9_]{8}" + re.escape(TEMPORARY) + r"(\.\w+)?"))
+    _sweep(target.parent, pattern_of(target))
     while True:
-        handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.", suffix=TEMPORARY + ending)
+        handle, path = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target), suffix=TEMPORARY + ending)
         if claim(handle, path):
             return handle, Path(path)
         os.close(handle)
+
+
+def pattern_of(target: Path) -> re.Pattern[str]:
+    """What the names of temporary files beside `target` look like."""
+    return re.compile(re.escape(_prefix(target)) + r"([a-z0-9_]{8})" + re.escape(TEMPORARY) + r"(\.\w+)?")
+
+
+def _prefix(target: Path) -> str:
+    name = os.fsencode(target.name)[:_NAME_BYTES].decode("utf-8", "ignore")
+    return f".{name}."
 
 
 def claim(handle: int, path: str) -> bool:
@@ -34,13 +44,28 @@ def claim(handle: int, path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110  # it was made as a text
 
 
+def is_held(temporary: Path) -> bool:
+    """Whether the program that made a temporary file is still writing it."""
+    handle = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _sweep(folder: Path, name: re.Pattern[str]) -> None:
-    """Remove files of that name that are ours and that no program holds."""
+    """Remove files of that name that are ours, that no program holds and that no intent names."""
     with contextlib.suppress(OSError), os.scandir(folder) as found:
-        leftovers = [one.path for one in found if name.fullmatch(one.name) and one.is_file(follow_symlinks=False)]
-        for path in leftovers:
-            with contextlib.suppress(OSError):
-                _remove_if_left(path)
+        files = [one for one in found if one.is_file(follow_symlinks=False)]
+        intents = [Path(one.path).read_bytes() for one in files if one.name.endswith(INTENT)]
+        for one in files:
+            its = name.fullmatch(one.name)
+            if its and not any(its[1].encode() in intent for intent in intents):
+                with contextlib.suppress(OSError):
+                    _remove_if_left(one.path)
 
 
 def _remove_if_left(path: str) -> None:

@@ -12,6 +12,7 @@ from curation.errors import UserError
 from curation.record_file import Source
 from curation.records import read_bytes
 from curation.strata import Side
+from curation.together import is_unfinished
 
 MANIFEST = "manifest.json"
 
@@ -48,6 +49,16 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         raise UserError(f"{path}: is not a manifest of a split; remove it or give another --output-dir") from None
     return manifest
+
+
+def require_written(source: Source, side: Side, manifest: Mapping[str, Any] | None) -> None:
+    """Raise UserError where a side is not what the manifest says, if there is one."""
+    if manifest and manifest[side]["sha256"] != source.sha256:
+        if is_unfinished(source.path.with_name(MANIFEST)):
+            raise UserError(
+                f"{source.path}: was not written, for a split was stopped; run `phi2chat curate split` again"
+            )
+        raise UserError(f"{source.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
 
 
 def origin_of(source: Source, folder: Path) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curation.atomic import locked, replacing_all
 from curation.errors import UserError
-from curation.manifest import MANIFEST, is_origin, is_same, origin_of, read_manifest
+from curation.manifest import MANIFEST, is_origin, is_same, origin_of, read_manifest, require_written
 from curation.record_file import RecordFile, Source
 from curation.records import Dataset, Line, Record, read_dataset
 from curation.strata import Side, Stratum, balance, hold_out, strata_of, stratum_of
+from curation.together import is_unfinished, locked_together, replacing_together
 
 SIDES: tuple[Side, Side] = ("train", "eval")
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
@@ -187,15 +187,21 @@ def write_split(
     rule = SplitRule(eval_percent, seed, stratified, min_eval)
     path = output_dir / MANIFEST
     # Nobody adds to the split meanwhile; in a folder of somebody else no lock is left.
-    is_split = path.exists() and read_manifest(path)
-    with locked(path) if is_split else contextlib.nullcontext():
-        return _write_split(source, output_dir, rule)
+    is_split = (path.exists() and read_manifest(path)) or is_unfinished(path)
+    with locked_together(files_of(output_dir)) if is_split else contextlib.nullcontext():
+        places = _plan(source, output_dir, rule)
+        _prepare(source, output_dir)
+        return write_sides(output_dir, origin_of(source, output_dir), rule, places, lines_by_side(source, places))
 
 
-def _write_split(source: Source, output_dir: Path, rule: SplitRule) -> dict[str, Any]:
-    places = _plan(source, output_dir, rule)
-    for side in SIDES:
-        path = output_dir / f"{side}.jsonl"
+def files_of(folder: Path) -> list[Path]:
+    """The files of a split. The manifest comes first: sides that do not fit it are known for what they are."""
+    return [folder / MANIFEST, *(folder / f"{side}.jsonl" for side in SIDES)]
+
+
+def _prepare(source: Source, output_dir: Path) -> None:
+    """Make a folder for a split. Raises UserError where something in it would be lost."""
+    for path in files_of(output_dir)[1:]:
         if is_same(path, source.path):
             raise UserError(f"{source.path}: would be overwritten by its own split; give another --output-dir")
         if path.exists() and not (output_dir / MANIFEST).exists():
@@ -205,7 +211,6 @@ def _write_split(source: Source, output_dir: Path, rule: SplitRule) -> dict[str,
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{output_dir}: cannot be made ({error.strerror}); give another --output-dir") from None
-    return write_sides(output_dir, origin_of(source, output_dir), rule, places, lines_by_side(source, places))
 
 
 def lines_by_side(source: Source, places: Places) -> Iterator[tuple[Side, bytes]]:
@@ -229,11 +234,10 @@ def write_sides(
         "pinned_families": dict(places.pins),
         "families": places.families,
     }
-    paths = {side: folder / f"{side}.jsonl" for side in SIDES}
+    paths = dict(zip(SIDES, files_of(folder)[1:], strict=True))
     digests = {side: hashlib.sha256() for side in SIDES}
     counts = Counter[Side]()
-    # The manifest comes first: after a kill between the renames, sides that do not fit it are known for what they are.
-    with replacing_all([folder / MANIFEST, *paths.values()]) as files:
+    with replacing_together(files_of(folder)) as files:
         for side, raw in lines:
             raw = raw.rstrip(b"\n") + b"\n"
             digests[side].update(raw)
@@ -258,12 +262,6 @@ def read_split(folder: Path) -> tuple[Dataset, Dataset]:
     for side, dataset in zip(SIDES, (train, eval_), strict=True):
         require_written(dataset, side, manifest)
     return train, eval_
-
-
-def require_written(source: Source, side: Side, manifest: Mapping[str, Any] | None) -> None:
-    """Raise UserError where a side is not what the manifest says, if there is one."""
-    if manifest and manifest[side]["sha256"] != source.sha256:
-        raise UserError(f"{source.path}: is not what {MANIFEST} says; split again with `phi2chat curate split`")
 
 
 def _side(key: bytes, eval_percent: float) -> Side:

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.atomic import locked
 from curation.errors import UserError
-from curation.manifest import MANIFEST, read_manifest
+from curation.manifest import MANIFEST, read_manifest, require_written
 from curation.record_file import RecordFile, Source
 from curation.records import Line, Record
 from curation.split import (
     RULE,
     SIDES,
+    files_of,
     known_sides,
     place_by_rule,
-    require_written,
     rule_of,
     write_sides,
 )
 from curation.store import content_digest
+from curation.together import is_unfinished, locked_together
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def add_to_split(source: Source, folder: Path) -> Added:
     A record that the split has, whatever the order of its members, is left out. Raises UserError where the folder is no
     split of `curate split`, where an id stands there with another content, and where nothing could be written.
     """
-    if not (folder / MANIFEST).exists():
+    if not (folder / MANIFEST).exists() and not is_unfinished(folder / MANIFEST):
         raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
-    with locked(folder / MANIFEST):
+    with locked_together(files_of(folder)):
         return _add(source, folder)
 
 

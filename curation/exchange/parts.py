@@ -23,6 +23,8 @@ _IN_ONE_TEXT = [
     for form in (
         r"\s*<(think|thinking|thought|reasoning)>(?P<reasoning>.*?)</\1>(?P<answer>.*)",
         r"(?P<reasoning>(?:(?!<think>).)*?)</think>(?P<answer>.*)",  # the prompt ended with the opening tag
+        r"\s*<\|begin_of_thought\|>(?P<reasoning>.*?)<\|end_of_thought\|>\s*(?:<\|begin_of_solution\|>)?"
+        r"(?P<answer>.*?)(?:<\|end_of_solution\|>)?\s*",
         r"\s*(?:<\|reasoning\|>)?(?P<reasoning>.*?)<\|(?:response|answer)\|>(?P<answer>.*?)(?:<\|endoftext\|>)?\s*",
         rf"\s*(?:{_head('reasoning')})?(?P<reasoning>.*?)(?:^|\n)[ \t]*{_head('answer')}(?P<answer>.*)",
         # Without colons both have to be there: an answer may have headings of its own.

@@ -135,6 +135,12 @@ def mapped(columns: Mapping[str, str]) -> Shape:
     return flat("columns", columns, tuple(columns[field] for field in ("instruction", "answer")))
 
 
+def _read_alpaca(row: Data) -> dict[str, Any]:
+    if isinstance(row.get("history"), list) and row["history"]:  # as LLaMA-Factory has them
+        raise NoRecord("is the end of a conversation, which stands in history; a record is one question and one answer")
+    return {"answer": row.get("output")}
+
+
 def _write_alpaca(record: Data) -> dict[str, Any]:
     output = put_together(record["reasoning"], record["answer"])
     return {"instruction": record["instruction"], "input": record.get("input", ""), "output": output}
@@ -264,7 +270,7 @@ SHAPES = {
             "alpaca",
             ("output",),
             lambda row: "instruction" in row and "output" in row,
-            lambda row: {"answer": row.get("output")},
+            _read_alpaca,
             _write_alpaca,
             ("instruction", "input", "reasoning", "answer"),
         ),

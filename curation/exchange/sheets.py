@@ -7,11 +7,13 @@ import warnings
 import weakref
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from curation.errors import UserError, first_line
 from curation.exchange.rows import Row, plain
+from curation.exchange.sheet_cells import fault_of, read_cells
 from curation.exchange.tables import make_row, read_header
 
 # Where lxml is installed, openpyxl writes by it, and a full disk is an error of lxml's own.
@@ -45,17 +47,21 @@ class Workbook:
 
 def _read_sheet(path: Path, sheet: Any) -> Iterator[Row]:
     try:
-        sheet.reset_dimensions()  # some programs write wrong ones
         header: list[str] = []
-        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-            if number > MOST_ROWS:  # an empty row is read for each that a wrong number leaves out
+        for number, values in read_cells(sheet):
+            if number > MOST_ROWS:
                 raise UserError(f"{path}: has a row beyond {MOST_ROWS:,}, the last of a sheet; save it again as .xlsx")
+            fault = fault_of(number, values)
             cells = [_to_text(value) for value in values]
-            if any(cells):
-                if header:
-                    yield make_row(number, header, cells)
-                else:
-                    header = read_header(path, cells)
+            if not any(cells):
+                continue
+            if header:
+                row = make_row(number, header, cells)
+                yield replace(row, fault=fault) if fault else row
+            elif fault:
+                raise UserError(f"{path}: the row of column names {fault}")
+            else:
+                header = read_header(path, cells)
         if not header:
             read_header(path, [])
     except UserError:

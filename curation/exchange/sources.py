@@ -1,12 +1,13 @@
 """Which container a file is, by its bytes and not by its name; and its rows."""
 
 import codecs
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curation.errors import UserError
+from curation.errors import UserError, first_line
 from curation.exchange.json_rows import read_array, read_lines
 from curation.exchange.kept_rows import Kept
 from curation.exchange.parquet import read_parquet
@@ -33,6 +34,27 @@ class Survey:
 
 def open_source(path: Path, encoding: str | None = None, sheet: str | None = None) -> Source:
     """The rows of a file. Raises UserError where it is no file, or of no kind that can be read."""
+    with _reading(path):
+        source = _open(path, encoding, sheet)
+    return replace(source, rows=lambda: _rows(source))
+
+
+def _rows(source: Source) -> Iterator[Row]:
+    with _reading(source.path):
+        yield from source.rows()
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What the disk says of the file that is read is said of it, and not of the one that is written meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise UserError(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
+
+
+def _open(path: Path, encoding: str | None, sheet: str | None) -> Source:
     if path.is_dir():
         files = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
         raise UserError(f"{path}: is a folder; give one of its files: {', '.join(files[:10]) or 'it has none'}")

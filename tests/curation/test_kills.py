@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from operations import OPERATIONS, SOME
-from promises import broken, temporary, visible
+from promises import broken, steps, temporary, visible
 from system_calls import count_calls, needs_strace, run_doomed
 
 Result = Mapping[str, Any]
@@ -51,6 +51,8 @@ def harm(name: str, clean: Result, result: Result) -> Iterator[str]:
             yield f"the permissions of {file} are {result['modes'][file]:o}"
     if result["links"] != clean["links"]:
         yield f"the links are {result['links']}"
+    if operation.repeatable and visible(result["again"]["files"]) != visible(clean["files"]):
+        yield f"done again, it leads elsewhere: {result['again']['told']}"
     file = operation.links.get(operation.file, operation.file)
     before = now.get(file, b"")
     newline = b"" if before.endswith(b"\n") or not before else b"\n"
@@ -86,13 +88,15 @@ def untruths(clean: Result, result: Result) -> Iterator[str]:
     told, now = result["told"], visible(result["files"])
     if told != "saved" and not (told.startswith("refused: ") and "\n" not in told):
         yield f"it ends in {told}"
+    if temporary(result["files"]):
+        yield "a temporary file is left"
+    if steps(result["before"]["files"]):  # what it changes first is what another command had begun
+        return
     says_unchanged = ("nothing was" in told or "cannot be read" in told) and "move them again" not in told
     if says_unchanged and now != visible(result["before"]["files"]):
         yield f"something was changed: {told}"
     if told.startswith("refused: ") and not says_unchanged and now == visible(result["before"]["files"]):
         yield f"nothing was changed: {told}"
-    if temporary(result["files"]):
-        yield "a temporary file is left"
 
 
 @pytest.mark.parametrize(

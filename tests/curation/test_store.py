@@ -116,6 +116,22 @@ def test_a_full_disk_leaves_the_old_bytes_and_says_what_is_needed(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize("large", ["a.jsonl", "b.jsonl", "c.jsonl"])
+def test_of_several_files_the_one_is_named_that_the_disk_has_no_room_for(tmp_path: Path, large: str) -> None:
+    paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")]
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); large = Path(sys.argv[1])\n"
+        "    with replacing_all(list(map(Path, sys.argv[2:]))) as files:\n"
+        "        for path, file in files.items(): file.write(b'x' * (50_000 if path == large else 10))"
+    )
+    done = run_python(code, tmp_path / large, *paths)
+    assert (done.stdout, done.stderr) == (
+        f"{tmp_path / large}: cannot be written (File too large); nothing was changed, check the folder\n",
+        "",
+    )
+    assert names_in(tmp_path) == []
+
+
 def test_a_symbolic_link_stays_one_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     target, link = tmp_path / "data" / "x.jsonl", tmp_path / "link.jsonl"

@@ -75,6 +75,18 @@ def test_a_system_prompt_is_kept_and_not_taken_for_a_turn() -> None:
     assert read_row(SHAPES["messages"], row) == {"id": "7", **FIELDS, "system": "親切に。"}
 
 
+def test_the_end_of_a_conversation_is_refused_where_its_beginning_stands_in_another_column() -> None:
+    row = {
+        "instruction": "それは何人？",
+        "input": "",
+        "output": THOUGHT["content"],
+        "history": [["首都は？", "東京です。"]],
+    }
+    with pytest.raises(NoRecord, match="is the end of a conversation, which stands in history"):
+        read_row(SHAPES["alpaca"], row)
+    assert read_row(SHAPES["alpaca"], {**row, "history": []})["answer"] == "東京です。"
+
+
 def test_a_system_prompt_that_is_no_text_is_refused() -> None:
     with pytest.raises(NoRecord, match="has a message that is not text alone"):
         read_row(SHAPES["messages"], {"messages": [QUESTION, THOUGHT], "system": {"text": "親切に。"}})
@@ -103,6 +115,10 @@ def test_tags_that_are_nested_too_deeply_stay_text() -> None:
         ("<think>a</think><answer>b</answer>", ("a", "b")),
         ("<|reasoning|>a<|response|>b<|endoftext|>", ("a", "b")),
         ("<|reasoning|>a\n\nb", ("a", "b")),
+        (
+            "<|begin_of_thought|>\n\na\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nb\n\n<|end_of_solution|>",
+            ("a", "b"),
+        ),
         ("### Reasoning:\na\n\n### Answer:\nb", ("a", "b")),
         ("### 推論：\na\n### 回答：\nb", ("a", "b")),
         ("a\n### Response: b", ("a", "b")),

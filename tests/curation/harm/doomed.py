@@ -3,7 +3,8 @@
 strace counts the calls of each fork from its start. Reads JSON from stdin: {"place": a folder, "runs": [...]}, where a
 run has what strace is told (`options`) and the names of its operations, each of which gets a folder of its own.
 Writes a line of JSON a run: by operation, what it told, its process, the files, permissions and links that were there
-before and after it, after one more record was added, and after that was undone; texts are Latin-1, a character a byte. The calls of a process stand in log.PROCESS.
+before and after it, after it was done again where it is repeatable, after one more record was added, and after that was
+undone; texts are Latin-1, a character a byte. The calls of a process stand in log.PROCESS.
 """
 
 import ctypes
@@ -96,6 +97,8 @@ def run(place: Path, options: list[str], names: list[str]) -> dict[str, Any]:
     }
     for name, folder in folders.items():
         file = folder / OPERATIONS[name].file
+        if OPERATIONS[name].repeatable:
+            results[name]["again"] = {"told": told_by(partial(OPERATIONS[name].run, folder)), **state(folder)}
         told_next = told_by(partial(append_record, file, {"id": "next"}))
         results[name]["next"] = {"told": told_next, **state(folder)}
         results[name]["undone"] = {"told": told_by(partial(undo, file)), **state(folder)}

@@ -1,7 +1,11 @@
 """What the writer can do, each on files of its own, so that it can be killed, starved or cut off in the middle."""
 
 import hashlib
+import itertools
 import json
+import os
+import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +40,8 @@ SOURCES = {"data/x.jsonl": A + B + C, "data/more.jsonl": D + E}
 class Operation:
     """One change of the files in a folder, which `history` has changed before.
 
-    `file` is the one that the next record is added to afterwards.
+    `file` is the one that the next record is added to afterwards. One that is `repeatable` has the same end however often
+    it is done.
     """
 
     run: Callable[[Path], object]
@@ -44,6 +49,7 @@ class Operation:
     links: Mapping[str, str] = field(default_factory=dict)
     file: str = "x.jsonl"
     history: Sequence[Callable[[Path], object]] = ()
+    repeatable: bool = False
 
     def prepare(self, folder: Path) -> None:
         for name, content in self.before.items():
@@ -135,6 +141,31 @@ def _add_to_split(folder: Path) -> None:
     add_to_split(RecordFile(folder / "data" / "more.jsonl"), folder)
 
 
+def stopped_before_rename(number: int) -> Callable[[Path], object]:
+    """Add to the split and be killed before its first, its second or its third file is replaced."""
+
+    def live(folder: Path) -> None:
+        numbers = itertools.count(1)
+
+        def see(event: str, _: object) -> None:
+            if event == "os.rename" and next(numbers) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(see)
+        _add_to_split(folder)
+
+    def die(folder: Path) -> None:
+        child = os.fork()
+        if child == 0:
+            try:
+                live(folder)
+            finally:
+                os._exit(0)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    return die
+
+
 OPERATIONS = {
     "append": Operation(_append),
     "append to no file": Operation(_append, before={}),
@@ -163,11 +194,18 @@ OPERATIONS = {
     "move": Operation(_move, history=[_append, lambda folder: _append(folder, "y.jsonl")]),
     "move to no file": Operation(_move, history=[_append]),
     "write a file": Operation(_write_file),
-    "split": Operation(_split, SOURCES, file="data/x.jsonl"),
+    "split": Operation(_split, SOURCES, file="data/x.jsonl", repeatable=True),
     "split again": Operation(
-        _split, SOURCES, file="data/x.jsonl", history=[_split, lambda folder: _append(folder, "data/x.jsonl")]
+        _split,
+        SOURCES,
+        file="data/x.jsonl",
+        history=[_split, lambda folder: _append(folder, "data/x.jsonl")],
+        repeatable=True,
     ),
-    "split more": Operation(_add_to_split, SOURCES, file="data/x.jsonl", history=[_split]),
+    "split more": Operation(_add_to_split, SOURCES, file="data/x.jsonl", history=[_split], repeatable=True),
+    "split more after a kill": Operation(
+        _add_to_split, SOURCES, file="data/x.jsonl", history=[_split, stopped_before_rename(3)], repeatable=True
+    ),
     "write several files": Operation(
         lambda folder: write_all({folder / "x.jsonl": A, folder / "y.jsonl": B, folder / "z.json": b"{}\n"}),
         {"x.jsonl": C, "y.jsonl": C},

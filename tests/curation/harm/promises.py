@@ -30,6 +30,8 @@ def broken(old: Files, new: Files, now: Files, is_saved: bool) -> Iterator[str]:
                 yield f"{name} is new, and its journal does not know it"
         if not now.get(journal(name), b"").startswith(old.get(journal(name), b"")):
             yield f"{name} has lost a part of its journal"
+    if now.get("manifest.json") in (old.get("manifest.json"), new.get("manifest.json")) and not is_whole_split(now):
+        yield "the sides are not what the manifest says, and nothing leads on from there"
     if not lines(old) & lines(new) <= lines(now):
         yield "a record is in no file any more"
 
@@ -50,4 +52,31 @@ def lines(files: Files) -> set[bytes]:
 
 
 def temporary(files: Files) -> list[str]:
-    return [name for name in files if name.endswith(".tmp")]
+    """The temporary files that nothing speaks of."""
+    known = {step[0] for step in steps(files)}
+    return [name for name in files if name.endswith(".tmp") and name not in known]
+
+
+SPLIT = ("manifest.json", "train.jsonl", "eval.jsonl")
+INTENT = ".manifest.json.phi2chat.intent"
+
+
+def steps(files: Files) -> list[list[str]]:
+    """What is still to be done in the folder of a split: a temporary file for each of its files."""
+    try:
+        return json.loads(files.get(INTENT, b"[]"))
+    except ValueError:  # it was cut off
+        return []
+
+
+def is_whole_split(files: Files) -> bool:
+    """Whether the sides are what the manifest says, if there is one, when what is to be done is done."""
+    done = dict(files)
+    done.update({name: files[step[0]] for name, step in zip(SPLIT, steps(files), strict=False) if step[0] in files})
+    try:
+        said = json.loads(done.get("manifest.json", b"{}"))
+    except ValueError:
+        return False
+    return not said or all(
+        hashlib.sha256(done.get(f"{side}.jsonl", b"")).hexdigest() == said[side]["sha256"] for side in ("train", "eval")
+    )

@@ -388,6 +388,30 @@ def test_a_line_that_is_no_record_is_named_and_nothing_is_written(phi2chat: Phi2
     assert visible(tmp_path) == ["data.jsonl"]
 
 
+def test_cells_without_a_value_are_listed_by_row_and_the_other_rows_come_in(phi2chat: Phi2Chat, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (
+        ["instruction", "reasoning", "answer"],
+        ["一足す一は？", "数えます。", "=1+1"],
+        ["首都は？", "国会。", "東京。"],
+    ):
+        book.active.append(row)
+    book.active["B4"] = "#REF!"  # which openpyxl writes as an error
+    book.save(tmp_path / "a.xlsx")
+    done = phi2chat("curate", "import", "a.xlsx", "--into", "data.jsonl", "--rejects", "rejects.jsonl")
+    assert done.stderr.splitlines()[1:] == [
+        "row 2: has a cell without a value: C2 has no result of =1+1;"
+        " open the sheet in a spreadsheet program and save it, which works it out",
+        "row 4: has a cell without a value: B4 is the error #REF!; mend it in the sheet, or write its value there",
+        "not brought in: 2 rows (2 has a cell without a value)",
+        "they are in rejects.jsonl; mend them there and import that file",
+    ]
+    assert [row["answer"] for row in read(tmp_path / "data.jsonl")] == ["東京。"]
+    assert [row.get("answer") for row in read(tmp_path / "rejects.jsonl")] == ["=1+1", ""]
+
+
 def test_a_disk_that_is_full_leaves_nothing(clean_environment: dict[str, str], data: Path, tmp_path: Path) -> None:
     pytest.importorskip("resource")
     write(data, [{**TOKYO, "id": f"r{n}", "answer": "東京です。" * 200} for n in range(50)])
