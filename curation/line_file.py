@@ -104,6 +104,7 @@ class OpenLines:
         return len(self.keys)
 
     def __getitem__(self, place: int) -> bytes:
+        place %= len(self.keys)
         start, end = self.starts[place], self.starts[place + 1]
         with told_as_reading(self._path):
             self._file.seek(start)

@@ -3,6 +3,7 @@
 import contextlib
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -38,22 +39,24 @@ def take_back_by_lines(path: Path, content: IO[bytes], hunks: Iterable[Hunk]) ->
         for number in sorted(range(len(begins)), key=begins.__getitem__):
             if begins[number] < position:
                 raise NotFound
+            if position < begins[number]:
+                is_ended = _require_ended(is_ended, lines[begins[number] - 1])
+                yield from blocks_of(content, lines.starts[position], lines.starts[begins[number]])
             kept.seek(olds[number])
-            old = kept.read(olds[number + 1] - olds[number])
-            for block in (*_between(lines, content, position, begins[number]), old):
-                is_ended = _require_ended(is_ended, block)
-                yield block
+            if old := kept.read(olds[number + 1] - olds[number]):
+                is_ended = _require_ended(is_ended, old)
+                yield old
             position = ends[number]
-        for block in _between(lines, content, position, len(lines)):
-            is_ended = _require_ended(is_ended, block)
-            yield block
+        if position < len(lines):
+            _require_ended(is_ended, lines[-1])
+            yield from blocks_of(content, lines.starts[position])
 
 
 def _find(lines: OpenLines, lookup: Lookup, new: list[bytes]) -> tuple[int, int]:
     """Where these lines begin and end, which they do exactly once."""
     if not new:  # lines were removed: where they belong now is not known
         raise NotFound
-    found = [place for place in lookup.places(hash(new[0])) if _stand_at(lines, place, new)]
+    found = list(islice((place for place in lookup.places(hash(new[0])) if _stand_at(lines, place, new)), 2))
     if len(found) != 1:
         raise NotFound
     return found[0], found[0] + len(new)
@@ -63,12 +66,8 @@ def _stand_at(lines: OpenLines, place: int, new: list[bytes]) -> bool:
     return place + len(new) <= len(lines) and all(lines[place + step] == line for step, line in enumerate(new))
 
 
-def _between(lines: OpenLines, content: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
-    return blocks_of(content, lines.starts[begin], lines.starts[end])
-
-
-def _require_ended(is_ended: bool, block: bytes) -> bool:
-    """An old last line may have had no newline; then nothing can follow it."""
-    if block and not is_ended:
+def _require_ended(is_ended: bool, following: bytes) -> bool:
+    """An old last line may have had no newline, and then nothing can follow it. Whether something can follow now."""
+    if not is_ended:
         raise NotFound
-    return not block or block.endswith(b"\n")
+    return following.endswith(b"\n")
