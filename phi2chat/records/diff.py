@@ -1,7 +1,7 @@
 """`curate diff`: what two files, or two states of one, say otherwise, record by record."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,7 @@ def diff(before: Path, after: Path | None, since: str | None, as_json: bool) -> 
             old, new = (files.enter_context(open_to_read(path)) for path in (before, after))
         found = compare(after or before, old, new)
         if as_json:
-            for part in _as_json(found):
-                click.echo(part, nl=False)
+            _print_json(found)
         else:
             _show(found, Screen())
 
@@ -80,7 +79,7 @@ def _first_words(line: "Placed") -> str:
     return excerpt(one_line(str(text)), 60)
 
 
-def _as_json(found: "Differences") -> Iterator[str]:
+def _print_json(found: "Differences") -> None:
     """One object on one line, of which a member of a list is made at a time."""
     from phi2chat.terminal.safe_text import json_line
 
@@ -89,13 +88,18 @@ def _as_json(found: "Differences") -> Iterator[str]:
         ("removed", map(_line_to_json, found.removed)),
         ("changed", map(_change_to_json, found.changed)),
     ]
-    yield "{"
+    click.echo("{", nl=False)
     for name, members in lists:
-        yield f"{json_line(name)}: ["
+        click.echo(json_line(name), nl=False)
+        click.echo(": [", nl=False)
         for number, member in enumerate(members):
-            yield (", " if number else "") + json_line(member)
-        yield "], "
-    yield f'"same": {found.same}}}\n'
+            if number:
+                click.echo(", ", nl=False)
+            click.echo(json_line(member), nl=False)
+        click.echo("], ", nl=False)
+    click.echo('"same": ', nl=False)
+    click.echo(json_line(found.same), nl=False)
+    click.echo("}")
 
 
 def _change_to_json(change: "Changed") -> dict[str, Any]:
