@@ -56,7 +56,7 @@ def find_doublets(path: Path, threshold: float, keep: Keep = "first", engine: En
     all but the id goes in any case. Where two answers exclude each other, both stay. Raises UserError where the file
     cannot be read.
     """
-    scan = scan_file(path, frozenset({"leak"}), engine=engine)  # a rule that looks at no line alone
+    scan = scan_file(path, frozenset(), engine=engine, kinds=frozenset({"question", "wording"}))
     source = scan.source
     contradictions = crowded = 0
     copies = dict(_find_copies(source))
@@ -144,8 +144,13 @@ def write_without(path: Path, doublets: Sequence[Doublet], output: Path) -> None
     """Write a file's other lines to another, byte by byte. Raises UserError where the file has changed meanwhile."""
     if os.path.realpath(output) == os.path.realpath(path):
         raise UserError(f"{output}: is the file itself; give another --output, or --yes to remove them from it")
-    with replacing(output) as staged, staged.open("wb") as new, path.open("rb") as old:
-        new.writelines(raw for raw, stays in _told_apart(old, doublets, path) if stays)
+
+    def kept() -> Iterator[bytes]:  # by itself, so that what cannot be read is not said of what is written
+        with reading(path) as old:
+            yield from (raw for raw, stays in _told_apart(old, doublets, path) if stays)
+
+    with replacing(output) as staged, staged.open("wb") as new:
+        new.writelines(kept())
 
 
 def remove(path: Path, doublets: Sequence[Doublet]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,21 +17,22 @@ KINDS = ("id", "question", "wording", "answer", "family", "category", "language"
 
 @dataclass
 class Facts:
-    """For each record of a file its line, where that begins in bytes, and a 64-bit digest of each of `KINDS`, or 0.
+    """For each record of a file its line, where that begins in bytes, and 64-bit digests of some of `KINDS`, or 0.
 
     A question is the same in any width, case, blanks and punctuation, and in one language; its wording is the
-    question without the language.
+    question without the language. What nobody asks for is not kept: a digest of each of a million takes 8 MB.
     """
 
     lines: "array[int]" = field(default_factory=lambda: array("Q"))
     offsets: "array[int]" = field(default_factory=lambda: array("Q"))
     digests: "dict[str, array[int]]" = field(default_factory=lambda: {kind: array("Q") for kind in KINDS})
 
-    def add(self, line: int, offset: int, record: Record) -> None:
-        """Take a record in."""
+    def add(self, line: int, offset: int, record: Record, kinds: Collection[str] = KINDS) -> None:
+        """Take a record in, with these kinds of digests, which are the same for each record."""
         self.lines.append(line)
         self.offsets.append(offset)
-        for kind, text in _texts(record).items():
+        for kind in kinds:
+            text = _TEXTS[kind](record)
             self.digests[kind].append(digest(text) if text else 0)
 
     def join(self, later: "Facts", lines_before: int) -> None:
@@ -152,15 +153,26 @@ def question_key(data: Mapping[str, Any]) -> str:
     return "\n".join([str(data.get("language", DEFAULT_LANGUAGE)), *texts])
 
 
-def _texts(record: Record) -> dict[str, str]:
-    data = {name: value for name, value in record.data.items() if isinstance(value, str)}
-    asked = wording(record) if data.get("instruction", "").strip() else ""
-    return {
-        "id": data.get("id", ""),
-        "question": asked and f"{record.language}\n{asked}",  # as question_key has it
-        "wording": asked,
-        "answer": comparison_key(data.get("answer", "")),
-        "family": data.get("family", ""),
-        "category": data.get("category", ""),
-        "language": record.language,
-    }
+def _text(record: Record, field: str) -> str:
+    value = record.data.get(field)
+    return value if isinstance(value, str) else ""
+
+
+def _wording(record: Record) -> str:
+    return wording(record) if _text(record, "instruction").strip() else ""
+
+
+def _question(record: Record) -> str:
+    asked = _wording(record)
+    return asked and f"{record.language}\n{asked}"  # as question_key has it
+
+
+_TEXTS: dict[str, Callable[[Record], str]] = {
+    "id": lambda record: _text(record, "id"),
+    "question": _question,
+    "wording": _wording,
+    "answer": lambda record: comparison_key(_text(record, "answer")),
+    "family": lambda record: _text(record, "family"),
+    "category": lambda record: _text(record, "category"),
+    "language": lambda record: record.language,
+}

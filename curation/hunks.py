@@ -92,11 +92,11 @@ def take_back(content: IO[bytes], hunks: Iterable[Hunk]) -> Iterator[bytes]:
     shift = position = 0
     for hunk in hunks:
         start = hunk.offset + shift
-        yield from _blocks(content, position, start)
+        yield from blocks_of(content, position, start)
         yield hunk.old
         position = start + hunk.new_size
         shift += hunk.new_size - len(hunk.old)
-    yield from _blocks(content, position)
+    yield from blocks_of(content, position)
 
 
 def put_in(content: IO[bytes], hunks: Iterable[Hunk]) -> Iterator[bytes]:
@@ -105,13 +105,14 @@ def put_in(content: IO[bytes], hunks: Iterable[Hunk]) -> Iterator[bytes]:
     for hunk in hunks:
         if hunk.new is None:
             raise NotKept
-        yield from _blocks(content, position, hunk.offset)
+        yield from blocks_of(content, position, hunk.offset)
         yield hunk.new
         position = hunk.offset + len(hunk.old)
-    yield from _blocks(content, position)
+    yield from blocks_of(content, position)
 
 
-def _blocks(file: IO[bytes], start: int, end: int | None = None) -> Iterator[bytes]:
+def blocks_of(file: IO[bytes], start: int, end: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file from `start` up to `end`, or to its own."""
     file.seek(start)
     left = end - start if end is not None else None
     while left is None or left > 0:

@@ -1,7 +1,7 @@
 """What was done to a data file, taken back and done again. Each of these is a change in the journal itself.
 
-`entries(path)` tells, `undo(path)` takes the last change back, `redo(path)` brings it again, and `version(path, at)`
-is the file as it was. Without a journal (it may be removed at any time) there is nothing to take back.
+`entries(path)` tells, `undo(path)` takes the last change back, `redo(path)` brings it again, and `versions(path, at)`
+has the file as it was. Without a journal (it may be removed at any time) there is nothing to take back.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ import msgspec
 
 from curation.atomic import close, locked, spool, target_of, write_error
 from curation.errors import UserError
-from curation.hunks import Hunk, NotKept, compare, put_in, take_back
+from curation.hunks import NotKept, compare, put_in, take_back
 from curation.journal_file import Entry, Journal, journal_path
-from curation.lines import split_lines
-from curation.records import reading
+from curation.moved_lines import NotFound, take_back_by_lines
+from curation.records import open_to_read
 from curation.store import Note, sha256_of, write_pieces
 
 OUTSIDE = "another program"  # the command of an entry that stands for its change
@@ -121,15 +121,15 @@ def restore(path: Path, at: int | datetime) -> Change:
         return Change(_become(history, lambda state: history.version(state, entry), note), (entry,) if entry else ())
 
 
-def version(path: Path, at: int | datetime) -> bytes:
-    """The bytes of the file as it was after an entry (0: before the first) or at a time.
+def versions(path: Path, at: int | datetime, files: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """The file as it was after an entry (0: before the first) or at a time, and as it is; open as long as `files`.
 
     Raises UserError where that is not known, for another program has changed the file since.
     """
     with _undisturbed(path):
         history = History(path)
-        with history.current() as state:
-            return history.version(state, history.at(at)).file.read()
+        state = history.current(files)
+        return history.version(state, history.at(at)).file, state.file
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,9 @@ class State:
 
 
 def _become(history: "History", make: Callable[[State], State], note: Note) -> Entry | None:
-    """Make another state of a file, and write it; the file is in memory only where another program has changed it."""
-    with history.current() as before:
+    """Make another state of a file, and write it."""
+    with contextlib.ExitStack() as files:
+        before = history.current(files)
         after = make(before)
         if after is before:
             return None
@@ -194,11 +195,12 @@ class History:
             self.done.append(entry)
             self.undone = []
 
-    @contextlib.contextmanager
-    def current(self) -> Iterator[State]:
-        """The file as it is, to make others of. They are files without a name, and gone after the block."""
-        with contextlib.ExitStack() as self._files:
-            yield State(self._files.enter_context(reading(self.path)), self.sha256)
+    def current(self, files: contextlib.ExitStack) -> State:
+        """The file as it is, to make others of. They are files without a name, and gone with `files`."""
+        self._files = files
+        file = open_to_read(self.path)
+        files.callback(close, file)
+        return State(file, self.sha256)
 
     def without(self, state: State, entries: Sequence[Entry]) -> State:
         """The state before entries, newest first, changed it. Raises UserError where what one wrote is gone."""
@@ -210,14 +212,13 @@ class History:
         hunks = self.journal.hunks(entry)
         if state.sha256 == entry.after:
             return self._checked(self._made(take_back(state.file, hunks)), entry.before, entry)
-        state.file.seek(0)
-        found = _take_back_by_lines(state.file.read(), list(hunks))
-        if found is None:
+        try:
+            return self._made(take_back_by_lines(self.path, state.file, hunks))
+        except NotFound:
             raise UserError(
                 f"{self.path}: another program has changed it since entry {entry.number} ({entry.command}), and its"
                 " lines are not where they were; nothing was undone, `phi2chat curate log --json` has their bytes"
-            )
-        return self._made([found])
+            ) from None
 
     def _made(self, blocks: Iterable[bytes]) -> State:
         digest = hashlib.sha256()
@@ -296,28 +297,3 @@ class History:
 
 def _by_others(entry: Entry, after: str) -> Entry:
     return Entry(number=0, time=entry.time, command=OUTSIDE, before=entry.after, after=after)
-
-
-def _take_back_by_lines(content: bytes, hunks: list[Hunk]) -> bytes | None:
-    """The old lines in place of the new ones wherever these stand now; None where some are not found exactly once."""
-    lines = split_lines(content)
-    places: dict[bytes, list[int]] = {}
-    for place, line in enumerate(lines):
-        places.setdefault(line, []).append(place)
-    found: dict[int, tuple[int, bytes]] = {}  # where the new lines begin -> where they end, and the old ones
-    for hunk in hunks:
-        new = split_lines(hunk.new or b"")
-        starts = [place for place in places.get(new[0], []) if lines[place : place + len(new)] == new] if new else []
-        if len(starts) != 1:  # also where lines were removed: where they belong now is not known
-            return None
-        found[starts[0]] = starts[0] + len(new), hunk.old
-    pieces: list[bytes] = []
-    position = 0
-    for start, (end, old) in sorted(found.items()):
-        if start < position:
-            return None
-        pieces += [*lines[position:start], old]
-        position = end
-    pieces = [piece for piece in [*pieces, *lines[position:]] if piece]
-    is_whole = all(piece.endswith(b"\n") for piece in pieces[:-1])  # an old last line may have had no newline
-    return b"".join(pieces) if is_whole else None

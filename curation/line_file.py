@@ -4,11 +4,12 @@ import hashlib
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
-from curation.records import reading
+from curation.records import reading, told_as_reading
+from curation.store import changed_meanwhile
 
 # In the place of a line that another program has written over; one that replaces the file leaves it readable here.
 LOST = b"(was written over by another program)\n"
@@ -81,6 +82,36 @@ class FileLines:
         except OSError:
             return LOST
         return raw if hash(raw) == self.keys[place] else LOST
+
+
+class OpenLines:
+    """The lines of an open file, each read again where it is looked at. UserError where it is another by then."""
+
+    def __init__(self, path: Path, file: IO[bytes], key: Callable[[bytes], int] = hash) -> None:
+        self.starts = array("Q", [0])
+        self._path, self._file, self._key = path, file, key
+
+        def lines() -> Iterator[bytes]:
+            file.seek(0)
+            for raw in file:
+                self.starts.append(self.starts[-1] + len(raw))
+                yield raw
+
+        with told_as_reading(path):
+            self.keys = array("q", map(key, lines()))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, place: int) -> bytes:
+        place %= len(self.keys)
+        start, end = self.starts[place], self.starts[place + 1]
+        with told_as_reading(self._path):
+            self._file.seek(start)
+            raw = self._file.read(end - start)
+        if self._key(raw) != self.keys[place]:
+            raise changed_meanwhile(self._path)
+        return raw
 
 
 class MixedLines:

@@ -23,10 +23,17 @@ _NEIGHBOURS = (
 _CANDIDATES = 8  # a text, the likeliest by the estimate
 _CROWDED_BANDS = 8  # of the 32: one of 0.55 is met in the others with probability 0.987
 _DEVIATIONS = 3  # below the threshold, an estimate is still believed
-_AT_A_TIME = 50_000  # texts that are sorted, or pairs whose hashes are compared, at once: 10 MB
-_HELD_PAIRS = 1_000_000  # before the likeliest of each text are chosen
+_AT_A_TIME = 50_000  # texts whose neighbours are looked for, or whose likeliest are chosen, at once
+_COMPARED_PAIRS = 10_000  # at once: what is compared is 2 MB
+_SORTED_TEXTS = 250_000  # at once: 10 MB
+_HELD_PAIRS = 1_000_000  # before the likeliest of each text are chosen: 16 MB
+# How a pair is a number, see `_Likeliest`.
+_PLACE_BITS = 28
+_UNLIKELY, _SECOND = np.uint64(_PLACE_BITS), np.uint64(_PLACE_BITS + 8)
+_FIRST = np.uint64((1 << _PLACE_BITS) - 1)
 
 Places = NDArray[np.int32]
+Met = tuple[Places, Places]
 
 
 @dataclass(frozen=True)
@@ -94,21 +101,20 @@ def sketch(texts: Sequence[Sketched]) -> Sketches:
 
 
 def propose(sketches: Sketches, places: Places, threshold: float, across: int = 0) -> Candidates:
-    """The pairs among some texts that may be at least `threshold` alike. Memory is 40 bytes a text, and the pairs.
+    """The pairs among some texts that may be at least `threshold` alike. Memory is 64 bytes a text at most.
 
     With `across`, only pairs of a place before it and one from there on.
     """
     found = _Likeliest(len(sketches.keys))
     enough = _least_equal(threshold)
     for band in range(_BANDS):
-        for firsts, seconds in _meet(sketches, places, band, found.crowded):
-            swapped = firsts > seconds
-            firsts, seconds = np.where(swapped, seconds, firsts), np.where(swapped, firsts, seconds)
+        for ones, others in _all_meet(sketches, places, band, found.crowded):
+            firsts, seconds = np.minimum(ones, others), np.maximum(ones, others)
             if across:
                 parted = (firsts < across) & (seconds >= across)
                 firsts, seconds = firsts[parted], seconds[parted]
-            for start in range(0, len(firsts), _AT_A_TIME):
-                one, other = firsts[start : start + _AT_A_TIME], seconds[start : start + _AT_A_TIME]
+            for start in range(0, len(firsts), _COMPARED_PAIRS):
+                one, other = firsts[start : start + _COMPARED_PAIRS], seconds[start : start + _COMPARED_PAIRS]
                 count = (sketches.hashes[one] == sketches.hashes[other]).sum(axis=1, dtype=np.uint8)
                 alike = count >= enough
                 found.add(one[alike], other[alike], count[alike])
@@ -121,14 +127,27 @@ def first_places(keys: NDArray[np.uint64]) -> Places:
     return first.astype(np.int32)[which]
 
 
-Met = tuple[Places, Places]
+def _all_meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uint8]) -> Iterator[Met]:
+    for keys, some in _buckets(sketches, places, band):
+        yield from _meet(sketches, keys, some, band, crowded)
 
 
-def _meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uint8]) -> Iterator[Met]:
-    """Places of one bucket, of which one has all subjects that the other has."""
+def _buckets(sketches: Sketches, places: Places, band: int) -> Iterator[tuple[NDArray[np.uint64], Places]]:
+    """What meets in a band has one key: the keys of some places after the other, each key with all its places."""
     keys = sketches.same[places].astype(np.uint64)
     for row in range(_ROWS * band, _ROWS * (band + 1)):
         keys = (keys << np.uint64(8)) | sketches.hashes[places, row]
+    parts = 1 + len(places) // _SORTED_TEXTS
+    part = (keys % np.uint64(parts)).astype(np.int16)
+    for number in range(parts):
+        picked = part == number
+        yield keys[picked], places[picked]
+
+
+def _meet(
+    sketches: Sketches, keys: NDArray[np.uint64], places: Places, band: int, crowded: NDArray[np.uint8]
+) -> Iterator[Met]:
+    """Places of one bucket, of which one has all subjects that the other has."""
     # Among many, those with the same subjects are neighbours; with one more, in those bands where its bit is a low one.
     turn = np.uint64(2 * band)
     turned = (sketches.masks[places] << turn) | (sketches.masks[places] >> (np.uint64(64) - turn) if band else 0)
@@ -152,19 +171,26 @@ def _meet(sketches: Sketches, places: Places, band: int, crowded: NDArray[np.uin
 
 
 class _Likeliest:
-    """The likeliest pairs of each later text, of all that were added, sorted by the later and by the earlier."""
+    """The likeliest pairs of each later text, of all that were added, sorted by the later.
+
+    A pair is a number: the later place, how unlikely it is, and the earlier one. So what is sorted is chosen from, and
+    a pair that was added twice is the same number.
+    """
 
     def __init__(self, count: int) -> None:
+        assert count <= 1 << _PLACE_BITS
         self.crowded = np.zeros(count, np.uint8)  # of each text, in how many bands
         # What was chosen, for some later texts at a time: what sorting takes is many times the pairs.
-        self._chosen = [(np.empty(0, np.uint64), np.empty(0, np.uint8)) for _ in range(0, max(1, count), _AT_A_TIME)]
-        self._added: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
+        self._chosen = [np.empty(0, np.uint64) for _ in range(0, max(1, count), _AT_A_TIME)]
+        self._added: list[NDArray[np.uint64]] = []
         self._waiting = 0
 
     def add(self, firsts: Places, seconds: Places, likely: NDArray[np.uint8]) -> None:
         """Take pairs in; some may have been added before."""
-        pairs = (seconds.astype(np.uint64) << np.uint64(32)) | firsts.astype(np.uint64)
-        self._added.append((pairs, likely))
+        pairs = seconds.astype(np.uint64) << _SECOND
+        pairs |= (255 - likely).astype(np.uint64) << _UNLIKELY
+        pairs |= firsts.astype(np.uint64)
+        self._added.append(pairs)
         self._waiting += len(pairs)
         if self._waiting > _HELD_PAIRS:
             self.choose()
@@ -173,39 +199,35 @@ class _Likeliest:
         """Choose among all that were added."""
         if not self._added:
             return
-        added, likely = (np.concatenate(parts) for parts in zip(*self._added, strict=True))
+        added = np.concatenate(self._added)
         self._added, self._waiting = [], 0
-        order = np.argsort(added)
-        added, likely = added[order], likely[order]
-        del order
-        for number, (pairs, counts) in enumerate(self._chosen):
-            bounds = np.array([number * _AT_A_TIME, (number + 1) * _AT_A_TIME], np.uint64) << np.uint64(32)
+        added.sort()
+        for number, pairs in enumerate(self._chosen):
+            bounds = np.array([number * _AT_A_TIME, (number + 1) * _AT_A_TIME], np.uint64) << _SECOND
             begin, end = np.searchsorted(added, bounds)
-            pairs, kept = np.unique(np.concatenate([pairs, added[begin:end]]), return_index=True)
-            counts = np.concatenate([counts, likely[begin:end]])[kept]
-            self._chosen[number] = _choose(pairs, counts, self.crowded)
+            if begin < end:
+                self._chosen[number] = _choose(np.unique(np.concatenate([pairs, added[begin:end]])), self.crowded)
 
     def all(self) -> "Candidates":
-        """All that were chosen."""
+        """All that were chosen; they are held no longer."""
         self.choose()
-        firsts = [(pairs & np.uint64(0xFFFFFFFF)).astype(np.int32) for pairs, _ in self._chosen]
-        seconds = [(pairs >> np.uint64(32)).astype(np.int32) for pairs, _ in self._chosen]
-        crowded = np.flatnonzero(self.crowded > _CROWDED_BANDS).astype(np.int32)
-        return Candidates(np.concatenate(firsts), np.concatenate(seconds), crowded)
+        firsts, seconds = (np.empty(sum(map(len, self._chosen)), np.int32) for _ in range(2))
+        end = 0
+        while self._chosen:
+            pairs = self._chosen.pop(0)
+            start, end = end, end + len(pairs)
+            firsts[start:end] = pairs & _FIRST
+            seconds[start:end] = pairs >> _SECOND
+        return Candidates(firsts, seconds, np.flatnonzero(self.crowded > _CROWDED_BANDS).astype(np.int32))
 
 
-def _choose(
-    pairs: NDArray[np.uint64], likely: NDArray[np.uint8], crowded: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
-    """The likeliest pairs of each later text, sorted by that."""
-    seconds = pairs >> np.uint64(32)
-    order = np.lexsort((pairs, 255 - likely, seconds))
-    seconds = seconds[order]
-    begins = np.flatnonzero(np.r_[True, seconds[1:] != seconds[:-1]]) if len(seconds) else np.empty(0, np.intp)
-    rank = np.arange(len(seconds)) - np.repeat(begins, np.diff(np.r_[begins, len(seconds)]))
-    crowded[seconds[rank >= _CANDIDATES].astype(np.int32)] = _BANDS
-    kept = np.sort(order[rank < _CANDIDATES])
-    return pairs[kept], likely[kept]
+def _choose(pairs: NDArray[np.uint64], crowded: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The likeliest of sorted pairs for each later text."""
+    seconds = (pairs >> _SECOND).astype(np.int32)
+    is_late = np.zeros(len(pairs), bool)  # eight of the same text stand before it
+    is_late[_CANDIDATES:] = seconds[_CANDIDATES:] == seconds[:-_CANDIDATES]
+    crowded[seconds[is_late]] = _BANDS
+    return pairs[~is_late]
 
 
 def _least_equal(threshold: float) -> int:

@@ -10,12 +10,13 @@ from curation.engines import ONE_PROCESS, Engine
 from curation.likeness import NEAR, Read, compare, grams_of, read
 
 if TYPE_CHECKING:
-    from curation.minhash import Sketches
+    from curation.minhash import Sketched, Sketches
 
 EXACT_TEXTS = 5000  # from there on, comparing those that share a rare gram takes minutes
 
 _SEARCHED_CHARS = 300  # of a key: with all of long contexts, the search would take gigabytes
 _BATCH = 5_000  # texts that are sketched, or pairs that are compared, at a time
+_HELD_TEXTS = 500  # of those that are sketched; the grams of 5,000 take 40 MB
 _COMPARISONS = 100  # a text, so that ten thousand of any kind take seconds
 
 
@@ -173,14 +174,21 @@ _Pairs = tuple[Portion, list[int], list[int]]  # texts, and the numbers of those
 
 
 def _sketch(portion: Portion) -> "Sketches":
-    from curation.minhash import Sketched, sketch
+    from curation.minhash import Sketches, sketch
 
-    texts = []
-    for text in portion.read():
-        one = read(text)
-        subjects = frozenset(word for word, _ in one.subjects)
-        texts.append(Sketched(one.key, grams_of(one.key), "\n".join(one.figures), subjects))
-    return sketch(texts)
+    texts = portion.read()
+    made, end = Sketches.of(len(texts)), 0
+    for start in range(0, len(texts), _HELD_TEXTS):
+        end = made.put(end, sketch([_sketched(text) for text in texts[start : start + _HELD_TEXTS]]))
+    return made
+
+
+def _sketched(text: str) -> "Sketched":
+    from curation.minhash import Sketched
+
+    one = read(text)
+    subjects = frozenset(word for word, _ in one.subjects)
+    return Sketched(one.key, grams_of(one.key), "\n".join(one.figures), subjects)
 
 
 def _compare_all(pairs: _Pairs) -> list[float]:

@@ -164,13 +164,26 @@ def read_bytes(path: Path) -> bytes:
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
     """A regular file, to be read in passing. Raises UserError where there is none or it cannot be read."""
-    try:
-        require_file(path)
-        file = path.open("rb")
+    with told_as_reading(path):
+        file = open_to_read(path)
         try:
             yield file
         finally:
             close(file)
+
+
+def open_to_read(path: Path) -> BinaryIO:
+    """A regular file. Raises UserError where there is none or it cannot be read; using it raises what it raises."""
+    with told_as_reading(path):
+        require_file(path)
+        return path.open("rb")
+
+
+@contextlib.contextmanager
+def told_as_reading(path: Path) -> Iterator[None]:
+    """Raises UserError where the block cannot read the file."""
+    try:
+        yield
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
 

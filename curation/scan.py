@@ -14,7 +14,7 @@ from curation.facts import Facts, Source
 from curation.findings import Findings, Run
 from curation.lines import BadLine, parse_line, split_lines
 from curation.records import Entry, Record
-from curation.rules.check import Checked, LineChecker, check_whole, in_order
+from curation.rules.check import Checked, LineChecker, check_whole, in_order, kinds_of
 
 CHUNK_BYTES = 4 * 2**20  # what a process reads at a time, to the end of a line
 _SMALL_BYTES = 4 * CHUNK_BYTES  # below, starting processes takes longer than the work
@@ -71,11 +71,18 @@ class Scan:
     source: FileSource
 
 
-def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (), engine: Engine | None = None) -> Scan:
+def scan_file(
+    path: Path,
+    chosen: frozenset[str],
+    others: Sequence[Source] = (),
+    engine: Engine | None = None,
+    kinds: frozenset[str] = frozenset(),
+) -> Scan:
     """Check a file by the chosen rules, and against others.
 
-    The work is the engine's, by default a process for each core where the file is large. Memory grows with
-    the longest lines, and by 72 bytes a record where rules of the whole set are chosen (more for near duplicates).
+    The work is the engine's, by default a process for each core where the file is large. The facts have the digests
+    of these `kinds`, and those that the rules look at. Memory grows with the longest lines, and by 24 to 72 bytes a
+    record where rules of the whole set are chosen (more for near duplicates).
     Raises UserError where the file cannot be read, or changes meanwhile.
     """
     before = _stat(path)
@@ -83,8 +90,9 @@ def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (),
     if isinstance(engine, Processes) and before.st_size < _SMALL_BYTES:
         engine = ONE_PROCESS
     checked, findings, of_lines = Checked(), Findings(), Run()
+    kinds |= kinds_of(chosen)
     try:
-        for part in engine.map(partial(check_chunk, path, chosen), chunks_of(path)):
+        for part in engine.map(partial(check_chunk, path, chosen, kinds), chunks_of(path)):
             for finding in in_order(part.findings):
                 of_lines.append(dataclasses.replace(finding, line=finding.line + checked.lines))
             _join(checked, part)
@@ -100,13 +108,13 @@ def scan_file(path: Path, chosen: frozenset[str], others: Sequence[Source] = (),
     return Scan(checked.lines, findings, source)
 
 
-def check_chunk(path: Path, chosen: frozenset[str], chunk: Chunk) -> Checked:
+def check_chunk(path: Path, chosen: frozenset[str], kinds: frozenset[str], chunk: Chunk) -> Checked:
     """Check the lines of a chunk, counted from 1."""
     start, end = chunk
     with path.open("rb") as file:
         file.seek(start)
         content = file.read(end - start)
-    return LineChecker(path, chosen).check(split_lines(content), start)
+    return LineChecker(path, chosen, kinds).check(split_lines(content), start)
 
 
 def chunks_of(path: Path) -> Iterator[Chunk]:

@@ -24,6 +24,8 @@ declare(
     ),
 )
 
+KINDS = {"leak": ("wording", "family", "id"), "near-leak": ("wording",)}  # the digests of `Facts` that each looks at
+
 
 def find_leaks(source: Source, others: Sequence[Source], chosen: frozenset[str]) -> Iterator[tuple[int, Fault]]:
     """The records of a file that stand in one of the others too: by family, by question, or nearly."""

@@ -10,6 +10,7 @@ from curation.facts import DatasetSource, Facts, Source
 from curation.lines import BadLine, parse_line
 from curation.records import Dataset, Entry, Finding, Record, column_of, columns_of
 
+from . import against, sets
 from .against import find_leaks
 from .declare import RECORD_CHECKS, RULES, BatchCheck, Fault
 from .form import LineEnds, find_odd_ends
@@ -18,6 +19,7 @@ from .sets import SET_CHECKS
 
 _BLOCK_LINES = 100  # that are read together where nothing is wrong with them
 _BATCH_LINES = 10 * _BLOCK_LINES  # whose records are checked together
+_KINDS = {**sets.KINDS, **against.KINDS}
 _CONTRACT = frozenset(rule.id for rule in RULES.values() if rule.section == "contract")
 
 
@@ -32,14 +34,13 @@ class Checked:
 
 
 class LineChecker:
-    """The chosen rules that look at one line after another."""
+    """The chosen rules that look at one line after another. Other rules are led to by facts: those of `kinds`."""
 
-    def __init__(self, path: Path, chosen: frozenset[str]) -> None:
+    def __init__(self, path: Path, chosen: frozenset[str], kinds: frozenset[str] | None = None) -> None:
         self._path, self._chosen = path, chosen
         self._contract_checks = checks_of(chosen & _CONTRACT)
         self._other_checks = checks_of(chosen - _CONTRACT)
-        # Of what leads to other rules only the numbers are kept, and they take time and memory.
-        self._wants_facts = bool(chosen & {*SET_CHECKS.values(), "leak", "near-leak"})
+        self._kinds = kinds_of(chosen) if kinds is None else kinds
 
     def check(self, lines: Iterable[bytes], offset: int = 0) -> Checked:
         """Check lines that follow one another from byte `offset` of the file on, counted from 1."""
@@ -50,12 +51,12 @@ class LineChecker:
             for start in range(0, len(batch), _BLOCK_LINES):
                 entries += self._read(batch[start : start + _BLOCK_LINES], checked)
             self._check_entries(entries, self._other_checks, checked)
-            if self._wants_facts:
+            if self._kinds:
                 offsets = [*itertools.accumulate(map(len, batch), initial=offset)]
                 offset = offsets[-1]
                 first = checked.lines - len(batch) + 1
                 for entry in entries:
-                    checked.facts.add(entry.number, offsets[entry.number - first], entry.record)
+                    checked.facts.add(entry.number, offsets[entry.number - first], entry.record, self._kinds)
         checked.findings.sort(key=lambda finding: finding.line)
         return checked
 
@@ -66,7 +67,7 @@ class LineChecker:
         clean = read_clean(lines)
         if clean is not None:
             checked.ends.count_lf(first, len(lines))
-            if not (self._other_checks or self._wants_facts):
+            if not (self._other_checks or self._kinds):
                 return []
             return [*map(Entry, itertools.count(first), lines, map(Record, clean))]
         entries = []
@@ -91,6 +92,11 @@ class LineChecker:
 def checks_of(chosen: frozenset[str]) -> list[BatchCheck]:
     """The functions that look at single records for any of these rules."""
     return [check for check, rules in RECORD_CHECKS.items() if chosen.intersection(rules)]
+
+
+def kinds_of(chosen: frozenset[str]) -> frozenset[str]:
+    """The digests of records by which the rules of a whole set, or of several, are led to what they look at."""
+    return frozenset(kind for rule in chosen for kind in _KINDS.get(rule, ()))
 
 
 def check_whole(

@@ -18,14 +18,17 @@ Found = Iterator[tuple[int, Fault]]  # the place of a record, and what is wrong 
 SetCheck = Callable[[Source], Found]
 
 SET_CHECKS: dict[SetCheck, str] = {}  # each with the id of what it finds
+KINDS: dict[str, tuple[str, ...]] = {}  # by the id of the rule, the digests of `Facts` that it looks at
 FEW_RECORDS = 20  # of fewer, no kind is said to have too many
 MANY_TIMES = 10  # as many records of one category or language as of the others in the mean
 _MANY_CROWDED = 0.01  # of all questions were not held against each that is worded alike
 MANY_ANSWERS = 0.2  # of all records have one and the same answer
+_UNEVEN = ("category", "language", "answer")
 
 
-def _finds(rule: Rule) -> Callable[[SetCheck], SetCheck]:
+def _finds(rule: Rule, *kinds: str) -> Callable[[SetCheck], SetCheck]:
     declare(rule)
+    KINDS[rule.id] = kinds
 
     def register(check: SetCheck) -> SetCheck:
         SET_CHECKS[check] = rule.id
@@ -34,7 +37,7 @@ def _finds(rule: Rule) -> Callable[[SetCheck], SetCheck]:
     return register
 
 
-@_finds(Rule("duplicate-id", "set", "An id is used once in a file.", "Give the later record another id."))
+@_finds(Rule("duplicate-id", "set", "An id is used once in a file.", "Give the later record another id."), "id")
 def find_duplicate_ids(source: Source) -> Found:
     """Ids that stand on an earlier line."""
     for first, place in source.facts.repeated("id"):
@@ -50,7 +53,8 @@ def find_duplicate_ids(source: Source) -> Found:
         "may vary within a family.",
         "Remove one, or ask otherwise.",
         "warning",
-    )
+    ),
+    "question",
 )
 def find_duplicate_questions(source: Source) -> Found:
     """Questions that stand on an earlier line."""
@@ -69,7 +73,9 @@ def find_duplicate_questions(source: Source) -> Found:
         "What is asked twice in one language is answered the same.",
         "Correct one of the answers. One that only says more than the other is no contradiction.",
         "warning",
-    )
+    ),
+    "question",
+    "answer",
 )
 def find_contradictions(source: Source) -> Found:
     """The same question with another answer than on its first line."""
@@ -89,7 +95,10 @@ def find_contradictions(source: Source) -> Found:
         "No question is nearly that of another family.",
         "Give both one `family` if they ask the same, so that they are not split apart; or remove one.",
         "warning",
-    )
+    ),
+    "wording",
+    "question",
+    "language",
 )
 def find_near_duplicates(source: Source) -> Found:
     """Questions of one language in nearly the same words; how near is said as the share of common 2- and 3-grams."""
@@ -120,13 +129,14 @@ def find_near_duplicates(source: Source) -> Found:
         "of an answer, more than a fifth of all.",
         "Add records of the others, or remove some: the model would learn to answer so whatever is asked.",
         "warning",
-    )
+    ),
+    *_UNEVEN,
 )
 def find_imbalance(source: Source) -> Found:
     """The first record of each kind of which there are too many."""
     facts = source.facts
     found = []
-    for field in ("category", "language", "answer"):
+    for field in _UNEVEN:
         counts = Counter(one for one in facts.digests[field] if one)
         total = counts.total()
         if total < FEW_RECORDS:

@@ -1,5 +1,7 @@
 """`curate diff`: what two files, or two states of one, say otherwise, record by record."""
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,24 +30,24 @@ def diff(before: Path, after: Path | None, since: str | None, as_json: bool) -> 
     -], what has come between {+ and +}.
     """
     from curation.diff import compare
-    from curation.journal import version
-    from curation.records import read_bytes
+    from curation.journal import versions
+    from curation.records import open_to_read
     from phi2chat.records.undoing import entry_or_time
-    from phi2chat.terminal.safe_text import json_line
     from phi2chat.terminal.screen import Screen
 
     if (after is None) == (since is None):
         raise click.UsageError("Give two files, or one and --since.")
-    if since is not None:
-        old, new = version(before, entry_or_time("--since", since)), read_bytes(before)
-    else:
-        assert after is not None
-        old, new = read_bytes(before), read_bytes(after)
-    found = compare(old, new)
-    if as_json:
-        click.echo(json_line(_to_json(found)))
-    else:
-        _show(found, Screen())
+    with contextlib.ExitStack() as files:
+        if since is not None:
+            old, new = versions(before, entry_or_time("--since", since), files)
+        else:
+            assert after is not None
+            old, new = (files.enter_context(open_to_read(path)) for path in (before, after))
+        found = compare(after or before, old, new)
+        if as_json:
+            _print_json(found)
+        else:
+            _show(found, Screen())
 
 
 def _show(found: "Differences", screen: "Screen") -> None:
@@ -77,26 +79,41 @@ def _first_words(line: "Placed") -> str:
     return excerpt(one_line(str(text)), 60)
 
 
-def _to_json(found: "Differences") -> dict[str, Any]:
+def _print_json(found: "Differences") -> None:
+    """One object on one line, of which a member of a list is made at a time."""
+    from phi2chat.terminal.safe_text import json_line
+
+    lists: list[tuple[str, Iterable[dict[str, Any]]]] = [
+        ("added", map(_line_to_json, found.added)),
+        ("removed", map(_line_to_json, found.removed)),
+        ("changed", map(_change_to_json, found.changed)),
+    ]
+    click.echo("{", nl=False)
+    for name, members in lists:
+        click.echo(json_line(name), nl=False)
+        click.echo(": [", nl=False)
+        for number, member in enumerate(members):
+            if number:
+                click.echo(", ", nl=False)
+            click.echo(json_line(member), nl=False)
+        click.echo("], ", nl=False)
+    click.echo('"same": ', nl=False)
+    click.echo(json_line(found.same), nl=False)
+    click.echo("}")
+
+
+def _change_to_json(change: "Changed") -> dict[str, Any]:
     from phi2chat.terminal.change_text import spell
     from phi2chat.terminal.differences import in_one
 
     return {
-        "added": [_line_to_json(line) for line in found.added],
-        "removed": [_line_to_json(line) for line in found.removed],
-        "changed": [
-            {
-                "id": change.after.name,
-                "line": change.after.number,
-                "line_before": change.before.number,
-                "fields": {
-                    name: {"before": old, "after": new, "runs": in_one(spell(old), spell(new))}
-                    for name, (old, new) in change.fields.items()
-                },
-            }
-            for change in found.changed
-        ],
-        "same": found.same,
+        "id": change.after.name,
+        "line": change.after.number,
+        "line_before": change.before.number,
+        "fields": {
+            name: {"before": old, "after": new, "runs": in_one(spell(old), spell(new))}
+            for name, (old, new) in change.fields.items()
+        },
     }
 
 

@@ -1,7 +1,7 @@
 """`phi2chat curate stats` and `curate check-split`: what a dataset is made of, and what two sides share."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from phi2chat.terminal.safe_text import json_line
 from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
-    from curation.leaks import Leak
+    from curation.leaks import Entry, Leak
     from curation.statistics import Statistics
     from phi2chat.terminal.screen import Screen
 
@@ -146,19 +146,22 @@ def check_split(ctx: click.Context, train: Path, eval_file: Path, as_json: bool)
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
-    sides = {
-        "train": [(_where(train, place), data) for place, data in read_loosely(train)],
-        "eval": [(_where(eval_file, place), data) for place, data in read_loosely(eval_file)],
-    }
-    for name, path in (("train", train), ("eval", eval_file)):
-        if not sides[name]:
+    files = {"train": train, "eval": eval_file}
+    defaults = {"language": "ja", "category": NO_CATEGORY}
+    counted: dict[str, dict[str, Counter[str]]] = {field: {side: Counter() for side in files} for field in defaults}
+
+    def rows(side: str) -> "Iterator[Entry]":
+        for place, data in read_loosely(files[side]):
+            for field, default in defaults.items():
+                counted[field][side][str(data.get(field, default))] += 1
+            yield _where(files[side], place), data
+
+    leaks = find_leaks(rows("train"), rows("eval"))
+    sizes = {side: counted["language"][side].total() for side in files}
+    for side, path in files.items():
+        if not sizes[side]:
             raise UserError(f"{path}: holds no record; give a file with records")
-    leaks = find_leaks(sides["train"], sides["eval"])
     leaking = len({leak.eval for leak in leaks})
-    counted = {
-        field: {side: Counter(str(data.get(field, default)) for _, data in rows) for side, rows in sides.items()}
-        for field, default in (("language", "ja"), ("category", NO_CATEGORY))
-    }
     if as_json:
         found = [{"rule": one.rule, "eval": one.eval, "train": one.train, "message": one.message} for one in leaks]
         print(json_line({"leaking_records": leaking, "leaks": found, **counted}))
@@ -168,7 +171,7 @@ def check_split(ctx: click.Context, train: Path, eval_file: Path, as_json: bool)
         told = f"{leaking:,} of the eval side {'leaks' if leaking == 1 else 'leak'}"
         kinds = Counter(leak.rule for leak in leaks).most_common()
         what = f" ({', '.join(f'{count} {rule}' for rule, count in kinds)})" if kinds else ""
-        size = f"{len(sides['train']):,} train and {spell_count(len(sides['eval']), 'eval record')}"
+        size = f"{sizes['train']:,} train and {spell_count(sizes['eval'], 'eval record')}"
         screen.say(f"{size}: {told}{what}" if leaks else f"{size}: nothing leaks",
                    "error" if leaks else "good")  # fmt: skip
     ctx.exit(1 if leaks else 0)

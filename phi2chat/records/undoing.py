@@ -1,5 +1,6 @@
 """`curate log`, `curate undo` and `curate restore`: what the journal of a data file is for."""
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from datetime import datetime
@@ -102,8 +103,9 @@ def _tell(change: "Change", file: Path, screen: "Screen") -> None:
 def restore(file: Path, at: str, output: Path | None) -> None:
     """Make a file what it was after an entry of its journal, or at a time such as 2026-11-23T12:00."""
     from curation import journal
-    from curation.atomic import write_atomically
-    from curation.records import require_file
+    from curation.atomic import replacing
+    from curation.hunks import blocks_of
+    from curation.records import require_file, told_as_reading
     from phi2chat.terminal.screen import Screen
 
     moment = entry_or_time("--at", at)
@@ -115,7 +117,15 @@ def restore(file: Path, at: str, output: Path | None) -> None:
         return
     if output.exists() or output.is_symlink():
         raise UserError(f"{output}: already exists; give another name")
-    write_atomically(output, journal.version(file, moment))
+    with contextlib.ExitStack() as files:
+        then, _ = journal.versions(file, moment, files)
+
+        def blocks() -> Iterator[bytes]:  # by itself, so that what cannot be read is not said of what is written
+            with told_as_reading(file):
+                yield from blocks_of(then, 0)
+
+        with replacing(output) as staged, staged.open("wb") as new:
+            new.writelines(blocks())
     Screen().say(f"wrote {output}", "good")
 
 

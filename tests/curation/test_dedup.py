@@ -140,3 +140,11 @@ def test_of_what_stays_no_two_are_alike_and_what_goes_is_like_one_that_stays(
     for number, one in found.items():
         assert one.kept_line not in found
         assert likeness(asked[one.kept_line - 1], asked[number - 1]) == one.likeness >= NEAR
+
+
+def test_what_cannot_be_read_is_not_said_of_the_file_that_is_written(file: Path, tmp_path: Path) -> None:
+    found = find_doublets(file, 0.55)
+    file.unlink()
+    with pytest.raises(UserError, match=r"x\.jsonl: no such file"):
+        write_without(file, found.found, tmp_path / "y.jsonl")
+    assert not list(tmp_path.iterdir())

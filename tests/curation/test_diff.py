@@ -1,20 +1,26 @@
 """Two states of a dataset are compared record by record, whatever the order and the spelling."""
 
 import json
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.diff import compare
+from curation.diff import Differences, compare
 
 
 def lines(*records: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
 
 
+def compared(before: bytes, after: bytes) -> Differences:
+    return compare(Path("x.jsonl"), BytesIO(before), BytesIO(after))
+
+
 def names(before: bytes, after: bytes) -> tuple[list[str], list[str], list[str], int]:
-    found = compare(before, after)
+    found = compared(before, after)
     changed = [change.after.name for change in found.changed]
     return [line.name for line in found.added], [line.name for line in found.removed], changed, found.same
 
@@ -31,7 +37,7 @@ def test_records_are_known_by_their_ids_wherever_they_stand() -> None:
 
 
 def test_a_change_says_which_fields_were_and_are_otherwise() -> None:
-    (change,) = compare(
+    (change,) = compared(
         lines(A), lines(B, {"id": "a", "instruction": "日本の首都は？", "answer": "東京", "x": 1})
     ).changed
     assert (change.before.number, change.after.number) == (1, 2)

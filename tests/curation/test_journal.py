@@ -1,6 +1,7 @@
 """The journal: what was done can be told, taken back and done again, whoever was killed and whoever else wrote."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ from curation.bulk import retag
 from curation.choosing import choose_by_conditions, choose_by_ids
 from curation.errors import UserError
 from curation.hunks import KEPT_BYTES, compare
-from curation.journal import OUTSIDE, entries, redo, restore, undo, undo_to, version
+from curation.journal import OUTSIDE, entries, redo, restore, undo, undo_to, versions
 from curation.journal_file import Journal, journal_path
 from curation.records import read_dataset
 from curation.store import Note, append_record, appending, remove_record, replace_record, sha256_of, write_pieces
@@ -49,6 +50,11 @@ def rewrite(path: Path, make: Callable[[bytes], bytes]) -> None:
     content = path.read_bytes()
     with locked(path):
         write_pieces(path, compare(BytesIO(content), BytesIO(make(content))), Note("fix"), sha256_of(path))
+
+
+def version(path: Path, at: int | datetime) -> bytes:
+    with contextlib.ExitStack() as files:
+        return versions(path, at, files)[0].read()
 
 
 def remove(path: Path, record_id: str) -> None:

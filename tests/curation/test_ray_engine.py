@@ -12,6 +12,7 @@ from curation import near, scan
 from curation.dedup import find_doublets
 from curation.engines import Processes
 from curation.errors import UserError
+from curation.facts import KINDS
 from curation.likeness import NEAR
 from curation.ray_engine import RayEngine, call_on_worker
 from curation.rules import choose
@@ -82,9 +83,9 @@ def test_a_worker_hands_back_what_a_task_gave_or_its_error_as_it_was(tmp_path: P
     path = tmp_path / "x.jsonl"
     path.write_text("{}\n", encoding="utf-8")
     (chunk,) = scan.chunks_of(path)
-    checked, error = on_worker(partial(scan.check_chunk, path, choose()), chunk)
+    checked, error = on_worker(partial(scan.check_chunk, path, choose(), frozenset(KINDS)), chunk)
     assert error is None
-    assert checked.findings == scan.check_chunk(path, choose(), chunk).findings != []
+    assert checked.findings == scan.check_chunk(path, choose(), frozenset(KINDS), chunk).findings != []
     result, error = on_worker(scan.FileRecords.read, scan.FileRecords(path, [1]))
     assert (result, type(error)) == (None, UserError)
     assert "was changed by another program meanwhile" in str(error)

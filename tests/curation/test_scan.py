@@ -85,12 +85,13 @@ def test_the_fast_contract_is_that_of_the_schema(data: dict[str, object], whole:
     assert keeps_contract(data) == _validator().is_valid(data)
 
 
-def test_the_facts_of_a_record_take_72_bytes(tmp_path: Path) -> None:
+def test_the_facts_of_a_record_take_24_to_64_bytes(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("".join(JAPANESE.replace("日本", f"{n}") + "\n" for n in range(50)), encoding="utf-8")
-    facts = scan.scan_file(path, choose(["set"])).source.facts
-    arrays = [facts.lines, facts.offsets, *facts.digests.values()]
-    assert sum(len(one) * one.itemsize for one in arrays) == 50 * 72
+    for rules, size in (("duplicate-id", 24), ("near-duplicate", 40), ("set", 64)):
+        facts = scan.scan_file(path, choose([rules])).source.facts
+        arrays = [facts.lines, facts.offsets, *facts.digests.values()]
+        assert sum(len(one) * one.itemsize for one in arrays) == 50 * size
     assert len(scan.scan_file(path, choose(["form", "contract"])).source.facts.lines) == 0
 
 
@@ -125,6 +126,8 @@ def test_near_duplicates_are_the_same_however_few_pairs_are_held(
     monkeypatch.setattr(minhash, "_CANDIDATES", 2)
     whole = near.find_near(texts, 0.3)
     monkeypatch.setattr(minhash, "_AT_A_TIME", 37)
+    monkeypatch.setattr(minhash, "_COMPARED_PAIRS", 11)
+    monkeypatch.setattr(minhash, "_SORTED_TEXTS", 60)
     monkeypatch.setattr(minhash, "_HELD_PAIRS", 50)
     parts = near.find_near(texts, 0.3)
     assert parts == whole and len(whole) > 100

@@ -23,7 +23,19 @@ COMMANDS = {
     "fix": [["validate", "x.jsonl", "--fix", "--select", "form"]],
     "edit": [["edit", "x.jsonl", "r7"]],
     "review": [[]],
+    "again": [
+        ["retag", "x.jsonl", "--where", "line<=100", "--category", "one"],
+        ["diff", "x.jsonl", "--since", "0", "--json"],
+        ["restore", "x.jsonl", "--at", "0", "--output", "was.jsonl"],
+        ["diff", "was.jsonl", "x.jsonl"],
+    ],
+    "undo": [
+        ["retag", "x.jsonl", "r7", "--category", "one"],
+        ["undo", "x.jsonl"],
+    ],
+    "sides": [["check-split", "other.jsonl", "more.jsonl"]],
 }
+MANY = ("split", "again", "sides")  # processes, or seconds
 
 REVIEW = """
 import itertools, sys
@@ -59,6 +71,9 @@ def write_records(path: Path, name: str, chars: int, end: str = "") -> None:
 
 def peak_kib(folder: Path, environment: dict[str, str], arguments: list[str]) -> int:
     code = CODE if arguments else REVIEW + CODE.replace("from phi2chat.cli import _run\n", "")
+    if arguments[:1] == ["undo"]:  # another program has changed the file since
+        with (folder / "x.jsonl").open("ab") as file:
+            file.write(b"\n")
     command = [sys.executable, "-c", code, "curate", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     code, peak = done.stderr.split()[-2:]
@@ -69,7 +84,7 @@ def peak_kib(folder: Path, environment: dict[str, str], arguments: list[str]) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) if name == "split" else name for name in COMMANDS],  # four processes
+    [pytest.param(name, marks=pytest.mark.slow) if name in MANY else name for name in COMMANDS],
 )
 def test_a_command_holds_no_more_of_long_records_than_of_short_ones(
     quick_folder: Path, clean_environment: dict[str, str], name: str
@@ -81,6 +96,7 @@ def test_a_command_holds_no_more_of_long_records_than_of_short_ones(
         folder.mkdir()
         write_records(folder / "x.jsonl", "r", chars, "\n")
         write_records(folder / "more.jsonl", "s", chars)
+        (folder / "other.jsonl").write_text(json.dumps({"id": "o", "instruction": "Why?", "answer": "So."}) + "\n")
         if name == "split":
             (folder / "x.jsonl").write_bytes((folder / "x.jsonl").read_bytes().rstrip(b"\n") + b"\n")
         peaks.append([peak_kib(folder, environment, arguments) for arguments in COMMANDS[name]])
