@@ -46,12 +46,22 @@ def keeping_terminal() -> Iterator[None]:
 
 
 def hide_keys() -> None:
-    """Let what is typed wait unseen for whoever reads next, for it would tear a bar that moves."""
+    """Let what is typed wait unseen for whoever reads next, for it would tear a bar that moves.
+
+    It waits key by key: of a line that the system puts together, the prompt would not see the Ctrl-D that ends it.
+    """
     file = get_app_session().input.fileno()
     if os.isatty(file):
-        mode = termios.tcgetattr(file)
-        mode[3] &= ~termios.ECHO
-        termios.tcsetattr(file, termios.TCSANOW, mode)
+        _take_keys(file)
+
+
+def _take_keys(file: int) -> None:
+    """Keys come at once and are not echoed; those of signals still are signals."""
+    mode = termios.tcgetattr(file)
+    mode[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
+    mode[3] = mode[3] & ~(termios.ECHO | termios.ICANON | termios.IEXTEN) | termios.NOFLSH
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(file, termios.TCSANOW, mode)
 
 
 @contextlib.contextmanager
@@ -88,13 +98,8 @@ class _Listener:
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def set_mode(self, signum: int = 0, frame: FrameType | None = None) -> None:
-        """Keys come at once and are not echoed; those of signals still are signals. Also after Ctrl-Z and `fg`."""
-        file = self._source.fileno()
-        mode = termios.tcgetattr(file)
-        mode[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
-        mode[3] = mode[3] & ~(termios.ECHO | termios.ICANON | termios.IEXTEN) | termios.NOFLSH
-        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(file, termios.TCSANOW, mode)
+        """Take each key as it comes, also after Ctrl-Z and `fg`."""
+        _take_keys(self._source.fileno())
 
     def suspend(self, signum: int, frame: FrameType | None) -> None:
         """Give the shell a terminal without the style of the reply, and stop until it lets us go on."""
