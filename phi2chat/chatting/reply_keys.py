@@ -35,12 +35,12 @@ def noting_keys() -> Iterator[Interrupt]:
 @contextlib.contextmanager
 def keeping_terminal() -> Iterator[None]:
     """Afterwards the terminal is in the mode in which it was, whatever was interrupted in between."""
-    file = get_app_session().input.fileno()
-    before = termios.tcgetattr(file) if os.isatty(file) else None
+    file = _terminal(get_app_session().input)
+    before = None if file is None else termios.tcgetattr(file)
     try:
         yield
     finally:
-        if before is not None:
+        if file is not None and before is not None:
             with contextlib.suppress(termios.error):  # it may be closed
                 termios.tcsetattr(file, termios.TCSANOW, before)
 
@@ -50,8 +50,8 @@ def hide_keys() -> None:
 
     It waits key by key: of a line that the system puts together, the prompt would not see the Ctrl-D that ends it.
     """
-    file = get_app_session().input.fileno()
-    if os.isatty(file):
+    file = _terminal(get_app_session().input)
+    if file is not None:
         _take_keys(file)
 
 
@@ -67,7 +67,7 @@ def _take_keys(file: int) -> None:
 @contextlib.contextmanager
 def _listening(interrupt: Interrupt) -> Iterator[None]:
     source = get_app_session().input
-    if not _is_terminal(source):
+    if _terminal(source) is None:
         yield
         return
     listener = _Listener(source, interrupt)
@@ -80,11 +80,13 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
             listener.stop()
 
 
-def _is_terminal(source: Input) -> bool:
+def _terminal(source: Input) -> int | None:
+    """The file of an input that is a terminal."""
     try:
-        return os.isatty(source.fileno())
+        file = source.fileno()
     except NotImplementedError:  # it has no file
-        return False
+        return None
+    return file if os.isatty(file) else None
 
 
 class _Listener:

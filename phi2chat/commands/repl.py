@@ -66,7 +66,7 @@ def command(data: Path | None, talk_file: Path | None, no_history: bool, **flags
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
     if saved:
         screen.say(go_on(conversation, saved), "note")
-    with ending_as_interrupt(), keeping_terminal():
+    with ending_as_interrupt():
         session = make_session(open_history(no_history, screen))
         talk(conversation, screen, session, Corrections(run, file))
 
@@ -80,13 +80,16 @@ def talk(
     """Read and reply until the user leaves. Raises Ended where the system asks to end."""
     from phi2chat.chatting.corrections import Corrections
     from phi2chat.chatting.drafts import leave_drafts
+    from phi2chat.chatting.reply_keys import hide_keys, keeping_terminal
     from phi2chat.chatting.talk import Talk
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
-    try:
-        _talk(talking, session)
-    finally:
-        leave_drafts(talking)
+    with keeping_terminal():
+        hide_keys()  # also between a reply and the next prompt, where an Esc that comes late would stand before it
+        try:
+            _talk(talking, session)
+        finally:
+            leave_drafts(talking)
 
 
 def _talk(talking: "Talk", session: "PromptSession[str]") -> None:
