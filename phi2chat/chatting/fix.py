@@ -168,14 +168,13 @@ class Writing:
 
     def _fill_form(self, talk: "Talk") -> None:
         from phi2chat.terminal.editor import from_text, to_text
-        from phi2chat.terminal.form import HELP, fill_form
+        from phi2chat.terminal.form import fill_form, help_of
 
-        talk.say(HELP)
+        talk.say(help_of(keeps=True))
 
         def keep(data: dict[str, Any]) -> None:
             self.text = to_text(data, FIELDS)
 
-        # Kept field by field: Ctrl-C drops the one that is being typed, and no other.
         fill_form(from_text(self._start, self.text), FIELDS, keep)
 
 

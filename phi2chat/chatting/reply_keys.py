@@ -35,29 +35,39 @@ def noting_keys() -> Iterator[Interrupt]:
 @contextlib.contextmanager
 def keeping_terminal() -> Iterator[None]:
     """Afterwards the terminal is in the mode in which it was, whatever was interrupted in between."""
-    file = get_app_session().input.fileno()
-    before = termios.tcgetattr(file) if os.isatty(file) else None
+    file = _terminal(get_app_session().input)
+    before = None if file is None else termios.tcgetattr(file)
     try:
         yield
     finally:
-        if before is not None:
+        if file is not None and before is not None:
             with contextlib.suppress(termios.error):  # it may be closed
                 termios.tcsetattr(file, termios.TCSANOW, before)
 
 
 def hide_keys() -> None:
-    """Let what is typed wait unseen for whoever reads next, for it would tear a bar that moves."""
-    file = get_app_session().input.fileno()
-    if os.isatty(file):
-        mode = termios.tcgetattr(file)
-        mode[3] &= ~termios.ECHO
-        termios.tcsetattr(file, termios.TCSANOW, mode)
+    """Let what is typed wait unseen for whoever reads next, for it would tear a bar that moves.
+
+    It waits key by key: of a line that the system puts together, the prompt would not see the Ctrl-D that ends it.
+    """
+    file = _terminal(get_app_session().input)
+    if file is not None:
+        _take_keys(file)
+
+
+def _take_keys(file: int) -> None:
+    """Keys come at once and are not echoed; those of signals still are signals."""
+    mode = termios.tcgetattr(file)
+    mode[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
+    mode[3] = mode[3] & ~(termios.ECHO | termios.ICANON | termios.IEXTEN) | termios.NOFLSH
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(file, termios.TCSANOW, mode)
 
 
 @contextlib.contextmanager
 def _listening(interrupt: Interrupt) -> Iterator[None]:
     source = get_app_session().input
-    if not _is_terminal(source):
+    if _terminal(source) is None:
         yield
         return
     listener = _Listener(source, interrupt)
@@ -70,11 +80,13 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
             listener.stop()
 
 
-def _is_terminal(source: Input) -> bool:
+def _terminal(source: Input) -> int | None:
+    """The file of an input that is a terminal."""
     try:
-        return os.isatty(source.fileno())
+        file = source.fileno()
     except NotImplementedError:  # it has no file
-        return False
+        return None
+    return file if os.isatty(file) else None
 
 
 class _Listener:
@@ -88,13 +100,8 @@ class _Listener:
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def set_mode(self, signum: int = 0, frame: FrameType | None = None) -> None:
-        """Keys come at once and are not echoed; those of signals still are signals. Also after Ctrl-Z and `fg`."""
-        file = self._source.fileno()
-        mode = termios.tcgetattr(file)
-        mode[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR)
-        mode[3] = mode[3] & ~(termios.ECHO | termios.ICANON | termios.IEXTEN) | termios.NOFLSH
-        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(file, termios.TCSANOW, mode)
+        """Take each key as it comes, also after Ctrl-Z and `fg`."""
+        _take_keys(self._source.fileno())
 
     def suspend(self, signum: int, frame: FrameType | None) -> None:
         """Give the shell a terminal without the style of the reply, and stop until it lets us go on."""

@@ -7,6 +7,7 @@ programs have them, `reasoning_content` beside the answer's `content`, and what 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ _BEGINS_HTML = re.compile(r"<(?=[A-Za-z/!?])")
 
 _FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
-Saved = tuple[str, ChatConfig, list[Turn]]  # the model's name, the settings, the turns
+
+@dataclass(frozen=True)
+class Saved:
+    """A conversation as a file has it, and the name of the model that was spoken with."""
+
+    path: Path
+    model: str
+    config: ChatConfig
+    turns: list[Turn]
 
 
 def save(talk: Talk, argument: str) -> None:
@@ -40,12 +49,17 @@ def save(talk: Talk, argument: str) -> None:
 
 def load(talk: Talk, argument: str) -> None:
     """Go on with a saved conversation, in its settings. Raises UserError, and changes nothing, where it is damaged."""
-    path = path_of(argument, "load")
-    model, config, turns = read_conversation(path)
-    talk.conversation.config, talk.conversation.turns = config, turns
-    here = talk.conversation.model.name
-    other = f" (with {model} then, with {here} now)" if model != here else ""
-    talk.say(f"loaded {count(turns)} from {path}{other}; the next question goes on from there")
+    saved = read_conversation(path_of(argument, "load"))
+    talk.conversation.config = saved.config
+    talk.say(go_on(talk.conversation, saved))
+
+
+def go_on(conversation: Conversation, saved: Saved) -> str:
+    """Let a conversation have the turns of a saved one, and what to say of it."""
+    conversation.turns = list(saved.turns)
+    here = conversation.model.name
+    other = f" (with {saved.model} then, with {here} now)" if saved.model != here else ""
+    return f"loaded {count(saved.turns)} from {saved.path}{other}; the next question goes on from there"
 
 
 def export(talk: Talk, argument: str) -> None:
@@ -113,7 +127,8 @@ def read_conversation(path: Path) -> Saved:
         head = _one_object(content) or json.loads(lines[0])
         model, config = str(head["model"]), configs.from_json(ChatConfig, head["config"], where=str(path))
         if isinstance(head["turns"], list):
-            return model, config, [Turn.from_json({"origin": {"model": model}, **turn}) for turn in head["turns"]]
+            turns = [Turn.from_json({"origin": {"model": model}, **turn}) for turn in head["turns"]]
+            return Saved(path, model, config, turns)
         expected = int(head["turns"])
     except _FAULTS:
         raise UserError(f"{path}: is not a conversation that /save wrote; give another file name") from None
@@ -124,7 +139,7 @@ def read_conversation(path: Path) -> Saved:
             raise UserError(f"{path}:{number}: is no turn of a conversation; it is cut off or damaged") from None
     if len(turns) != expected:
         raise UserError(f"{path}: has {len(turns)} turns of {expected}; it is cut off or damaged")
-    return model, config, turns
+    return Saved(path, model, config, turns)
 
 
 def _one_object(content: bytes) -> Any:

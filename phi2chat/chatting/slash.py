@@ -31,7 +31,7 @@ CALLED_ELSEWHERE = {
 }  # fmt: skip
 # What they have and we have not, and what to do instead.
 DONE_OTHERWISE = {
-    "model": "/save the conversation, begin repl with another --adapter, --base or --endpoint, and /load it",
+    "model": "/save the conversation, begin repl with another --adapter, --base or --endpoint, and --load FILE",
     "system": "no system prompt was trained with; write what the model should know into the question",
     "file": "Ctrl-X Ctrl-E opens the question in $EDITOR; read the file in there",
     "multi": "Alt-Enter begins a new line, Ctrl-X Ctrl-E opens $EDITOR, and a pasted text stays one",

@@ -23,13 +23,20 @@ if TYPE_CHECKING:
 @with_options(EndpointConfig)
 @with_options(ChatConfig)
 @click.option("--data", type=click.Path(path_type=Path), help="JSONL file that /fix and /good add records to.")
+@click.option(
+    "--load",
+    "talk_file",
+    type=click.Path(path_type=Path),
+    help="Go on with a conversation that /save wrote, its settings too.",
+)
 @click.option("--no-history", is_flag=True, help="Neither read nor write the history of questions.")
-def command(data: Path | None, no_history: bool, **flags: Any) -> None:
+def command(data: Path | None, talk_file: Path | None, no_history: bool, **flags: Any) -> None:
     """Chat with a model: reasoning and answer apart, wrong-script output marked.
 
     \b
     phi2chat repl --adapter runs/ja-basics-phi-2
     phi2chat repl --base smollm2-135m --data datasets/ja-basics.jsonl
+    phi2chat repl --adapter runs/ja-basics-phi-2 --load talk.jsonl
     """
     import sys
 
@@ -42,20 +49,26 @@ def command(data: Path | None, no_history: bool, **flags: Any) -> None:
     from phi2chat.chatting.input_line import make_session
     from phi2chat.chatting.opening import open_model
     from phi2chat.chatting.reply_keys import hide_keys, keeping_terminal
+    from phi2chat.chatting.sessions import go_on, read_conversation
     from phi2chat.terminal.interrupts import ending_as_interrupt
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
-    config = build(ChatConfig, flags)
+    saved = read_conversation(talk_file.expanduser()) if talk_file else None
+    given = {name: value for name, value in flags.items() if value is not None}
+    config = build(ChatConfig, {**vars(saved.config), **given} if saved else given)  # what is given now, wins
     file = dataset_file(data.expanduser()) if data else None
-    with keeping_terminal():
+    with ending_as_interrupt(), keeping_terminal():
         hide_keys()
         model = open_model(flags, screen.status, stays=True)
     run = run_behind(build(ModelConfig, flags).adapter)
+    conversation = Conversation(model, config)
     screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
-    with ending_as_interrupt(), keeping_terminal():
+    if saved:
+        screen.say(go_on(conversation, saved), "note")
+    with ending_as_interrupt():
         session = make_session(open_history(no_history, screen))
-        talk(Conversation(model, config), screen, session, Corrections(run, file))
+        talk(conversation, screen, session, Corrections(run, file))
 
 
 def talk(
@@ -67,13 +80,16 @@ def talk(
     """Read and reply until the user leaves. Raises Ended where the system asks to end."""
     from phi2chat.chatting.corrections import Corrections
     from phi2chat.chatting.drafts import leave_drafts
+    from phi2chat.chatting.reply_keys import hide_keys, keeping_terminal
     from phi2chat.chatting.talk import Talk
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
-    try:
-        _talk(talking, session)
-    finally:
-        leave_drafts(talking)
+    with keeping_terminal():
+        hide_keys()  # also between a reply and the next prompt, where an Esc that comes late would stand before it
+        try:
+            _talk(talking, session)
+        finally:
+            leave_drafts(talking)
 
 
 def _talk(talking: "Talk", session: "PromptSession[str]") -> None:

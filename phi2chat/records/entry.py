@@ -52,7 +52,11 @@ def _show(findings: "list[Finding]", screen: "Screen") -> None:
 
 def _refuse(file: Path, data: Mapping[str, Any], findings: "list[Finding]", screen: "Screen") -> NoReturn:
     screen.note(pasteable(json.dumps(dict(data), ensure_ascii=False)), wrap=False)
-    raise UserError(f"{file}: the record was not written; mend {findings[0].field} and try again")
+    fields = list(dict.fromkeys(finding.field for finding in findings))
+    to_mend = " and ".join([", ".join(fields[:-1]), fields[-1]] if fields[1:] else fields)
+    if all(finding.rule == "wrong-script" for finding in findings):  # then it may be the text that is right
+        to_mend += f", or give {'their' if fields[1:] else 'its'} language,"
+    raise UserError(f"{file}: the record was not written; mend {to_mend} and try again")
 
 
 def edit_in_editor(
@@ -98,9 +102,9 @@ def fill_in_form(
     A record that the user does not want to mend is shown and raises UserError. Raises KeyboardInterrupt where it is
     dropped.
     """
-    from phi2chat.terminal.form import FIELDS, HELP, fill_form
+    from phi2chat.terminal.form import FIELDS, fill_form, help_of
 
-    screen.note(HELP)
+    screen.note(help_of(keeps=False))
     data, names = dict(before), list(fields)
     while True:
         data = fill_form(data, names, **session_options)

@@ -91,10 +91,10 @@ def _edit(review: "Review", as_json: bool) -> None:
 
 
 def _fill(data: Mapping[str, Any]) -> dict[str, Any]:
-    from phi2chat.terminal.form import FIELDS, HELP, fill_form
+    from phi2chat.terminal.form import FIELDS, fill_form, help_of
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
     screen.heading(str(data.get("id", "")))  # apart from the form of the record that was edited before
-    screen.note(HELP)
+    screen.note(help_of(keeps=False))
     return fill_form(data, [field for field in FIELDS if field in data or field in FIELDS[:4]])

@@ -94,8 +94,11 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     The text then still stands in the file that the message names.
     """
     name = leave_text(text, suffix)
+    from prompt_toolkit.application import get_app_session
+
     try:
-        code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
+        with get_app_session().input.cooked_mode():  # an editor may read by lines, and a talk hides what is typed
+            code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except Ended:
         raise
     except KeyboardInterrupt:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import AnyFormattedText
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.validation import ValidationError, Validator
@@ -24,11 +24,16 @@ MEANINGS = {
     "reasoning_language": "as the answer where empty",
     "family": "a name that it shares with its translations",
 }
-HELP = (
-    "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Shift-Tab goes back to the field before, "
-    "Ctrl-C drops the record"
-)
-KEYS = "Ctrl-D next  Shift-Tab back  Ctrl-C drop"
+KEYS = "Ctrl-D next  Shift-Tab back  Ctrl-C "
+
+
+def help_of(keeps: bool) -> str:
+    """The keys of a form, of which a record that is left comes back where somebody `keeps` it."""
+    leaves = "leaves, and what you wrote is kept" if keeps else "drops the record"
+    return (
+        "Esc-Enter or Ctrl-D ends a field, Enter begins a new line, Shift-Tab goes back to the field before, "
+        f"Ctrl-C {leaves}"
+    )
 
 
 def fill_form(
@@ -39,11 +44,11 @@ def fill_form(
 ) -> dict[str, Any]:
     """The record with the fields as they were typed; an optional field left empty is left out.
 
-    `keep` gets the record as it is whenever a field is left. Raises KeyboardInterrupt where the user drops it.
+    `keep` gets the record as it is whenever a field is left, also with Ctrl-C, which raises KeyboardInterrupt.
     """
     record = dict(start)
     # Without a history: with one, the up key would put the field before in the place of what stands here.
-    session: PromptSession[str | _Back] = PromptSession(
+    session: PromptSession[str | _Left] = PromptSession(
         multiline=True,
         key_bindings=_keys(),
         input_processors=[VisibleEscapes()],
@@ -62,24 +67,28 @@ def fill_form(
             validator=_FieldValidator(record, name),
             validate_while_typing=True,
             prompt_continuation="  ",
-            bottom_toolbar=_toolbar,
+            bottom_toolbar=KEYS + ("drop" if keep is None else "leave"),
         )
-        text = typed.text if isinstance(typed, _Back) else typed
+        left = typed if isinstance(typed, _Left) else _Left(typed, "next")
+        text = left.text
         if text.strip():
             record[name] = text
         else:
             record.pop(name, None)
         if keep is not None:
             keep(record)
-        at = max(0, at - 1) if isinstance(typed, _Back) else at + 1
+        if left.towards == "away":
+            raise KeyboardInterrupt
+        at = max(0, at - 1) if left.towards == "back" else at + 1
     return record
 
 
 @dataclass(frozen=True)
-class _Back:
-    """What stood in a field when the user went back to the one before."""
+class _Left:
+    """What stood in a field when the user left it."""
 
     text: str
+    towards: Literal["next", "back", "away"]
 
 
 def _keys() -> KeyBindings:
@@ -92,13 +101,13 @@ def _keys() -> KeyBindings:
 
     @keys.add("s-tab")
     def _go_back(event: KeyPressEvent) -> None:
-        event.app.exit(result=_Back(event.current_buffer.text))
+        event.app.exit(result=_Left(event.current_buffer.text, "back"))
+
+    @keys.add("c-c", filter=~is_searching)
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(result=_Left(event.current_buffer.text, "away"), style="class:aborting")
 
     return keys
-
-
-def _toolbar() -> AnyFormattedText:
-    return KEYS
 
 
 class _FieldValidator(Validator):

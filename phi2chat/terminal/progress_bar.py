@@ -1,5 +1,6 @@
 """What is shown while something takes a while: a bar on a terminal, a line now and then elsewhere."""
 
+import atexit
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -66,6 +67,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
+            atexit.unregister(self.end)
 
     @property
     def _can_move(self) -> bool:
@@ -83,6 +85,7 @@ class ProgressBar:
                 expand=True,
                 transient=True,
             )
+            atexit.register(self.end)  # whatever ends the process, the shell gets its line and its cursor back
             self._bar.start()
             self._task = self._bar.add_task(text, total=total)
         assert self._task is not None

@@ -303,8 +303,10 @@ def test_where_no_editor_is_set_the_form_takes_its_place(
         pipe.send_text(ENTER_FIELD * 2 + CTRL_U + "首都です。" + ENTER_FIELD + CTRL_U + "東" + CTRL_C)
         assert talk.run("/fix").endswith("nothing was saved; /fix opens what you wrote again\n")
         assert not data.exists()
-        pipe.send_text(ENTER_FIELD * 3 + CTRL_U + "東京です。" + ENTER_FIELD)
-        assert talk.run("/fix").endswith(f"saved afb780fa48 to {data}, a new file\n")
+        pipe.send_text(ENTER_FIELD * 3 + "京です。" + ENTER_FIELD)
+        said = talk.run("/fix")
+    assert "Ctrl-C leaves, and what you wrote is kept" in said and "drops" not in said
+    assert said.endswith(f"saved afb780fa48 to {data}, a new file\n")
     (record,) = records(data)
     assert (record["reasoning"], record["answer"]) == ("首都です。", "東京です。")
 

@@ -148,7 +148,8 @@ def test_every_text_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactor
     talking.turns = turns
     path = tmp_path_factory.mktemp("talks") / "talk.jsonl"
     path.write_bytes(to_jsonl(talking))
-    assert read_conversation(path) == ("\u2028\x85", talking.config, turns)
+    saved = read_conversation(path)
+    assert (saved.model, saved.config, saved.turns) == ("\u2028\x85", talking.config, turns)
 
 
 def test_a_conversation_with_another_model_is_said_to_be_one(

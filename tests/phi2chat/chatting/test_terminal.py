@@ -10,10 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
 import pytest
+
+from phi2chat.chatting.chat import Conversation
+from phi2chat.chatting.sessions import to_jsonl
+from phi2chat.config import ChatConfig
 
 CTRL_C, CTRL_D, CTRL_R, CTRL_X_CTRL_E = "\x03", "\x04", "\x12", "\x18\x05"
 ESC, UP, LEFT, TAB = "\x1b", "\x1b[A", "\x1b[D", "\t"
@@ -29,8 +34,9 @@ class Shell:
     """A terminal with the scripted REPL or another command in it, at its prompt."""
 
     def __init__(
-        self, environment: dict[str, str], folder: Path, columns: int = 80, rows: int = 60, command: Sequence[str] = ()
-    ) -> None:
+        self, environment: dict[str, str], folder: Path, columns: int = 80, rows: int = 60, command: Sequence[str] = (),
+        ready: str = "»",
+    ) -> None:  # fmt: skip
         self.child = pexpect.spawn(
             sys.executable,
             list(command) or [str(REPOSITORY / "tests" / "scripted_repl.py"), str(folder)],
@@ -44,7 +50,7 @@ class Shell:
         self.screen.write_process_input = self.send  # where it is asked, it tells its cursor's position
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
-        self.wait_for("»")
+        self.wait_for(ready)
 
     @property
     def text(self) -> str:
@@ -341,6 +347,55 @@ def test_ctrl_d_leaves_and_ctrl_c_drops_what_was_typed(shell: Shell) -> None:
     shell.send(CTRL_D)
     assert shell.end() == 0
     assert termios.tcgetattr(shell.child.child_fd) == shell.mode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "code", "shown"),
+    [
+        (CTRL_D, 0, "Ctrl-D leaves"),
+        ("/stats\r" + CTRL_D, 0, "replies +0, 0 tokens"),
+        (CTRL_C, 130, "phi2chat: interrupted"),
+    ],
+    ids=["Ctrl-D", "a command and Ctrl-D", "Ctrl-C"],
+)
+def test_keys_that_come_while_the_model_loads_do_what_they_do_at_the_prompt_or_end_it(
+    keys: str, code: int, shown: str, clean_environment: dict[str, str], tmp_path: Path, tiny_phi: Path
+) -> None:
+    command = ["-m", "phi2chat", "repl", "--base", str(tiny_phi), "--device", "cpu"]
+    shell = Shell(clean_environment, tmp_path, 200, command=command, ready="loading")
+    shell.send(keys)
+    assert shell.end() == code
+    assert re.search(shown, shell.text)
+    assert "loading" not in shell.text and not shell.screen.cursor.hidden  # the bar is gone
+    assert termios.tcgetattr(shell.child.child_fd) == shell.mode
+
+
+@pytest.mark.slow
+def test_a_saved_conversation_goes_on_from_the_start_and_a_setting_that_is_given_wins(
+    clean_environment: dict[str, str], tmp_path: Path, tiny_phi: Path, scripted_model: Any
+) -> None:
+    saved = Conversation(scripted_model(["\n考え\n\n### Answer:\nTokyo"]), ChatConfig(lang="en", temperature=0.2))
+    list(saved.ask("首都は？"))
+    (tmp_path / "talk.jsonl").write_bytes(to_jsonl(saved))
+    options = ["--base", str(tiny_phi), "--device", "cpu", "--temperature", "0.7", "--load", "talk.jsonl"]
+    shell = Shell(clean_environment, tmp_path, 200, command=["-m", "phi2chat", "repl", *options])
+    assert "loaded 1 question from talk.jsonl (with scripted then, with " in shell.text
+    shell.send("/set\r")
+    shell.wait_for("(?s)lang = en.*temperature = 0.7")
+    shell.send("/edit\r")
+    shell.wait_until(lambda: shell.line == "» 首都は？")
+    shell.child.close(force=True)
+
+
+def test_a_file_that_is_no_conversation_is_refused_before_a_model_is_loaded(
+    clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "talk.jsonl").write_text("{}\n", encoding="utf-8")
+    command = ["-m", "phi2chat", "repl", "--base", "nowhere/at-all", "--load", "talk.jsonl"]
+    shell = Shell(clean_environment, tmp_path, 200, command=command, ready="phi2chat: ")
+    assert shell.end() == 1
+    assert shell.text == "phi2chat: talk.jsonl: is not a conversation that /save wrote; give another file name"
 
 
 # The input line

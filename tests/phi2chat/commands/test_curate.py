@@ -105,7 +105,7 @@ def test_a_record_with_faults_is_not_written_and_not_lost(phi2chat: Phi2Chat, da
         "instruction: is blank [blank]\n"
         'answer: "这是东京" is Simplified Chinese where language is ja [wrong-script]\n'
         '{"instruction": " ", "answer": "这是东京。"}\n'
-        "phi2chat: data.jsonl: the record was not written; mend reasoning and try again\n",
+        "phi2chat: data.jsonl: the record was not written; mend reasoning, instruction and answer and try again\n",
     )
     assert text_of(data) == TOKYO + SUM + PARIS
 
@@ -247,7 +247,7 @@ def test_a_record_with_a_fault_comes_back_in_the_form_with_the_languages_to_name
 
 def test_a_record_that_is_not_mended_in_the_form_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
     _, error = add_in_form(TRANSLATION, [False])
-    assert str(error) == "x: the record was not written; mend answer and try again"
+    assert str(error) == "x: the record was not written; mend answer, or give its language, and try again"
     assert '"answer": "It is an umbrella."}' in capsys.readouterr().err
 
 

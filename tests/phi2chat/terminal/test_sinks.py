@@ -26,7 +26,7 @@ from phi2chat.inference.guard import GuardReport
 from phi2chat.inference.recipes import StopReason
 from phi2chat.terminal.changes import ChangedField, ChangedLine
 from phi2chat.terminal.safe_errors import describe_usage_error
-from phi2chat.terminal.safe_text import json_line, safe
+from phi2chat.terminal.safe_text import json_line, parts, safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.terminal.streamed import StreamedText
 
@@ -274,43 +274,86 @@ def test_nothing_of_100_000_generated_texts_reaches_a_terminal(name: str) -> Non
     assert_the_same_as_made_visible(SINKS[name], generated(100_000), every=10)
 
 
-def cuts(texts: Iterable[str], every: int) -> Iterator[tuple[str, list[str]]]:
+# Only a reply comes in pieces, and only `Screen.piece` is given them: all else is shown when it is whole.
+
+
+def shown_of(pieces: Iterable[str]) -> list[tuple[str, bool]]:
+    """Each character that is shown of pieces that follow each other, and whether it belongs to an escape."""
+    shown: list[tuple[str, bool]] = []
+    before = ""  # all that one piece leaves to the next, so that what holds for one cut holds for any number
+    for piece in pieces:
+        for run, escaped in parts(piece, before):
+            shown += [(char, escaped) for char in run]
+            before = "" if escaped else run[-1]
+    return shown
+
+
+def assert_cuts_show_the_same(texts: Iterable[str]) -> None:
     for text in texts:
-        for cut in range(0, len(text) + 1, every):
-            yield text, [text[:cut], text[cut:]]
+        whole = shown_of([text])
+        assert "".join(char for char, _ in whole) == safe(text)
+        for place in range(len(text) + 1):
+            assert shown_of([text[:place], text[place:]]) == whole
+
+
+def test_a_cut_at_any_place_of_a_text_shows_what_the_whole_text_shows() -> None:
+    assert_cuts_show_the_same([*SEQUENCES.values(), *generated(1500)])
+
+
+@pytest.mark.slow
+def test_a_cut_at_any_place_of_100_000_generated_texts_shows_what_the_whole_text_shows() -> None:
+    assert_cuts_show_the_same(generated(100_000))
+
+
+NEXT = b"\x05"  # nothing that is shown has this one either
+
+
+def cuts(texts: Iterable[str], every: int = 1) -> list[tuple[str, list[str]]]:
+    """Each text in two pieces, cut at every place, or at some."""
+    return [(text, [text[:place], text[place:]]) for text in texts for place in range(0, len(text) + 1, every)]
 
 
 def stream_each(screen: Screen, texts: Iterable[list[str]]) -> None:
     streamed = StreamedText(screen.out)
     for pieces in texts:
-        for number, piece in enumerate(pieces):
-            streamed.append(piece, "reasoning" if number < 2 else "answer")
+        for piece in pieces:
+            streamed.append(piece, "reasoning")
         streamed.end()
         streamed.append("\n", "")
+        screen.out.file.write(NEXT.decode())
 
 
-def assert_cuts_change_nothing(cases: list[tuple[str, list[str]]]) -> None:
-    for options in ({"color_system": None}, {"color_system": "standard"}):
-        cut = received(lambda screen: stream_each(screen, [pieces for _, pieces in cases]), **options)
-        whole = received(lambda screen: stream_each(screen, [[text] for text, _ in cases]), **options)
-        assert cut == whole
-    plain = received(lambda screen: stream_each(screen, [[safe(text)] for text, _ in cases]), color_system=None)
-    assert re.sub(rb"\x1b\[[0-9;]*m", b"", cut) == plain
+def streamed_each(texts: Iterable[list[str]], **options: Any) -> list[bytes]:
+    """What a terminal gets of each text that comes in pieces."""
+    return received(lambda screen: stream_each(screen, texts), **options).split(NEXT)[:-1]
 
 
-def test_where_a_sequence_is_cut_while_it_streams_changes_no_byte() -> None:
-    assert_cuts_change_nothing(list(cuts(SEQUENCES.values(), every=1)))
+def assert_cuts_change_nothing(cases: list[tuple[str, list[str]]], color_system: str | None) -> None:
+    texts = list(dict.fromkeys(text for text, _ in cases))
+    whole = dict(zip(texts, streamed_each([[text] for text in texts], color_system=color_system), strict=True))
+    cut = streamed_each([pieces for _, pieces in cases], color_system=color_system)
+    assert [whole[text] for text, _ in cases] == cut
+    made_visible = streamed_each([[safe(text)] for text in texts], color_system=None)
+    assert [re.sub(rb"\x1b\[[0-9;]*m", b"", shown) for shown in whole.values()] == made_visible
 
 
-def test_where_a_generated_text_is_cut_while_it_streams_changes_no_byte() -> None:
-    assert_cuts_change_nothing(list(cuts(generated(1500), every=5)))
+@pytest.mark.parametrize("color_system", [None, "standard"])
+def test_where_a_sequence_is_cut_while_it_streams_changes_no_byte(color_system: str | None) -> None:
+    assert_cuts_change_nothing(cuts(SEQUENCES.values()), color_system)
+
+
+@pytest.mark.parametrize("color_system", [None, "standard"])
+def test_where_a_generated_text_is_cut_while_it_streams_changes_no_byte(color_system: str | None) -> None:
+    assert_cuts_change_nothing(cuts(generated(800)), color_system)
 
 
 @pytest.mark.slow
-def test_where_any_of_100_000_generated_texts_is_cut_changes_no_byte() -> None:
+@pytest.mark.parametrize(("color_system", "every"), [("standard", 1), (None, 5)])
+def test_where_any_of_100_000_generated_texts_is_cut_changes_no_byte(color_system: str | None, every: int) -> None:
+    # With colours at every place: whoever shows none writes the same text, of which fewer cuts are tried.
     texts = iter(generated(100_000))
-    while some := list(itertools.islice(texts, 10_000)):
-        assert_cuts_change_nothing(list(cuts(some, every=5)))
+    while some := list(itertools.islice(texts, 5_000)):
+        assert_cuts_change_nothing(cuts(some, every), color_system)
 
 
 def show_a_bar(screen: Screen, text: str) -> None:
