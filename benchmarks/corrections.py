@@ -5,7 +5,8 @@
 The model is trained on about `SIZE` records of ja-reasoning without some countries. In `phi2chat repl` it is asked the
 capital of each of these; where it is wrong, `/fix` opens its reply in $EDITOR, which is this file as a program that
 writes what the set says. Then it is trained anew with what was saved, for as many steps, and both models are asked
-greedily: the same capitals in other words and in English, which no record of the training has, and the shipped probes.
+greedily: the capitals as they were corrected, in other words and in English, which no record of the training has, and
+the shipped probes.
 `phi2chat rounds diff` says what moved, and by which records. What is there of `--folder` is taken up.
 """
 
@@ -29,8 +30,8 @@ BASE = "smollm2-135m"
 SIZE, CORRECTIONS, STEPS, SEED = 1000, 20, 100, 42
 FROM_CITY = re.compile("どの国|どこの国|首都とする国|which country")
 """Questions for the country that a city is the capital of."""
-HOW = ("ja", "casual", "en")
-"""A question that is corrected, and the same in other words and in English."""
+HOW = {"ja": "as corrected", "casual": "in other words", "en": "in English"}
+"""The record of a family that is corrected, and those that ask the same."""
 
 
 def as_editor(answers: Path, file: Path) -> None:
@@ -60,8 +61,8 @@ def make_data(folder: Path) -> None:
         for name in families
     }
     (folder / "answers.json").write_text(json.dumps(right, ensure_ascii=False, indent=1), encoding="utf-8")
-    others = [capitals[name][how] for name in families for how in HOW[1:]]
-    write_lines(folder / "other-words.jsonl", (json.dumps(one, ensure_ascii=False) + "\n" for one in others))
+    asked_of = [capitals[name][how] for name in families for how in HOW]
+    write_lines(folder / "capitals.jsonl", (json.dumps(one, ensure_ascii=False) + "\n" for one in asked_of))
 
 
 def _asks_for_capital(told: dict[str, Any]) -> bool:
@@ -112,7 +113,7 @@ def train(folder: Path, name: str) -> None:
     if not (run / "run.json").exists():
         files = [str(folder / "records.jsonl"), "--eval-file", str(DATA / "eval.jsonl"), "--output-dir", str(run)]
         steps = ["--max-steps", str(STEPS), "--eval-steps", str(STEPS), "--select-by", "last"]
-        command("train", *files, "--base", BASE, "--seed", str(SEED), *OPTIONS, *steps)
+        command(["train", *files, "--base", BASE, "--seed", str(SEED), *OPTIONS, *steps])
 
 
 def ask(folder: Path) -> None:
@@ -121,7 +122,7 @@ def ask(folder: Path) -> None:
     output = folder / "evaluations" / "both"
     if not output.exists():
         adapters = [argument for name in ("before", "after") for argument in ("--adapter", str(folder / "runs" / name))]
-        files = [str(folder / "other-words.jsonl"), str(PROBES)]
+        files = [str(folder / "capitals.jsonl"), str(PROBES)]
         command(
             "evaluate", *files, *adapters, "--batch-size", "256", "--max-new-tokens", "400", "--output", str(output)
         )
@@ -139,18 +140,18 @@ def measure(folder: Path, saved: list[str]) -> dict[str, Any]:
     """Of each kind of question, how many both models get right."""
     from phi2chat.evaluation.results import read_evaluation
 
-    records = map(json.loads, (folder / "records.jsonl").read_text(encoding="utf-8").splitlines())
+    records = [json.loads(line) for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()]
     corrected = {record["instruction"] for record in records if record.get("id") in saved}
-    answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
-    others = (folder / "other-words.jsonl").read_text(encoding="utf-8").splitlines()
-    kinds = {}
-    for number, line in enumerate(others):
-        is_corrected = list(answers)[number // 2] in corrected
-        kinds[json.loads(line)["id"]] = ("in other words", "in English")[number % 2] if is_corrected else None
+    capitals = [json.loads(line) for line in (folder / "capitals.jsonl").read_text(encoding="utf-8").splitlines()]
+    families = {record["family"] for record in capitals if record["instruction"] in corrected}
+    kinds = {
+        record["id"]: HOW[record["id"].rpartition("-")[2]] if record["family"] in families else None
+        for record in capitals
+    }
     evaluation = read_evaluation(folder / "evaluations" / "both")
     labels = {Path(str(model.adapter)).name: model.label for model in evaluation.models}
     found: dict[str, Any] = {}
-    for kind in ("in other words", "in English", "shipped probes"):
+    for kind in (*HOW.values(), "shipped probes"):
         sides = {}
         for name, label in labels.items():
             of = [cell for cell in evaluation.cells if cell.model == label]

@@ -1,15 +1,16 @@
 """What the shipped data do to the embedded model: all of them, parts of them, and one choice of the training changed.
 
-    python benchmarks/rounds.py --output rounds.json            # all of it: an hour with a GPU, days without
+    python benchmarks/rounds.py --output rounds.json            # all of it, for a GPU
     python benchmarks/rounds.py --only all --seeds 1            # a part; what is there is not made again
+    python benchmarks/rounds.py --side-by-side 2                # two trainings at once, each in a process of its own
 
-All goes through phi2chat's own commands, in one process, into `--folder`. `all` trains on the whole set, once for each
-seed; `choices` with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250,
-500 and 1,000 records, whole families drawn by the seed; `cpu` is what a CPU can do in about an hour: `CPU_STEPS` steps
-with the options of `ON_A_CPU`. `last step` is no other training: of `all`, the last checkpoint instead of the one with
-the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out records and the probes,
-greedily. Every other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that
-is more, and as many without the Chinese records of the file. One that was broken off goes on.
+All goes through phi2chat's own commands, into `--folder`. `all` trains on the whole set, once for each seed; `choices`
+with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250, 500 and 1,000
+records, whole families drawn by the seed; `cpu` is for a CPU, `CPU_STEPS` steps with the options of `ON_A_CPU`. `last
+step` is no other training: of `all` and of each choice, the last checkpoint instead of the one with the lowest eval
+loss; where that is the last one, it counts for both. All are asked the held-out records and the probes, greedily. Every
+other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that is more, and as
+many without the Chinese records of the file. One that was broken off goes on.
 """
 
 import argparse
@@ -17,9 +18,12 @@ import json
 import math
 import os
 import random
+import subprocess
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -110,40 +114,49 @@ def draw(lines: Sequence[str], size: int, seed: int) -> list[str]:
     return [lines[number] for number in sorted(drawn)]
 
 
-def train(trial: Trial, among: Path) -> None:
+def train(trial: Trial, among: Path, do: Callable[[Sequence[str]], object]) -> None:
+    """Train it, or go on with it; nothing where that is done."""
     folder = trial.folder(among)
     if (folder / "run.json").exists():
         if read_run(folder).status != "finished":
-            command("train", "--resume", str(folder))
+            do(["train", "--resume", str(folder)])
         return
     start = time.perf_counter()
     steps = ["--max-steps", str(trial.steps), "--eval-steps", str(math.ceil(trial.steps / EPOCHS))]
     files = [str(trial.data), "--eval-file", str(DATA / "eval.jsonl"), "--output-dir", str(folder)]
-    command("train", *files, "--base", BASE, "--seed", str(trial.seed), *OPTIONS, *steps, *trial.options)
+    do(["train", *files, "--base", BASE, "--seed", str(trial.seed), *OPTIONS, *steps, *trial.options])
     print(f"{folder.name}: {trial.steps} steps in {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def train_all(trials: Sequence[Trial], folder: Path, side_by_side: int) -> None:
+    """Train them, so many at once in processes of their own: a small model leaves a GPU idle between its kernels."""
+    if side_by_side == 1:
+        for trial in trials:
+            train(trial, folder, command)
+        return
+    with ThreadPoolExecutor(side_by_side) as workers:
+        list(workers.map(lambda trial: train(trial, folder, in_process), trials))  # raises what one of them raised
 
 
 def evaluate(adapters: Sequence[Path], folder: Path, *options: str) -> None:
     if folder.exists():
-        command("evaluate", "--resume", str(folder))
+        command(["evaluate", "--resume", str(folder)])
         return
     asked = [str(DATA / "eval.jsonl"), str(PROBES), "--batch-size", "512", "--max-new-tokens", "400", *options]
     asked += [argument for adapter in adapters for argument in ("--adapter", str(adapter))]
-    command("evaluate", *asked, "--output", str(folder))
+    command(["evaluate", *asked, "--output", str(folder)])
 
 
-def run(stage: str, folder: Path, seeds: Sequence[int]) -> None:
-    """Train what a stage trains, and ask all of its models."""
-    trials = list(plan(stage, folder, seeds))
-    for trial in trials:
-        train(trial, folder)
-    adapters, asked = [trial.folder(folder) for trial in trials], evaluation_of(stage, folder, len(seeds))
+def ask(stage: str, trials: Sequence[Trial], folder: Path) -> None:
+    """Ask all models of a stage."""
+    adapters, seeds = [trial.folder(folder) for trial in trials], len({trial.seed for trial in trials})
+    asked, lasts = evaluation_of(stage, folder, seeds), list(last_steps(adapters))
     if stage == "all":
-        evaluate([*adapters, *last_steps(adapters)], asked, "--with-base")
+        evaluate([*adapters, *lasts], asked, "--with-base")
         recipes = evaluation_of("recipes", folder, 1)
         evaluate(adapters[:1], recipes, "--with-base", "--recipe", "a", "--recipe", "b")
     else:
-        evaluate(adapters, asked)
+        evaluate([*adapters, *lasts] if stage == "choices" else adapters, asked)
 
 
 def evaluation_of(kind: str, folder: Path, seeds: int) -> Path:
@@ -159,8 +172,12 @@ def evaluations(folder: Path, seeds: int) -> Iterator[tuple[str, Evaluation]]:
             yield kind, read_evaluation(path)
 
 
-def command(*arguments: str) -> None:
+def command(arguments: Sequence[str]) -> None:
     phi2chat.main(list(arguments), prog_name="phi2chat", standalone_mode=False)
+
+
+def in_process(arguments: Sequence[str]) -> None:
+    subprocess.run([sys.executable, "-m", "phi2chat", *arguments], check=True)
 
 
 def last_steps(folders: Sequence[Path]) -> Iterator[Path]:
@@ -180,15 +197,18 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/rounds"), help="where all runs are kept")
     parser.add_argument("--only", default=",".join(STAGES), help=f"some of {', '.join(STAGES)}")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--side-by-side", type=int, default=1, help="trainings at once; two fit on a GPU of 80 GB")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"  # these four before torch and the libraries are imported, which commands do
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
-    start = time.perf_counter()
-    for stage in given.only.split(","):
-        run(stage, given.folder, range(42, 42 + given.seeds))
+    start, seeds = time.perf_counter(), range(42, 42 + given.seeds)
+    stages = {stage: list(plan(stage, given.folder, seeds)) for stage in given.only.split(",")}
+    train_all([trial for trials in stages.values() for trial in trials], given.folder, given.side_by_side)
+    for stage, trials in stages.items():
+        ask(stage, trials, given.folder)
     report(given.folder, given.seeds, given.output, time.perf_counter() - start)
 
 

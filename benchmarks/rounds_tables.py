@@ -27,7 +27,8 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
         for cell in evaluation.cells:
             cells[cell.model, cell.recipe].append(cell)
         for (what, model), recipe in itertools.product(named(evaluation.models), evaluation.recipes):
-            loss = None if what in (BASE, "answer only", "on a CPU") else model.eval_loss  # of other tokens, or of few
+            is_comparable = not what.startswith((BASE, "answer only", "on a CPU"))  # not of other tokens, or of few
+            loss = model.eval_loss if is_comparable else None
             what += f", recipe {recipe}" if len(evaluation.recipes) > 1 else ""
             rows[what].append({**measure(cells[model.label, recipe], probes), "eval loss": loss})
     return [
@@ -37,7 +38,10 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
 
 
 def differences(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """How each kind of training differs from `all` over the held-out records, seed by seed where both have it."""
+    """How each kind of training differs from `all` over the held-out records, seed by seed where both have it.
+
+    A last step is compared with that of `all`, and the last step of `all` with its best.
+    """
     probes, outcomes = probe_ids(), defaultdict[str, list[dict[str, dict[str, float]]]](list)
     for evaluation in evaluations:
         for what, model in named(evaluation.models):
@@ -45,8 +49,9 @@ def differences(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
             outcomes[what].append({measure: _outcomes(measure, cells) for measure in MEASURES})
     rows = list[dict[str, Any]]()
     for (what, several), measure in itertools.product(outcomes.items(), MEASURES):
-        if what != ALL and outcomes[ALL]:
-            before = outcomes[ALL] if what == BASE else outcomes[ALL][: len(several)]
+        beside = outcomes.get(LAST if what.endswith(f", {LAST}") else ALL)
+        if what != ALL and beside:
+            before = beside if what == BASE else beside[: len(several)]
             sides = ([of_seed[measure] for of_seed in side] for side in (before, several))
             move = weigh_seeds(*sides, families_of(evaluations[0]))
             rows += [{"what": what, "measure": measure, **dataclasses.asdict(move)}] if move else []
@@ -70,17 +75,34 @@ def named(models: Sequence[ModelRow]) -> list[tuple[str, ModelRow]]:
     the other seeds alone would be of other trainings than the mean beside it.
     """
     found = [(name(model), model) for model in models]
-    ended = {Path(str(model.adapter)).parents[1] for what, model in found if what == LAST}
-    if ended:
-        found += [(LAST, model) for what, model in found if what == ALL and Path(str(model.adapter)) not in ended]
+    have_last = {run_of(model) for model in models if is_last(model)}
+    if have_last:
+        found += [
+            (last_of(what), model)
+            for what, model in found
+            if model.adapter and not is_last(model) and run_of(model) not in have_last
+        ]
     return found
 
 
 def name(model: ModelRow) -> str:
     if model.adapter is None:
         return BASE
-    adapter = Path(model.adapter)
-    return LAST if adapter.parent.name == "checkpoints" else adapter.name.rpartition("-")[0].replace("-", " ")
+    what = run_of(model).name.rpartition("-")[0].replace("-", " ")
+    return last_of(what) if is_last(model) else what
+
+
+def last_of(what: str) -> str:
+    return LAST if what == ALL else f"{what}, {LAST}"
+
+
+def is_last(model: ModelRow) -> bool:
+    return model.adapter is not None and Path(model.adapter).parent.name == "checkpoints"
+
+
+def run_of(model: ModelRow) -> Path:
+    adapter = Path(str(model.adapter))
+    return adapter.parents[1] if is_last(model) else adapter
 
 
 def measure(cells: Sequence[Cell], probes: set[str]) -> dict[str, float | None]:

@@ -44,6 +44,26 @@ def test_where_no_last_step_is_asked_there_is_none() -> None:
     assert found == [("all", "0"), ("answer only", "1"), ("250", "2")]
 
 
+def test_a_choice_has_a_last_step_of_its_own() -> None:
+    found = named("runs/no-Chinese-42", "runs/no-Chinese-43", "runs/no-Chinese-43/checkpoints/checkpoint-335")
+    assert found == [
+        ("no Chinese", "0"),
+        ("no Chinese", "1"),
+        ("no Chinese, last step", "2"),
+        ("no Chinese, last step", "0"),
+    ]
+
+
+def test_a_last_step_is_compared_with_a_last_step() -> None:
+    right = {"0": 20, "1": 10, "2": 15, "3": 5}  # all-42, no-Chinese-42, and of both the last step
+    folders = ("runs/all-42", "runs/no-Chinese-42")
+    models = rows(*folders, *(f"{folder}/checkpoints/checkpoint-9" for folder in folders))
+    cells = [cell(label, number, number < count) for label, count in right.items() for number in range(20)]
+    found = tables.differences([dataclasses.replace(evaluation(*cells), models=tuple(models))])
+    scores = {row["what"]: row["mean"] for row in found if row["measure"] == "score"}
+    assert scores == {"no Chinese": -0.5, "last step": -0.25, "no Chinese, last step": -0.5}
+
+
 def test_a_row_is_the_mean_over_seeds_with_the_lowest_and_the_highest() -> None:
     models = [
         dataclasses.replace(row, eval_loss=loss)

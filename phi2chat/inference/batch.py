@@ -36,7 +36,8 @@ def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Choos
                 waiting = others
             except torch.OutOfMemoryError:
                 if count == 1:
-                    raise UserError(full_memory(_length(waiting[-1]))) from None
+                    way_out = "take a smaller --max-new-tokens, or recipe b"
+                    raise UserError(full_memory(_length(waiting[-1]), way_out)) from None
                 most = count // 2  # and again, with the memory that is given back first
             forget_kept(engine.model)
     finally:

@@ -265,9 +265,9 @@ def context_tokens(model: Any) -> int:
     return int(getattr(model.config, "max_position_embeddings", None) or 2048)
 
 
-def full_memory(tokens: int) -> str:
+def full_memory(tokens: int, way_out: str = "forget the conversation with /reset, or use recipe b") -> str:
     """What to say where a GPU has no more memory for a conversation."""
-    return f"the GPU's memory is full at {tokens} tokens; forget the conversation with /reset, or use recipe b"
+    return f"the GPU's memory is full at {tokens} tokens; {way_out}"
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
