@@ -122,10 +122,8 @@ def ask(folder: Path) -> None:
     output = folder / "evaluations" / "both"
     if not output.exists():
         adapters = [argument for name in ("before", "after") for argument in ("--adapter", str(folder / "runs" / name))]
-        files = [str(folder / "capitals.jsonl"), str(PROBES)]
-        command(
-            "evaluate", *files, *adapters, "--batch-size", "256", "--max-new-tokens", "400", "--output", str(output)
-        )
+        asked = [str(folder / "capitals.jsonl"), str(PROBES), "--batch-size", "256", "--max-new-tokens", "400"]
+        command(["evaluate", *asked, *adapters, "--output", str(output)])
 
 
 def tell(folder: Path) -> str:

@@ -4,8 +4,10 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +96,8 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     The text then still stands in the file that the message names.
     """
     name = leave_text(text, suffix)
-    from prompt_toolkit.application import get_app_session
-
     try:
-        with get_app_session().input.cooked_mode():  # an editor may read by lines, and a talk hides what is typed
+        with _as_in_a_shell():
             code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except Ended:
         raise
@@ -111,6 +111,15 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     edited = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
     os.unlink(name)
     return edited
+
+
+def _as_in_a_shell() -> AbstractContextManager[None]:
+    """A terminal that shows what is typed and gives it by lines, as an editor may want it; a talk takes that away."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return nullcontext()
+    from prompt_toolkit.application import get_app_session
+
+    return get_app_session().input.cooked_mode()
 
 
 def leave_text(text: str, suffix: str = ".yaml") -> str:
