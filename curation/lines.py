@@ -8,6 +8,7 @@ from typing import Any, Never
 import msgspec
 
 MAX_DEPTH = 100  # of arrays and objects in one another; Python's own limit depends on who calls
+MAX_BYTES = 1 << 24  # of a line: no model learns from a longer one, and most programs read a line whole
 
 _QUICK_DECODER = msgspec.json.Decoder()
 
@@ -41,6 +42,8 @@ def parse_plain(raw: bytes) -> dict[str, Any] | None:
     None says nothing about the line. The decoder refuses all that JSON forbids, but of a key that stands twice it
     keeps the last. So the quotation marks are counted: a member more than the object has brings at least two more.
     """
+    if len(raw) > MAX_BYTES:
+        return None
     try:
         value = _QUICK_DECODER.decode(raw)
     except (ValueError, RecursionError):  # msgspec's own errors and that of UTF-8 are ValueErrors
@@ -68,6 +71,9 @@ def parse_plain(raw: bytes) -> dict[str, Any] | None:
 
 def parse_exactly(raw: bytes) -> dict[str, Any]:
     """The JSON object of a line, by a decoder that can say what is wrong and where."""
+    if len(raw) > MAX_BYTES:
+        message = f"the line has {len(raw):,} bytes, and may have {MAX_BYTES:,}; is the end of a line missing in it?"
+        raise BadLine(1, message, "json")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

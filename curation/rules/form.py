@@ -19,7 +19,7 @@ declare(
         "json",
         "form",
         "Every line is one JSON object: no key stands twice in it, NaN and Infinity do not occur, a number can be "
-        "written again, and nothing is nested more than 100 deep.",
+        "written again, nothing is nested more than 100 deep, and no line has more than 16 MiB.",
         "Write the line again at the column that is named. A last line that was cut off cannot be mended: remove it.",
     ),
     Rule("surrogate", "form", "No escape is half of a surrogate pair.", "Write the character itself."),

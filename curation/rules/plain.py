@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from curation.lines import MAX_BYTES
 from curation.records import KNOWN_FIELDS
 
 from .contract import declared_as, record_schema
@@ -27,6 +28,8 @@ def read_clean(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
     None says nothing about any line. As in `parse_plain` the quotation marks are counted, here of all lines together:
     none can have fewer than its texts and keys have.
     """
+    if max(map(len, lines), default=0) > MAX_BYTES:
+        return None
     try:
         values: list[Any] = list(map(_DECODE, lines))
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.lines import BadLine, parse_exactly, parse_line, parse_plain, split_lines
+from curation.lines import MAX_BYTES, BadLine, parse_exactly, parse_line, parse_plain, split_lines
 
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=6)
 # Pieces that make a line nearly right: keys that stand twice, constants, escapes, brackets, blanks, bytes.
@@ -72,10 +72,20 @@ def test_a_last_line_that_was_cut_off_is_called_that(raw: bytes, fault: str) -> 
     assert outcome(parse_line, raw) == f"{fault} [json]"
 
 
-@pytest.mark.parametrize("text", ["あ" * 33_000_000, "[" * 100_000, '{"a":' * 100_000, '\\"' * 1_000_000])
-def test_a_line_of_any_length_and_depth_is_read_or_refused_in_a_sentence(text: str) -> None:
+@pytest.mark.parametrize("text", ["あ" * 5_000_000, "[" * 100_000, '{"a":' * 100_000, '\\"' * 1_000_000])
+def test_a_long_or_deep_line_is_read_or_refused_in_a_sentence(text: str) -> None:
     assert parse_line(f'{{"a": "{text.replace(chr(34), "") if chr(92) not in text else text}"}}\n'.encode())
     assert outcome(parse_line, text.encode()).endswith("[json]")
+
+
+def test_a_line_is_read_up_to_its_longest_and_refused_beyond_it() -> None:
+    longest = b'{"answer": "' + b"x" * (MAX_BYTES - 14) + b'"}'
+    assert len(parse_line(longest)["answer"]) == MAX_BYTES - 14
+    with pytest.raises(BadLine) as caught:
+        parse_line(longest + b"\n")
+    assert caught.value.message == (
+        "the line has 16,777,217 bytes, and may have 16,777,216; is the end of a line missing in it?"
+    )
 
 
 @given(st.lists(st.binary(max_size=8) | st.sampled_from([b"\n", b"\r\n", "\u2028".encode(), b"\x85", b"\r"])))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.lines import parse_exactly
+from curation.lines import MAX_BYTES, parse_exactly
 from curation.rules import choose
 from curation.rules.check import LineChecker
 from curation.rules.plain import read_clean
@@ -70,3 +70,8 @@ def test_facts_and_other_rules_see_what_was_read_together(tmp_path: Path) -> Non
     assert list(together.facts.offsets) == [7, 7 + len(lines[0]), 7 + len(lines[0]) + len(lines[1])]
     assert together.facts == apart.facts
     assert together.findings == [one for one in apart.findings if one.line < 4]
+
+
+def test_a_line_that_is_too_long_is_not_called_clean() -> None:
+    line = RECORD.replace("国会です。", "x" * MAX_BYTES).encode()
+    assert read_clean([RECORD.encode()]) and read_clean([line]) is None
