@@ -137,3 +137,11 @@ def test_files_have_their_new_contents_together(tmp_path: Path) -> None:
             files[path].write(b"new")
     assert [path.read_bytes() for path in paths] == [b"new", b"new"]
     assert hidden(tmp_path) == []
+
+
+def test_nobody_adds_to_one_of_the_files_meanwhile(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    with locked_together(paths):
+        for path in paths:
+            with pytest.raises(Timeout):
+                FileLock(path.with_name(f".{path.name}.lock"), timeout=0).acquire()
