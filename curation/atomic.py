@@ -88,7 +88,8 @@ def replacing_all(
     finally:
         for file in files.values():
             close(file)
-        if around is None or len(replaced) in (0, len(staged)):
+        # By the disk and not by `replaced`: Ctrl-C may come between a rename and its name being noted.
+        if around is None or all(map(os.path.lexists, staged)):
             for temporary in staged:
                 _remove(temporary)
         for handle in handles:

@@ -9,7 +9,7 @@ from typing import IO
 
 from curation.atomic import close, spool, target_of
 from curation.hunks import Hunk, blocks_of
-from curation.line_file import OpenLines
+from curation.line_file import OpenLines, keys_of
 from curation.lines import split_lines
 from curation.lookup import Lookup
 
@@ -56,14 +56,16 @@ def _find(lines: OpenLines, lookup: Lookup, new: list[bytes]) -> tuple[int, int]
     """Where these lines begin and end, which they do exactly once."""
     if not new:  # lines were removed: where they belong now is not known
         raise NotFound
-    found = list(islice((place for place in lookup.places(hash(new[0])) if _stand_at(lines, place, new)), 2))
+    keys = keys_of(new)
+    places = (place for place in lookup.places(keys[0]) if lines.keys[place : place + len(keys)] == keys)
+    found = list(islice((place for place in places if _stand_at(lines, place, new)), 2))
     if len(found) != 1:
         raise NotFound
     return found[0], found[0] + len(new)
 
 
 def _stand_at(lines: OpenLines, place: int, new: list[bytes]) -> bool:
-    return place + len(new) <= len(lines) and all(lines[place + step] == line for step, line in enumerate(new))
+    return all(lines[place + step] == line for step, line in enumerate(new))
 
 
 def _require_ended(is_ended: bool, following: bytes) -> bool:

@@ -33,11 +33,13 @@ def is_unfinished(first: Path) -> bool:
 
 @contextlib.contextmanager
 def locked_together(paths: Sequence[Path]) -> Iterator[None]:
-    """Hold the lock of the first of several files, and finish what a command that was stopped has left to do.
+    """Hold the locks of several files, and finish what a command that was stopped has left to do.
 
     Raises UserError where that cannot be done, and where somebody has changed since what it was about to replace.
     """
-    with locked(paths[0]):
+    with contextlib.ExitStack() as locks:
+        for path in paths:  # each of them, too, for a record may be added to one side of a split alone
+            locks.enter_context(locked(path))
         _finish(paths)
         yield
 

@@ -29,7 +29,7 @@ def read_cells(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
 
         def parse_cell(self, element: Any) -> dict[str, Any]:
             cell: dict[str, Any] = super().parse_cell(element)
-            if cell["data_type"] == "e":
+            if cell["data_type"] == "e" and cell["value"] is not None:
                 cell["value"] = _error(str(cell["value"]), is_date=element.get("t") != "e")
             elif cell["value"] is None:
                 formula = element.find(FORMULA_TAG)

@@ -45,6 +45,27 @@ def test_each_way_of_giving_an_answer_away_has_a_name(
     assert leaks([UNRELATED, train], [eval_]) == [(rule, "t:2", "e:1") for rule in rules]
 
 
+class Text(str):
+    """A text that counts how often it is read again."""
+
+    reads = 0
+
+    def __reduce__(self) -> Any:
+        return _read_again, (str(self),)
+
+
+def _read_again(text: str) -> str:
+    Text.reads += 1
+    return text
+
+
+def test_of_answers_that_are_the_same_one_is_read_and_the_first_that_differs_is_named() -> None:
+    train = [{**CAPITAL, "answer": Text(answer)} for answer in ["東京です。"] * 100 + ["京都です。"] * 100]
+    before = Text.reads
+    assert leaks(train, [CAPITAL]) == [("same-question", "t:1", "e:1"), ("contradiction", "t:101", "e:1")]
+    assert Text.reads - before < len(train) + 10  # once each for the wording, and few for the answers
+
+
 def test_a_question_that_is_near_another_of_its_own_side_is_still_compared_with_the_other_side() -> None:
     near = [
         {"instruction": text, "answer": "東京です。"}

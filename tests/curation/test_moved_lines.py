@@ -26,6 +26,21 @@ def test_old_lines_come_back_wherever_the_new_ones_stand_now() -> None:
     assert taken_back(long + NEW + long, (OLD, NEW)) == long + OLD + long
 
 
+def test_only_lines_that_may_be_meant_are_read_again() -> None:
+    class Counting(BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    content = Counting(b"".join(b"same\n%d\n" % number for number in range(100)))
+    hunks = [Hunk(0, 1, b"old %d\n" % number, b"same\n%d\n" % number, 0) for number in range(100)]
+    old = b"".join(take_back_by_lines(Path("x.jsonl"), content, hunks))
+    assert old == b"".join(b"old %d\n" % number for number in range(100))
+    assert content.reads == 200
+
+
 @pytest.mark.parametrize(
     ("content", "changes"),
     [

@@ -1,9 +1,13 @@
 """Files that fit one another: what a kill leaves half done is finished by the next command, and nothing else is."""
 
 import json
+import sys
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 from operations import SOURCES, A, B, C, D, E, stopped_before_rename
 
 from curation.errors import UserError
@@ -43,6 +47,32 @@ def test_records_are_added_to_a_split_by_the_same_command_after_a_kill_before_an
 ) -> None:
     stopped_before_rename(number)(folder)
     assert is_unfinished(folder / "manifest.json")
+    add(folder)
+    assert sides_of(folder) == [A, B, C, D, E]
+    read_split(folder)
+    assert hidden(folder) == []
+
+
+def test_ctrl_c_right_behind_a_rename_leaves_what_the_next_command_finishes(folder: Path) -> None:
+    manifest = folder / "manifest.json"
+    before = manifest.read_bytes()
+
+    def press(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.endswith("atomic.py"):
+            return None
+        if event == "line" and manifest.read_bytes() != before:
+            sys.settrace(was_tracing)
+            raise KeyboardInterrupt
+        return press
+
+    was_tracing = sys.gettrace()
+    sys.settrace(press)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            add(folder)
+    finally:
+        sys.settrace(was_tracing)
+    assert is_unfinished(manifest)
     add(folder)
     assert sides_of(folder) == [A, B, C, D, E]
     read_split(folder)
@@ -107,3 +137,11 @@ def test_files_have_their_new_contents_together(tmp_path: Path) -> None:
             files[path].write(b"new")
     assert [path.read_bytes() for path in paths] == [b"new", b"new"]
     assert hidden(tmp_path) == []
+
+
+def test_nobody_adds_to_one_of_the_files_meanwhile(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    with locked_together(paths):
+        for path in paths:
+            with pytest.raises(Timeout):
+                FileLock(path.with_name(f".{path.name}.lock"), timeout=0).acquire()

@@ -122,6 +122,7 @@ def test_every_cell_without_a_value_is_named(tmp_path: Path) -> None:
         (b'<c r="B2"><f>1+1</f><v>2</v></c>', "2"),
         (b'<c r="B2" t="b"><f>1=1</f><v>1</v></c>', "TRUE"),
         (b'<c r="B2" s="0"/>', ""),
+        (b'<c r="B2" t="e"></c>', ""),  # an error that is none
     ],
 )
 def test_a_formula_with_its_result_is_that_result(tmp_path: Path, cell: bytes, value: str) -> None:
