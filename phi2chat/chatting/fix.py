@@ -225,6 +225,8 @@ def _training_rows(talk: "Talk") -> "tuple[Row, ...]":
         return tuple(row for row in rows if row.record.id not in added)
     if corrections.file is None:
         raise UserError("/why: no training data are known; name a dataset with /data FILE")
+    if not corrections.file.exists():
+        raise UserError(f"/why: {corrections.file} has no record yet; /fix and /good add one")
     return rows_of(read_dataset(corrections.file))
 
 
