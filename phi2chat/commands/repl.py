@@ -85,7 +85,7 @@ def talk(
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
     with keeping_terminal():
-        hide_keys()  # also between a reply and the next prompt, where an Esc that comes late would stand before it
+        hide_keys()  # between a reply and the next prompt too: an Esc that comes late would stand there as ^[
         try:
             _talk(talking, session)
         finally:

@@ -1,9 +1,11 @@
 """A record as text for $EDITOR: YAML with block scalars, read back as strings, only the changed fields taken over."""
 
+import contextlib
 import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -94,10 +96,8 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     The text then still stands in the file that the message names.
     """
     name = leave_text(text, suffix)
-    from prompt_toolkit.application import get_app_session
-
     try:
-        with get_app_session().input.cooked_mode():  # an editor may read by lines, and a talk hides what is typed
+        with _echoing():
             code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except Ended:
         raise
@@ -119,6 +119,15 @@ def leave_text(text: str, suffix: str = ".yaml") -> str:
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
     return name
+
+
+def _echoing() -> contextlib.AbstractContextManager[None]:
+    """Within, a terminal shows what is typed and gives it line by line, as an editor may expect and a talk does not."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return contextlib.nullcontext()
+    from prompt_toolkit.input.vt100 import cooked_mode
+
+    return cooked_mode(sys.stdin.fileno())
 
 
 def _command() -> str:
