@@ -478,7 +478,7 @@ def test_an_editor_reads_lines_that_are_seen_and_the_talk_is_silent_again(
     in_prompt: bool, start: Callable[..., Shell], tmp_path: Path
 ) -> None:
     editor = tmp_path / "editor"
-    editor.write_text("#!/bin/sh\necho ready\nread line\nprintf '%s' \"$line\" >> \"$1\"\n", encoding="utf-8")
+    editor.write_text('#!/bin/sh\necho ready\nread line\nprintf \'%s\' "$line" >> "$1"\n', encoding="utf-8")
     editor.chmod(0o755)
     shell = start(EDITOR=str(editor))
     shell.send("echo " + CTRL_X_CTRL_E if in_prompt else "/edit-text\r")
