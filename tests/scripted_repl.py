@@ -1,7 +1,8 @@
 """The REPL without a model, for tests in a real terminal: `python scripted_repl.py STATE_DIR`.
 
 A question `say N` is answered with N characters of a Japanese sentence, one every few milliseconds; `echo TEXT` with
-the text; `fail` with a bug. `/bug` is a command that has one.
+the text; `fail` with a bug. `/bug` is a command that has one, `/wait` one that lasts until there is a file `go-on` in
+STATE_DIR, and `/edit-text` says what $EDITOR writes.
 """
 
 import sys
@@ -20,6 +21,7 @@ from phi2chat.config import ChatConfig
 from phi2chat.inference.guard import GuardReport
 from phi2chat.inference.prompt import Example, PromptStyle
 from phi2chat.inference.recipes import StopReason
+from phi2chat.terminal.editor import edit_text
 from phi2chat.terminal.interrupts import ending_as_interrupt
 from phi2chat.terminal.safe_errors import make_errors_safe
 from phi2chat.terminal.screen import Screen
@@ -61,9 +63,21 @@ def fail(talk: Talk, argument: str) -> None:
     raise ZeroDivisionError("a bug")
 
 
+def wait(talk: Talk, argument: str) -> None:
+    talk.say("waiting")
+    while not (Path(sys.argv[1]) / "go-on").exists():
+        time.sleep(0.01)
+
+
+def edit(talk: Talk, argument: str) -> None:
+    talk.say(f"read {edit_text('')}")
+
+
 def main() -> int:
     make_errors_safe()
     COMMANDS["bug"] = Command("", "a bug", fail)
+    COMMANDS["wait"] = Command("", "wait for the file go-on", wait)
+    COMMANDS["edit-text"] = Command("", "say what $EDITOR writes", edit)
     screen = Screen()
     try:
         with ending_as_interrupt(), keeping_terminal():

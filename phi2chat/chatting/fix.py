@@ -12,6 +12,7 @@ from phi2chat.chatting.corrections import as_it_is, draft, find_faults, name_it,
 from phi2chat.files import path_of
 from phi2chat.terminal.changes import find_changes
 from phi2chat.terminal.interrupts import Ended
+from phi2chat.units import spell_count
 from phi2chat.weights.training_data import file_to_correct, read_train_side, refuse_side_of_split, rows_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def dataset(talk: "Talk", argument: str) -> None:
     file = talk.corrections.file
     if file is None:
         raise UserError(f"/data: {NO_DATASET}")
-    holds = f"which has {_count(sum(1 for _ in read_dataset(file).records()))}" if file.exists() else "a new file"
+    holds = f"which has {spell_count(sum(1 for _ in read_dataset(file).records()))}" if file.exists() else "a new file"
     talk.say(f"records go to {file}, {holds}")
 
 
@@ -110,7 +111,7 @@ def why(talk: "Talk", argument: str) -> None:
     texts = (f"{row.record.instruction}\n{row.record.input}" for row in rows)
     found = find_nearest(turn.question, texts, int(argument or SHOWN_RECORDS))
     if not found:
-        talk.say(f"nothing in {_count(len(rows))} is like the question")
+        talk.say(f"nothing in {spell_count(len(rows))} is like the question")
     for one in found:
         row = rows[one.place]
         talk.screen.say(f"{one.likeness:.2f}  {row.record.id or '(no id)'}  {row.path}:{row.line}", "heading")
@@ -225,8 +226,6 @@ def _training_rows(talk: "Talk") -> "tuple[Row, ...]":
         return tuple(row for row in rows if row.record.id not in added)
     if corrections.file is None:
         raise UserError("/why: no training data are known; name a dataset with /data FILE")
+    if not corrections.file.exists():
+        raise UserError(f"/why: {corrections.file} has no record yet; /fix and /good add one")
     return rows_of(read_dataset(corrections.file))
-
-
-def _count(number: int) -> str:
-    return f"{number:,} record" + ("" if number == 1 else "s")

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, is_searching
@@ -84,6 +84,11 @@ def _keys(burst: _Burst) -> KeyBindings:
     @keys.add("escape", "enter")
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add("escape", "/", filter=Condition(lambda: not get_app().current_buffer.text))
+    def _begin_command(event: KeyPressEvent) -> None:
+        """A slash after an Esc that came too late to stop a reply; Alt-/ has nothing to complete in an empty line."""
+        event.current_buffer.insert_text("/")
 
     @keys.add("c-x", "c-e")
     def _open_editor(event: KeyPressEvent) -> None:

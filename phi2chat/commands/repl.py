@@ -61,12 +61,11 @@ def command(data: Path | None, talk_file: Path | None, no_history: bool, **flags
     with ending_as_interrupt(), keeping_terminal():
         hide_keys()
         model = open_model(flags, screen.status, stays=True)
-    run = run_behind(build(ModelConfig, flags).adapter)
-    conversation = Conversation(model, config)
-    screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
-    if saved:
-        screen.say(go_on(conversation, saved), "note")
-    with ending_as_interrupt():
+        run = run_behind(build(ModelConfig, flags).adapter)
+        conversation = Conversation(model, config)
+        screen.say(f"{model.name}. /help lists the commands, Ctrl-D leaves.", "note")
+        if saved:
+            screen.say(go_on(conversation, saved), "note")
         session = make_session(open_history(no_history, screen))
         talk(conversation, screen, session, Corrections(run, file))
 
@@ -85,7 +84,7 @@ def talk(
 
     talking = Talk(conversation, screen, _confirm, corrections or Corrections())
     with keeping_terminal():
-        hide_keys()  # also between a reply and the next prompt, where an Esc that comes late would stand before it
+        hide_keys()  # between a reply and the next prompt too: an Esc that comes late would stand there as ^[
         try:
             _talk(talking, session)
         finally:

@@ -1,5 +1,6 @@
 """A record as text for $EDITOR: YAML with block scalars, read back as strings, only the changed fields taken over."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     """
     name = leave_text(text, suffix)
     try:
-        with _as_in_a_shell():
+        with _echoing():
             code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except Ended:
         raise
@@ -113,21 +113,21 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     return edited
 
 
-def _as_in_a_shell() -> AbstractContextManager[None]:
-    """A terminal that shows what is typed and gives it by lines, as an editor may want it; a talk takes that away."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return nullcontext()
-    from prompt_toolkit.application import get_app_session
-
-    return get_app_session().input.cooked_mode()
-
-
 def leave_text(text: str, suffix: str = ".yaml") -> str:
     """Write text to a temporary file that stays, and return its path."""
     handle, name = tempfile.mkstemp(prefix="phi2chat-", suffix=suffix)
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
     return name
+
+
+def _echoing() -> contextlib.AbstractContextManager[None]:
+    """Within, a terminal shows what is typed and gives it line by line, as an editor may expect and a talk does not."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return contextlib.nullcontext()
+    from prompt_toolkit.input.vt100 import cooked_mode
+
+    return cooked_mode(sys.stdin.fileno())
 
 
 def _command() -> str:

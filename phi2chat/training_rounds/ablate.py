@@ -140,7 +140,7 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
             share = effect.shares.get(measure)  # type: ignore[call-overload]
             move = effect.moves.get(measure)  # type: ignore[call-overload]
             said = (
-                f"\n{100 * move.mean:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
+                f"\n{round(100 * move.mean, 1) + 0.0:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
                 if move
                 else ""
             )

@@ -449,6 +449,10 @@ def test_data_refuses_a_text_that_is_no_dataset(talk: CorrectingTalk, tmp_path: 
 # /why
 
 
+def test_why_of_a_new_file_says_that_it_has_no_record_yet(talk: CorrectingTalk, data: Path) -> None:
+    assert talk.run("/why") == f"! /why: {data} has no record yet; /fix and /good add one\n"
+
+
 def test_why_shows_the_records_that_are_nearest(talk: CorrectingTalk, ja_basics: Path) -> None:
     talk.corrections.file = ja_basics
     lines = talk.run("/why 1").splitlines()

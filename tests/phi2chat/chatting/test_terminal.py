@@ -196,6 +196,19 @@ def test_what_is_typed_while_probes_are_asked_tears_no_bar_and_esc_stops_them(
     assert "» 次の" in shell.text
 
 
+def test_what_is_typed_while_a_command_works_is_not_shown_before_its_line(shell: Shell, tmp_path: Path) -> None:
+    shell.send("/wait\r")
+    shell.wait_for("waiting")
+    shell.send("次の" + ESC)
+    shell.read(0.5)
+    (tmp_path / "go-on").touch()
+    shell.wait_until(lambda: shell.line == "» 次の")
+    assert shell.text.count("次の") == 1 and "^[" not in shell.text
+    shell.send(CTRL_C + CTRL_D)
+    assert shell.end() == 0
+    assert termios.tcgetattr(shell.child.child_fd) == shell.mode
+
+
 def test_a_bug_leaves_the_terminal_as_it_was_and_a_prompt(shell: Shell) -> None:
     shell.send("fail いろは\r")
     shell.wait_for(r"(?s)ZeroDivisionError: a bug \^\[\]0;title\^G.*»")
@@ -458,6 +471,26 @@ def test_the_editor_brings_its_text_into_the_line_without_sending_it(
     shell.send("echo 一行目" + CTRL_X_CTRL_E)
     shell.wait_for("» echo 一行目\n  と二行目")
     assert "一行目\r\nと二行目." in re.sub(r"\x1b\[[0-9;]*m", "", shell.ask("").decode())
+
+
+@pytest.mark.parametrize("in_prompt", [True, False], ids=["of the line", "of a command"])
+def test_an_editor_reads_lines_that_are_seen_and_the_talk_is_silent_again(
+    in_prompt: bool, start: Callable[..., Shell], tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho ready\nread line\nprintf \'%s\' "$line" >> "$1"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    shell = start(EDITOR=str(editor))
+    shell.send("echo " + CTRL_X_CTRL_E if in_prompt else "/edit-text\r")
+    shell.wait_for("ready")
+    shell.send("本文\r")
+    shell.wait_for("(?s)ready\n本文\n.*" + ("» echo 本文" if in_prompt else "read 本文"))
+    shell.wait_until(lambda: shell.line.startswith("»"))
+    shell.send(CTRL_C + "/wait\r")
+    shell.wait_for("waiting")
+    shell.send(ESC)
+    shell.read(0.5)
+    assert "^[" not in shell.text
 
 
 @pytest.mark.slow

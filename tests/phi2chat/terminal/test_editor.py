@@ -1,5 +1,8 @@
 """A record as text for $EDITOR, and back."""
 
+import shlex
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,14 @@ def test_an_editor_that_fails_leaves_the_text_in_the_file_that_is_named(editor: 
     with pytest.raises(UserError, match=r"ended with 3; nothing was changed, your text is in (\S+)") as error:
         edit_text("text\n")
     assert Path(str(error.value).rsplit(" ", 1)[1]).read_text() == "text\nmore\n"
+
+
+@pytest.mark.parametrize("stdin", ["< /dev/null", "<&-"], ids=["no terminal", "closed"])
+def test_an_editor_needs_no_terminal_and_nothing_is_said_of_that(stdin: str) -> None:
+    code = "from phi2chat.terminal.editor import edit_text; print(edit_text('text'))"
+    command = f"EDITOR=true VISUAL= {shlex.quote(sys.executable)} -c {shlex.quote(code)} {stdin}"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "text\n", "")
 
 
 @pytest.mark.parametrize("command", ["/nowhere/editor", "'unclosed", " "])
