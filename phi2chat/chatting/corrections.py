@@ -232,7 +232,7 @@ def find_faults(
                 " to train on it, give it another family"
             )
         if beside.split:
-            remarks.append(f"split again with `phi2chat curate split`, so that {beside.split} has it too")
+            remarks.append(f"split again with `phi2chat curate split`, so that the folder {beside.split} has it too")
     return Faults((), tuple(doubts), tuple(remarks))
 
 

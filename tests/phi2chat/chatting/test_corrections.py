@@ -270,7 +270,7 @@ def test_a_side_of_a_split_is_no_file_to_correct_but_what_was_split_is(tmp_path:
     run = run_on(tmp_path / "x")
     assert file_to_correct(run) == file
     assert find_faults(file, name_it(file, GOOD), TURN, PromptStyle(), run).remarks[-1] == (
-        f"split again with `phi2chat curate split`, so that {tmp_path / 'x'} has it too"
+        f"split again with `phi2chat curate split`, so that the folder {tmp_path / 'x'} has it too"
     )
     for side in ("train", "eval"):
         with pytest.raises(UserError, match="is a side that `curate split` wrote; give the file that it split"):

@@ -419,7 +419,7 @@ def test_of_a_split_it_is_the_file_that_was_split(talk: CorrectingTalk, ja_basic
     talk.answers = [True, True]
     said = talk.run("/good")
     assert said.startswith(f"? add records to {data}, which the adapter was trained on?\n")
-    assert f"split again with `phi2chat curate split`, so that {tmp_path / 'basics'} has it too\n" in said
+    assert f"split again with `phi2chat curate split`, so that the folder {tmp_path / 'basics'} has it too\n" in said
     side = tmp_path / "basics" / "train.jsonl"
     wanted = f"! {side}: is a side that `curate split` wrote; give the file that it split, {data}\n"
     assert talk.run(f"/data {side}") == wanted
