@@ -82,7 +82,7 @@ def command(
         if not probes:
             raise click.UsageError("There are no probes: name a file, such as datasets/probes/ja-basics.jsonl.")
         folder, evaluation = _begin(probes, config, flags)
-        screen.note(f"{evaluation.wanted:,} replies are kept in {folder}")
+        screen.note(f"{evaluation.wanted:,} replies go to {folder}")
     else:
         _require_no_other_options(ctx)
         folder, evaluation = resume, read_evaluation(resume)

@@ -139,11 +139,10 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
         for measure in columns:
             share = effect.shares.get(measure)  # type: ignore[call-overload]
             move = effect.moves.get(measure)  # type: ignore[call-overload]
-            said = (
-                f"\n{round(100 * move.mean, 1) + 0.0:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
-                if move
-                else ""
-            )
+            said = ""
+            if move:
+                mean = round(100 * move.mean, 1) + 0.0  # and never -0.0
+                said = f"\n{mean:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
             low, high = effect.spread.get(measure, (0.0, 0.0))  # type: ignore[call-overload]
             spread = f"\n({100 * low:.3g}-{100 * high:.3g})" if effect.seeds > 1 else ""
             cells.append("" if share is None else f"{100 * share:.1f} %{spread}{said}")
