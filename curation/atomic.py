@@ -54,7 +54,7 @@ def replacing_all(
     """
     staged: dict[Path, Path] = {}
     files: dict[Path, IO[bytes]] = {}
-    raw: dict[Path, _Staged] = {}
+    raw: dict[Path, _WatchedFile] = {}
     path = Path()
     handles: list[int] = []
     replaced: list[str] = []
@@ -66,7 +66,7 @@ def replacing_all(
             handles.append(handle)
             staged[temporary] = target
             temporary.chmod(mode_of(target))
-            raw[path] = _Staged(handle, "wb", closefd=False)
+            raw[path] = _WatchedFile(handle, "wb", closefd=False)
             files[path] = io.BufferedWriter(raw[path])  # all are closed in the end
         yield files
         for path, handle in zip(files, handles, strict=True):
@@ -96,7 +96,7 @@ def replacing_all(
             _close(handle)
 
 
-class _Staged(io.FileIO):
+class _WatchedFile(io.FileIO):
     """A file that remembers whether the disk refused what was written to it: whoever writes does so to several."""
 
     failed = False
