@@ -78,7 +78,7 @@ def _compared(top: int, bottom: int, term: str) -> dict[str, str]:
     return {
         "ones": f"一の位は{top}と{bottom}を比べると{'同じ' if same else f'{top}のほうが大きい'}{'な' if same else ''}ので、そのまま{term}です",
         "ones_en": f"Of the ones {top} and {bottom}, "
-        + ("none is less" if same else f"{top} is greater")
+        + ("neither is less" if same else f"{top} is greater")
         + f", so take them as they are: {spaced(term)}",
         "ones_zh": f"个位：{top}和{bottom}相比，" + ("一样大" if same else f"{top}大") + f"，直接{term}",
     }
