@@ -27,6 +27,8 @@ def summarize(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
         for cell in evaluation.cells:
             cells[cell.model, cell.recipe].append(cell)
         for (what, model), recipe in itertools.product(named(evaluation.models), evaluation.recipes):
+            if not cells[model.label, recipe]:  # not asked yet
+                continue
             is_comparable = not what.startswith((BASE, "answer only", "on a CPU"))  # not of other tokens, or of few
             loss = model.eval_loss if is_comparable else None
             what += f", recipe {recipe}" if len(evaluation.recipes) > 1 else ""
@@ -46,7 +48,8 @@ def differences(evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
     for evaluation in evaluations:
         for what, model in named(evaluation.models):
             cells = [cell for cell in evaluation.cells if cell.model == model.label and cell.probe not in probes]
-            outcomes[what].append({measure: _outcomes(measure, cells) for measure in MEASURES})
+            if cells:
+                outcomes[what].append({measure: _outcomes(measure, cells) for measure in MEASURES})
     rows = list[dict[str, Any]]()
     for (what, several), measure in itertools.product(outcomes.items(), MEASURES):
         beside = outcomes.get(LAST if what.endswith(f", {LAST}") else ALL)

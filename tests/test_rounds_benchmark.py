@@ -90,6 +90,18 @@ def test_a_choice_is_compared_with_all_by_the_seeds_that_both_have() -> None:
     assert (score["up"], score["down"], score["probes"]) == (0, 10, 20)
 
 
+def test_a_training_that_was_not_asked_yet_is_in_no_table() -> None:
+    models = rows("runs/all-42", "runs/250-42", "runs/250-43")
+    cells = [cell(label, number, number < count) for label, count in (("0", 20), ("1", 10)) for number in range(20)]
+    asked = [dataclasses.replace(evaluation(*cells), models=tuple(models))]
+    assert [(row["what"], row["seeds"], row["right"]) for row in tables.summarize(asked)] == [
+        ("all", 1, [100, 100, 100]),
+        ("250", 1, [50, 50, 50]),
+    ]
+    (score,) = (row for row in tables.differences(asked) if row["measure"] == "score")
+    assert (score["what"], score["mean"], score["up"], score["down"]) == ("250", -0.5, 0, 10)
+
+
 def test_a_part_is_of_whole_families_and_the_same_for_a_seed() -> None:
     lines = [f'{{"id": "{number}", "family": "{number // 4}"}}\n' for number in range(100)]
     part = benchmark.draw(lines, 30, 1)

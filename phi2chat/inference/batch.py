@@ -33,12 +33,13 @@ def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Choos
             others, together = waiting[:-count], waiting[-count:]
             try:
                 _write_batch(engine.model, engine.known, together, choose, watch, len(others))
-                waiting = others
             except torch.OutOfMemoryError:
                 if count == 1:
                     way_out = "take a smaller --max-new-tokens, or recipe b"
                     raise UserError(full_memory(_length(waiting[-1]), way_out)) from None
                 most = count // 2  # and again, with the memory that is given back first
+            else:
+                waiting, most = others, 2 * most  # another program may have held the memory, and no longer
             forget_kept(engine.model)
     finally:
         forget_kept(engine.model)

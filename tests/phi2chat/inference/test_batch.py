@@ -106,6 +106,19 @@ def test_where_the_memory_is_full_half_as_many_are_written_at_once(tiny: LoadedM
     assert not has_kept(tiny.model)
 
 
+def test_memory_that_was_short_once_does_not_keep_later_batches_small(tiny: LoadedModel) -> None:
+    read = list[int]()
+
+    def full_at_first(module: object, given: tuple[torch.Tensor], output: object) -> None:
+        read.append(len(given[0]))
+        if len(read) == 1:  # as where another program holds it
+            raise torch.OutOfMemoryError
+
+    with tiny.model.get_input_embeddings().register_forward_hook(full_at_first):
+        tiny.stream_all(QUESTIONS, ChatConfig(temperature=0.0, max_new_tokens=4))
+    assert read[1] == len(QUESTIONS) // 2 < len(QUESTIONS) - len(QUESTIONS) // 2 in read[2:]
+
+
 def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> None:
     config = ChatConfig(temperature=0.0, max_new_tokens=8, guard="enforce")
     streams = tiny.stream_all(QUESTIONS[:2], config)
