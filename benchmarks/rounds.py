@@ -6,11 +6,11 @@
 
 All goes through phi2chat's own commands, into `--folder`. `all` trains on the whole set, once for each seed; `choices`
 with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250, 500 and 1,000
-records, whole families drawn by the seed; `cpu` is for a CPU, `CPU_STEPS` steps with the options of `ON_A_CPU`. `last
-step` is no other training: of `all` and of each choice, the last checkpoint instead of the one with the lowest eval
-loss; where that is the last one, it counts for both. All are asked the held-out records and the probes, greedily. Every
-other training takes the same options: `EPOCHS` times through its file, or `SHORTEST` steps where that is more, and as
-many without the Chinese records of the file. One that was broken off goes on.
+records, whole families drawn by the seed. `cpu`, which has to be asked for, takes `CPU_STEPS` steps with the options of
+`ON_A_CPU`, some hours on a few cores. `last step` is no other training: of `all` and of each choice, the last checkpoint
+instead of the one with the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out
+records and the probes, greedily. Every other training takes the same options: `EPOCHS` times through its file, or
+`SHORTEST` steps where that is more, and as many without the Chinese records of the file. One that was broken off goes on.
 """
 
 import argparse
@@ -45,10 +45,11 @@ CHOICES = {
 }
 BATCH, EPOCHS, SHORTEST = 128, 5, 100
 OPTIONS = ["--lora-rank", "64", "--lora-alpha", "128", "--learning-rate", "1.5e-3", "--batch-size", str(BATCH)]
-CPU_STEPS, CPU_BATCH = 120, 16
-ON_A_CPU = ["--device", "cpu", "--batch-size", str(CPU_BATCH), "--learning-rate", "1e-3"]
+CPU_STEPS, CPU_BATCH = 1217, 16  # twice through the file
+ON_A_CPU = ["--device", "cpu", "--batch-size", str(CPU_BATCH), "--learning-rate", "1e-3", "--select-by", "last"]
 FEW_HELD_OUT = 100  # records that a CPU takes for its eval loss
-STAGES = ("all", "choices", "curve", "cpu")
+FOR_A_GPU = ("all", "choices", "curve")
+STAGES = (*FOR_A_GPU, "cpu")
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _step(checkpoint: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/rounds"), help="where all runs are kept")
-    parser.add_argument("--only", default=",".join(STAGES), help=f"some of {', '.join(STAGES)}")
+    parser.add_argument("--only", default=",".join(FOR_A_GPU), help=f"some of {', '.join(STAGES)}")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--side-by-side", type=int, default=1, help="trainings at once; two fit on a GPU of 80 GB")
     parser.add_argument("--output", type=Path)

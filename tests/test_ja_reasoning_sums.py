@@ -41,7 +41,7 @@ def test_what_is_said_to_be_less_or_more_is(records: list[Record]) -> None:
             assert (one == two) if same else (which in (one, two) and one != two), record.id
             assert same or (int(which) < int(other)) is how.startswith("小"), record.id
             said[how or same] += 1
-        for one, two, which, how in re.findall(r"ones (\d) and (\d), (?:none is less|(\d) is (less|greater))", text):
+        for one, two, which, how in re.findall(r"ones (\d) and (\d), (?:neither is less|(\d) is (less|greater))", text):
             assert (which == one and (one < two) is (how == "less")) if how else one == two, record.id
             said[how] += 1
         reached = re.findall(r"(\d+)(?:は10以上|满10)", text)
