@@ -6,11 +6,12 @@
 
 All goes through phi2chat's own commands, into `--folder`. `all` trains on the whole set, once for each seed; `choices`
 with one choice changed: no reasoning, no Chinese records, the question learned as well; `curve` on 250, 500 and 1,000
-records, whole families drawn by the seed. `cpu`, which has to be asked for, takes `CPU_STEPS` steps with the options of
-`ON_A_CPU`, some hours on a few cores. `last step` is no other training: of `all` and of each choice, the last checkpoint
-instead of the one with the lowest eval loss; where that is the last one, it counts for both. All are asked the held-out
-records and the probes, greedily. Every other training takes the same options: `EPOCHS` times through its file, or
-`SHORTEST` steps where that is more, and as many without the Chinese records of the file. One that was broken off goes on.
+records, whole families drawn by the seed. `cpu`, which has to be asked for, takes `CPU_STEPS` steps with the options
+of `ON_A_CPU`, some hours on a few cores. `last step` is no other training: of `all` and of each choice, the last
+checkpoint instead of the one with the lowest eval loss; where that is the last one, it counts for both. All are asked
+the held-out records and the probes, greedily. Every other training takes the same options: `EPOCHS` times through its
+file, or `SHORTEST` steps where that is more, and as many without the Chinese records of the file. One that was broken
+off goes on.
 """
 
 import argparse
