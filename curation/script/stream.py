@@ -125,7 +125,8 @@ class StreamChecker:
         if token.kind in _CONTEXT_KINDS and not self._quotations.has_context and self._is_context(token):
             self._quotations.see_context(token.start)
         self._reader.take(token)
-        if token.kind == "han" and self.expected.language == "zh" and self._reader.held > token.start:
+        is_at_home = self._reader.foreign is None and self._reader.held > token.start
+        if token.kind == "han" and self.expected.language == "zh" and is_at_home:
             self._quotations.see_context(token.start)
         if self._reader.runs or self._quotations.echo:
             self._sort()
@@ -225,7 +226,7 @@ class StreamChecker:
     def _settle(self, position: int) -> None:
         held = self._reader.held
         self._reader.settle(position)
-        if self.expected.language == "zh" and held < position and not self._reader.runs:
+        if self.expected.language == "zh" and not self._reader.runs and self._has_letters(held, position):
             self._quotations.see_context(held)
         self._sort()
 
@@ -257,6 +258,9 @@ class StreamChecker:
         runs = sorted([(run, False) for run in quotations.slips] + [(run, True) for run in quotations.quoted])
         quotations.slips, quotations.quoted = [], []
         return runs
+
+    def _has_letters(self, start: int, end: int) -> bool:
+        return any(map(str.isalpha, self._slice(start, end)))
 
     def _slice(self, start: int, end: int) -> str:
         return self._tokens.text[start - self._tokens.offset : end - self._tokens.offset]

@@ -206,6 +206,12 @@ def test_a_reply_that_only_repeats_the_question_quotes_nothing(text: str) -> Non
     assert flagged(text, asked="我们是学生。") == [("我们是学生", "zh-Hans")]
 
 
+@pytest.mark.parametrize("text", ["私は学生です。", "私は毎日学校へ行きます。", "東京都庁、大阪府庁。"])
+@pytest.mark.parametrize("expected_language", ["zh-Hans", "zh-Hant"])
+def test_a_question_that_was_not_translated_into_chinese_is_no_quotation(text: str, expected_language: str) -> None:
+    assert flagged(text, expected_language, asked="訳してください：" + text) == [(text[:-1], "ja")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
