@@ -101,6 +101,7 @@ ROWS = {
     "contract-1": ("ours: the same with `--jobs 1`", validate("--select", "form,contract", "--jobs", "1")),
     "no-script": ("ours: all but script and near duplicates", validate("--ignore", "script,near-duplicate")),
     "script": ("ours: form, contract and script", validate("--select", "form,contract,script")),
+    "all": ("ours: all rules", validate()),
     "near": ("ours: `--select near-duplicate`", validate("--select", "near-duplicate")),
     "import": ("ours: `curate import` of the same as csv", curate("import", "TABLE", "--into", "IMPORTED")),
     "jsonschema": ("json + jsonschema", run_python(CHECK + LOOP)),

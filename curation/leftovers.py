@@ -9,6 +9,7 @@ from pathlib import Path
 
 TEMPORARY = ".phi2chat.tmp"
 INTENT = ".phi2chat.intent"  # the ending of a file that names temporary ones which are still to be renamed
+MOST_INTENT_BYTES = 1 << 20  # what is longer is no intent of ours
 
 _NAME_BYTES = 100  # of the file's own name in that of the temporary one
 
@@ -44,6 +45,12 @@ def claim(handle: int, path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110  # it was made as a text
 
 
+def read_intent(intent: Path) -> bytes:
+    """What stands in it, of which no more is held than one of ours has."""
+    with intent.open("rb") as file:
+        return file.read(MOST_INTENT_BYTES)
+
+
 def is_held(temporary: Path) -> bool:
     """Whether the program that made a temporary file is still writing it."""
     handle = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -60,7 +67,7 @@ def _sweep(folder: Path, name: re.Pattern[str]) -> None:
     """Remove files of that name that are ours, that no program holds and that no intent names."""
     with contextlib.suppress(OSError), os.scandir(folder) as found:
         files = [one for one in found if one.is_file(follow_symlinks=False)]
-        intents = [Path(one.path).read_bytes() for one in files if one.name.endswith(INTENT)]
+        intents = [read_intent(Path(one.path)) for one in files if one.name.endswith(INTENT)]
         for one in files:
             its = name.fullmatch(one.name)
             if its and not any(its[1].encode() in intent for intent in intents):

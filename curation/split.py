@@ -1,6 +1,5 @@
 """Train and eval sides that stay where they are: a record's side depends on its family alone."""
 
-import contextlib
 import hashlib
 import json
 import unicodedata
@@ -16,7 +15,7 @@ from curation.manifest import MANIFEST, is_origin, is_same, origin_of, read_mani
 from curation.record_file import RecordFile, Source
 from curation.records import Dataset, Line, Record, read_dataset
 from curation.strata import Side, Stratum, balance, hold_out, strata_of, stratum_of
-from curation.together import is_unfinished, locked_together, replacing_together
+from curation.together import Digests, digests_of, is_unfinished, locked_together, replacing_together
 
 SIDES: tuple[Side, Side] = ("train", "eval")
 RULE = "eval if the first 8 bytes of sha256(seed, newline, family) are below eval_percent of 2**64, else train"
@@ -186,12 +185,16 @@ def write_split(
     """Write `manifest.json`, which is returned, `train.jsonl` and `eval.jsonl`; a `RecordFile` is never held whole."""
     rule = SplitRule(eval_percent, seed, stratified, min_eval)
     path = output_dir / MANIFEST
-    # Nobody adds to the split meanwhile; in a folder of somebody else no lock is left.
-    is_split = (path.exists() and read_manifest(path)) or is_unfinished(path)
-    with locked_together(files_of(output_dir)) if is_split else contextlib.nullcontext():
-        places = _plan(source, output_dir, rule)
+    places: Places | None = None
+    if not is_unfinished(path) and not (path.exists() and read_manifest(path)):
+        places = place_by_rule(source, rule)
+        _prepare(source, output_dir)  # before there are locks, so that none is left in a folder of somebody else
+    with locked_together(files_of(output_dir)) as before:
+        if places is None or path.exists():  # another split may have come first
+            places = _plan(source, output_dir, rule)
         _prepare(source, output_dir)
-        return write_sides(output_dir, origin_of(source, output_dir), rule, places, lines_by_side(source, places))
+        lines = lines_by_side(source, places)
+        return write_sides(output_dir, origin_of(source, output_dir), rule, places, lines, before)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -221,9 +224,17 @@ def lines_by_side(source: Source, places: Places) -> Iterator[tuple[Side, bytes]
 
 
 def write_sides(
-    folder: Path, origin: Mapping[str, Any], rule: SplitRule, places: Places, lines: Iterable[tuple[Side, bytes]]
+    folder: Path,
+    origin: Mapping[str, Any],
+    rule: SplitRule,
+    places: Places,
+    lines: Iterable[tuple[Side, bytes]],
+    before: Digests | None = None,
 ) -> dict[str, Any]:
-    """Write the lines to their sides, and the manifest, which is returned."""
+    """Write the lines to their sides, and the manifest, which is returned.
+
+    Raises UserError where the files are not what they were `before`, by default when the writing began.
+    """
     manifest: dict[str, Any] = {
         **origin,
         "rule": RULE,
@@ -237,7 +248,7 @@ def write_sides(
     paths = dict(zip(SIDES, files_of(folder)[1:], strict=True))
     digests = {side: hashlib.sha256() for side in SIDES}
     counts = Counter[Side]()
-    with replacing_together(files_of(folder)) as files:
+    with replacing_together(before or digests_of(files_of(folder))) as files:
         for side, raw in lines:
             raw = raw.rstrip(b"\n") + b"\n"
             digests[side].update(raw)

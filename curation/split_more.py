@@ -20,7 +20,7 @@ from curation.split import (
     write_sides,
 )
 from curation.store import content_digest
-from curation.together import is_unfinished, locked_together
+from curation.together import Digests, is_unfinished, locked_together
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def add_to_split(source: Source, folder: Path) -> Added:
     """
     if not (folder / MANIFEST).exists() and not is_unfinished(folder / MANIFEST):
         raise UserError(f"{folder}: has no {MANIFEST} that says how it was split; split with `phi2chat curate split`")
-    with locked_together(files_of(folder)):
-        return _add(source, folder)
+    with locked_together(files_of(folder)) as before:
+        return _add(source, folder, before)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Together:
         return itertools.chain(*old, _those(self.source, self.wanted))
 
 
-def _add(source: Source, folder: Path) -> Added:
+def _add(source: Source, folder: Path, before: Digests) -> Added:
     manifest = read_manifest(folder / MANIFEST)
     rule = rule_of(manifest)
     old = {side: RecordFile(folder / f"{side}.jsonl") for side in SIDES}
@@ -85,7 +85,7 @@ def _add(source: Source, folder: Path) -> Added:
         zip(more, (line.raw for line, _ in _those(source, wanted)), strict=True),
     )
     origin["added"] = [*manifest.get("added", []), about]
-    written = write_sides(folder, origin, rule, places, lines)
+    written = write_sides(folder, origin, rule, places, lines, before)
     return Added(more.count("train"), more.count("eval"), len(wanted) - len(more), written)
 
 

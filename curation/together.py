@@ -6,7 +6,7 @@ first is replaced. One that was cut off says that none was.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -15,10 +15,10 @@ import msgspec
 
 from curation.atomic import Staged, fsync, locked, replacing_all, target_of, write_error
 from curation.errors import UserError
-from curation.leftovers import INTENT, is_held, pattern_of
-from curation.store import sha256_of
+from curation.leftovers import INTENT, is_held, pattern_of, read_intent
+from curation.store import changed_meanwhile, sha256_of
 
-_MOST_BYTES = 1 << 20  # of what is no intent of ours
+Digests = Mapping[Path, str]  # the SHA-256 of each file; of one that is not there, that of an empty one
 
 
 class _Step(msgspec.Struct, array_like=True):
@@ -32,33 +32,49 @@ def is_unfinished(first: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked_together(paths: Sequence[Path]) -> Iterator[None]:
+def locked_together(paths: Sequence[Path]) -> Iterator[Digests]:
     """Hold the locks of several files, and finish what a command that was stopped has left to do.
 
-    Raises UserError where that cannot be done, and where somebody has changed since what it was about to replace.
+    Gives the digests that they have then, by which `replacing_together` knows what others change meanwhile. Raises
+    UserError where that cannot be done, and where somebody has changed since what it was about to replace.
     """
     with contextlib.ExitStack() as locks:
         for path in paths:  # each of them, too, for a record may be added to one side of a split alone
             locks.enter_context(locked(path))
         _finish(paths)
-        yield
+        yield digests_of(paths)
 
 
-def replacing_together(paths: Sequence[Path]) -> contextlib.AbstractContextManager[Mapping[Path, IO[bytes]]]:
-    """As `replacing_all`, but where that is stopped in the middle, the next `locked_together` goes on with it."""
-    return replacing_all(paths, partial(_intended, paths))
+def digests_of(paths: Iterable[Path]) -> Digests:
+    """What the files hold now."""
+    return {path: sha256_of(path) for path in paths}
+
+
+def replacing_together(before: Digests) -> contextlib.AbstractContextManager[Mapping[Path, IO[bytes]]]:
+    """As `replacing_all`, but where that is stopped in the middle, the next `locked_together` goes on with it.
+
+    Raises UserError, and replaces none, where a file has another digest than `before`.
+    """
+    return replacing_all(before, partial(_intended, before))
 
 
 @contextlib.contextmanager
-def _intended(paths: Sequence[Path], staged: Staged) -> Iterator[None]:
+def _intended(before: Digests, staged: Staged) -> Iterator[None]:
     """Around the renames: what they are to do is on the disk before them, and goes when they are."""
-    intent = _intent(paths[0])
-    steps = [_Step(temporary.name, sha256_of(target)) for temporary, target in staged.items()]
+    intent = _intent(next(iter(before)))
+    steps = [_Step(temporary.name, digest) for temporary, digest in zip(staged, before.values(), strict=True)]
     try:
         for folder in {target.parent for target in staged.values()}:
             fsync(folder)  # where an intent is on the disk, what it names is there too
         _write(intent, msgspec.json.encode(steps))
         fsync(intent.parent)
+        # The last that is done before the renames: who knows nothing of our locks may change a file until then.
+        for path, digest in before.items():
+            if sha256_of(path) != digest:
+                raise changed_meanwhile(path)
+    except UserError:
+        _remove(intent)
+        raise
     except OSError as error:
         _remove(intent)
         raise write_error(intent, error) from None
@@ -121,10 +137,8 @@ def _write(intent: Path, content: bytes) -> None:
 
 
 def _read(intent: Path) -> list[_Step]:
-    with intent.open("rb") as file:
-        content = file.read(_MOST_BYTES)
     try:
-        return msgspec.json.decode(content, type=list[_Step])
+        return msgspec.json.decode(read_intent(intent), type=list[_Step])
     except ValueError:  # msgspec's own errors are ValueErrors
         return []
 

@@ -15,16 +15,16 @@ ASKED = ("instruction", "input", "reasoning", "answer", "language", "category", 
 REQUIRED = ("instruction", "answer")
 
 _GUESSES = {
-    "instruction": "instruction question prompt query 質問 問題 問い 指示 設問 問",
+    "instruction": "instruction question problem prompt query 質問 問題 問い 指示 設問 問",
     "input": "input context 入力 文脈 本文",
-    "reasoning": "reasoning reasoning_content thinking thought rationale 推論 理由 考え方 思考 根拠",
-    "answer": "answer output response completion reply 回答 答え 解答 出力 応答 答",
+    "reasoning": "reasoning reasoning_content thinking rationale cot chain_of_thought 推論 理由 考え方 思考 根拠",
+    "answer": "answer output response completion reply solution 回答 答え 解答 出力 応答 答",
     "language": "language lang 言語",
     "category": "category topic カテゴリ カテゴリー 分類 種類",
     "family": "family 事実",
     "id": "id",
 }
-REASONING_NAMES = ("reasoning_content", "thinking", "rationale")
+REASONING_NAMES = ("reasoning_content", "thinking", "rationale", "cot", "chain_of_thought")
 _SEQ = re.compile(r"(.*\d)[-_ ]?(ja|jp|en|zh|cn|ko|kr)", re.IGNORECASE | re.DOTALL)
 _SEQ_LANGUAGES = {"jp": "ja", "cn": "zh", "kr": "ko"}
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from curation.atomic import target_of
 from curation.errors import UserError
 from curation.exchange.rows import REJECTED, NoRecord, Row, Source
-from curation.exchange.shapes import SHAPES, Shape, read_row, shape_of
+from curation.exchange.shapes import SHAPES, Shape, in_order, read_row, shape_of
 from curation.records import KNOWN_FIELDS
 from curation.rules import OPINIONS, ErrorCheck
 from curation.store import Appended, appending, content_digest
@@ -32,6 +32,7 @@ class Imported:
     shapes: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     renamed: int = 0
+    drafts: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
 
 
@@ -43,12 +44,15 @@ def import_rows(
     reasoning_from: str | None = None,
     any_script: bool = False,
     update: bool = False,
+    language: str | None = None,
+    drafts: bool = False,
 ) -> Imported:
     """Add the records of a source to a JSONL file, all of them or, where it is stopped, none.
 
     A `shape` is for all rows; without one, each row has its own. `reject` hears of every row that is not brought in.
     Rows without an id get one made of their content, by which the same row is known when it comes again. With `update`
-    a row with the id of a record that says something else changes the fields of it that the row has.
+    a row with the id of a record that says something else changes the fields of it that the row has. Rows that name no
+    language are in `language`; with `drafts` those without a reasoning get a blank one.
     """
     done = Imported()
     if target_of(target) == target_of(source.path):
@@ -59,9 +63,13 @@ def import_rows(
             try:
                 chosen = _shape_for(row, shape)
                 data = read_row(chosen, row.data, reasoning_from)
+                is_draft = drafts and "reasoning" not in data
+                missing = {"language": language} if language is not None else {}
+                missing |= {"reasoning": ""} if is_draft else {}
+                data = in_order({**missing, **data})
                 given = data.get("id")
                 is_made = _settle_id(data)
-                _require_good(check, data)
+                _require_good(check, data, is_draft)
                 became = _add(file, data, is_made, update)
             except NoRecord as reason:
                 done.rejected[_without_details(str(reason))] += 1
@@ -71,6 +79,7 @@ def import_rows(
             done.shapes[chosen.name] += 1
             done.unknown.update(name for name in data if name not in KNOWN_FIELDS)
             done.added += became == "added"
+            done.drafts += is_draft and became == "added"
             done.changed += became == "changed"
             done.there += became == "there"
     return done
@@ -106,10 +115,15 @@ def _settle_id(data: dict[str, Any]) -> bool:
     return True
 
 
-def _require_good(check: ErrorCheck, data: Mapping[str, Any]) -> None:
+def _require_good(check: ErrorCheck, data: Mapping[str, Any], is_draft: bool) -> None:
     faults = check.find(data)
+    if is_draft:
+        faults = [fault for fault in faults if (fault.field, fault.rule) != ("reasoning", "blank")]
     if any(fault.field == "reasoning" and fault.rule == "required" for fault in faults):
-        raise NoRecord("has no reasoning, which a record needs; --reasoning-from names a column for it [required]")
+        raise NoRecord(
+            "has no reasoning, which a record needs; --reasoning-from names a column for it,"
+            " --drafts leaves it to be written [required]"
+        )
     if faults:
         raise NoRecord("; ".join(f"{fault.field}: {fault.message} [{fault.rule}]" for fault in faults))
 
@@ -128,7 +142,8 @@ def _add(file: Appended, data: Mapping[str, Any], is_made: bool, update: bool) -
     if is_made or digest == content_digest(data):
         return "there"
     if update and record_id not in file.changed:
-        file.change(record_id, data)
+        # A draft does not take away what has been written to it since.
+        file.change(record_id, {name: value for name, value in data.items() if name != "reasoning" or value})
         return "changed"
     way = "" if update else "; --update changes it there"
     raise NoRecord(f'id: "{record_id}" is on line {line} of the dataset with other content{way} [taken-id]')

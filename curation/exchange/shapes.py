@@ -21,6 +21,9 @@ _ROLES = {
 }  # fmt: skip
 
 
+_OF_A_TREE = ("message_tree_id", "tree_state", "origin")  # which say nothing of a record
+
+
 @dataclass(frozen=True)
 class Shape:
     """`used` are the columns that `read` takes apart; the others of a row are fields of their own name.
@@ -58,8 +61,13 @@ def read_row(shape: Shape, row: Data, reasoning_from: str | None = None) -> dict
     tidy(data)
     fields, without = _carried(row.get(CARRIED))
     kept = {name: value for name, value in data.items() if name not in without} | fields
-    order = [name for name in KNOWN_FIELDS if name in kept]
-    return {name: kept[name] for name in dict.fromkeys([*order, *kept])}
+    return in_order(kept)
+
+
+def in_order(data: Data) -> dict[str, Any]:
+    """The fields of a record in the order in which records have them."""
+    order = [name for name in KNOWN_FIELDS if name in data]
+    return {name: data[name] for name in dict.fromkeys([*order, *data])}
 
 
 def _carried(text: object) -> tuple[dict[str, Any], list[Any]]:
@@ -122,7 +130,7 @@ def flat(name: str, columns: Mapping[str, str], needs: tuple[str, ...], without:
         return all(column in row for column in needs) and not any(column in row for column in without)
 
     def read(row: Data) -> dict[str, Any]:
-        return {field: row.get(column) for field, column in columns.items()}
+        return {field: _only(row.get(column)) for field, column in columns.items()}
 
     def write(record: Data) -> dict[str, Any]:
         return {columns.get(field, field): record[field] for field in ("instruction", "reasoning", "answer")}
@@ -130,9 +138,18 @@ def flat(name: str, columns: Mapping[str, str], needs: tuple[str, ...], without:
     return Shape(name, tuple(columns.values()), fits, read, write)
 
 
+def _only(value: object) -> object:
+    """What a list of one text holds, as s1K has its trajectories."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) else value
+
+
 def mapped(columns: Mapping[str, str]) -> Shape:
     """The shape of a mapping that somebody gave."""
     return flat("columns", columns, tuple(columns[field] for field in ("instruction", "answer")))
+
+
+def _of_columns(name: str, *columns: str) -> Shape:
+    return flat(name, dict(zip(("instruction", "reasoning", "answer"), columns, strict=True)), columns)
 
 
 def _read_alpaca(row: Data) -> dict[str, Any]:
@@ -237,6 +254,27 @@ def _write_prompt_completion(record: Data) -> dict[str, Any]:
     return {"prompt": "\n\n".join([*blocks, "### Reasoning:"]), "completion": completion}
 
 
+def _read_oasst(row: Data) -> dict[str, Any]:
+    """The first question of a tree and the reply that its readers ranked best."""
+    asked = row.get("prompt")
+    if not isinstance(asked, dict):
+        raise NoRecord("is one message of a conversation; import the file of the same set that has trees")
+    found = asked.get("replies")
+    replies = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    replies = [one for one in replies if one.get("role") == "assistant" and not one.get("deleted")]
+    if not replies:
+        raise NoRecord("is a question that nobody answered")
+    best = min(replies, key=lambda one: rank if isinstance(rank := one.get("rank"), int) else len(replies))
+    return {
+        "instruction": _text(asked.get("text")), "answer": _text(best.get("text")), "language": asked.get("lang"),
+    }  # fmt: skip
+
+
+def _write_oasst(record: Data) -> dict[str, Any]:
+    reply = {"text": put_together(record["reasoning"], record["answer"]), "role": "assistant"}
+    return {"message_tree_id": "", "prompt": {"text": record["instruction"], "role": "prompter", "replies": [reply]}}
+
+
 # In this order a row is offered to them.
 SHAPES = {
     shape.name: shape
@@ -275,6 +313,12 @@ SHAPES = {
             ("instruction", "input", "reasoning", "answer"),
         ),
         flat("dolly", {"input": "context", "answer": "response"}, ("instruction", "response")),
+        flat("qa", {"instruction": "question"}, ("question", "answer")),
+        _of_columns("s1k", "question", "thinking_trajectories", "attempt"),
+        _of_columns("s1k-1.1", "question", "deepseek_thinking_trajectory", "deepseek_attempt"),
+        _of_columns("openthoughts", "problem", "deepseek_reasoning", "deepseek_solution"),
+        _of_columns("medical-o1", "Question", "Complex_CoT", "Response"),
+        Shape("oasst", ("prompt", *_OF_A_TREE), lambda row: "message_tree_id" in row, _read_oasst, _write_oasst),
     )
 }
 

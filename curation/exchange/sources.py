@@ -19,6 +19,7 @@ from curation.exchange.tables import NAMES, detect_delimiter, detect_encoding, r
 SHOWN_ROWS = 3  # of a preview
 
 _ZIP, _OLD_EXCEL, _PARQUET = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1"
+_GZIP = b"\x1f\x8b"
 _DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 
 
@@ -67,6 +68,8 @@ def _open(path: Path, encoding: str | None, sheet: str | None) -> Source:
         raise UserError(f"{path}: no such file; check the path") from None
     if head.startswith(_OLD_EXCEL):
         raise UserError(f"{path}: is an old or an encrypted Excel file; save it as .xlsx without a password")
+    if head.startswith(_GZIP):
+        raise UserError(f"{path}: is compressed; unpack it first, as with gunzip")
     if head.startswith(_ZIP):
         return _open_workbook(path, sheet)
     if head.startswith(_PARQUET):

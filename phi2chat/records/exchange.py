@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from curation.exchange.sources import Survey
     from phi2chat.terminal.screen import Screen
 
-SHAPES = ("records", "alpaca", "dolly", "prompt-completion", "messages", "sharegpt")
+SHAPES = (
+    "records", "alpaca", "dolly", "prompt-completion", "messages", "sharegpt", "qa", "s1k", "s1k-1.1", "openthoughts",
+    "medical-o1", "oasst",
+)  # fmt: skip
 ENDINGS = {"csv": (".csv", ".tsv"), "xlsx": (".xlsx",), "parquet": (".parquet",)}
 FORMATS = ("messages", "prompt-completion", "alpaca", "sharegpt", "llama-factory", "csv", "xlsx", "parquet", "hf")
 SHOWN_REJECTS = 20
@@ -34,6 +37,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--format", "shape_name", type=click.Choice(SHAPES), help="What the columns are, where it is not clear.")
 @click.option("--map", "mapping", metavar="FIELD=COLUMN,...", help="Which column is which field of a record.")
 @click.option("--reasoning-from", metavar="COLUMN", help="Take the reasoning from this column.")
+@click.option("--language", metavar="TAG", help="The language of rows that name none: en, zh-Hans; by default ja.")
+@click.option("--drafts", is_flag=True, help="Bring in rows without reasoning, too; it is left to be written.")
 @click.option("--rejects", type=PATH, help="Write the rows that could not be brought in to this new JSONL file.")
 @click.option("--sheet", help="The sheet of a workbook; by default its first.")
 @click.option("--encoding", help="The encoding of a CSV file; by default it is detected.")
@@ -45,6 +50,8 @@ def import_(
     shape_name: str | None,
     mapping: str | None,
     reasoning_from: str | None,
+    language: str | None,
+    drafts: bool,
     rejects: Path | None,
     sheet: str | None,
     encoding: str | None,
@@ -53,8 +60,8 @@ def import_(
 ) -> None:
     """Add the records of FILE: xlsx, csv, tsv, json, jsonl, parquet, or a folder of save_to_disk.
 
-    Columns of Alpaca, Dolly, ShareGPT, messages and prompt/completion are known. Rows that are there already are not
-    added again, and rows that cannot be records are named.
+    Columns of Alpaca, Dolly, ShareGPT, messages, prompt/completion, question/answer, s1K, OpenThoughts and the trees of
+    OASST are known. Rows that are there already are not added again, and rows that cannot be records are named.
 
     \b
     phi2chat curate import sheet.xlsx --into my.jsonl
@@ -85,7 +92,7 @@ def import_(
         screen.note(note)
     shape = _choose_shape(file, looked, shape_name, mapping, screen)
     with ending_as_interrupt(), _rejecting(rejects, screen) as reject:
-        done = import_rows(source, target, shape, reject, reasoning_from, any_script, update)
+        done = import_rows(source, target, shape, reject, reasoning_from, any_script, update, language, drafts)
     _report(done, target, rejects, screen)
 
 
@@ -148,7 +155,10 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
         reasons = "; ".join(f"{count} {reason}" for reason, count in done.rejected.most_common())
         screen.note(f"not brought in: {spell_count(rejected, 'row')} ({reasons})", "warning")
     if any("wrong-script" in reason for reason in done.rejected):
-        screen.note("texts are in the language that their row names, else in Japanese; --any-script accepts any")
+        screen.note(
+            "texts are in the language that their row names, else in Japanese;"
+            " --language names another for all that name none, --any-script accepts any"
+        )
     if rejected and rejects:
         screen.note(f"they are in {rejects}; mend them there and import that file")
     if done.renamed:
@@ -160,6 +170,15 @@ def _report(done: "Imported", target: Path, rejects: Path | None, screen: "Scree
         screen.note(f"kept as they are, though they are no fields of a record: {names}")
     if not done.added + done.changed + done.there:
         raise UserError(f"{target}: nothing was added, for no row could be brought in; see the reasons above")
+    if done.drafts:
+        left = "record has" if done.drafts == 1 else "records have"
+        screen.note(
+            f"{done.drafts:,} {left} no reasoning yet, and cannot be trained on before;"
+            f" in `phi2chat curate browse {target}`, g goes to the next and e writes it",
+            "warning",
+        )
+    if done.shapes["oasst"]:
+        screen.note("of each tree came the first question, and of its replies the one that was ranked best")
     changed = f"; changed {done.changed:,}" if done.changed else ""
     there = f"; {spell_count(done.there, 'was', 'were')} there already" if done.there else ""
     screen.say(f"added {spell_count(done.added, 'record')} to {target}{changed}{there}", "good")

@@ -45,7 +45,7 @@ def stats(files: tuple[Path, ...], as_json: bool, png: Path | None, tokenizer: s
     for path in files:
         for place, data in read_loosely(path):
             counting.add(_where(path, place), data)
-    counts = counting.counts
+    counts = counting.finish()
     if not counts.records:
         raise UserError(f"{', '.join(map(str, files))}: no record; give a file with records")
     if png is not None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_searching
 from prompt_toolkit.history import DummyHistory
@@ -67,7 +69,7 @@ def fill_form(
             validator=_FieldValidator(record, name),
             validate_while_typing=True,
             prompt_continuation="  ",
-            bottom_toolbar=KEYS + ("drop" if keep is None else "leave"),
+            bottom_toolbar=partial(_toolbar, at + 1, len(names), "drop" if keep is None else "leave"),
         )
         left = typed if isinstance(typed, _Left) else _Left(typed, "next")
         text = left.text
@@ -81,6 +83,13 @@ def fill_form(
             raise KeyboardInterrupt
         at = max(0, at - 1) if left.towards == "back" else at + 1
     return record
+
+
+def _toolbar(place: int, fields: int, leaving: str) -> str:
+    """Where in the form one is, and its keys; on two lines where one is too narrow for both."""
+    where, keys = f"field {place} of {fields}", KEYS + leaving
+    fits = len(where) + 2 + len(keys) <= get_app().output.get_size().columns
+    return ("  " if fits else "\n").join([where, keys])
 
 
 @dataclass(frozen=True)

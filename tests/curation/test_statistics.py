@@ -21,7 +21,7 @@ def count(*rows: dict[str, Any]) -> Counting:
 
 
 def test_languages_categories_and_letters_are_counted() -> None:
-    counts = count(TOKYO, {**TOKYO, "id": "b", "language": "en", "answer": "It is Tokyo.", "category": "地理"}).counts
+    counts = count(TOKYO, {**TOKYO, "id": "b", "language": "en", "answer": "It is Tokyo.", "category": "地理"}).finish()
     assert counts.records == 2
     assert dict(counts.languages) == {"ja": 1, "en": 1}
     assert dict(counts.categories) == {"": 1, "地理": 1}
@@ -29,7 +29,7 @@ def test_languages_categories_and_letters_are_counted() -> None:
 
 
 def test_a_question_is_as_long_as_its_instruction_and_its_input() -> None:
-    counts = count(TOKYO).counts
+    counts = count(TOKYO).finish()
     assert {name: list(lengths) for name, lengths in counts.lengths.items()} == {
         "instruction": [7], "reasoning": [5], "answer": [8],
     }  # fmt: skip
@@ -39,7 +39,7 @@ def test_a_question_is_as_long_as_its_instruction_and_its_input() -> None:
 
 def test_what_stands_there_again_is_counted() -> None:
     same_question = {**TOKYO, "id": "b", "instruction": " 首都は? ", "answer": "京都です。"}
-    counts = count(TOKYO, same_question, {**TOKYO, "id": "c"}, {**TOKYO, "instruction": "別の問い"}).counts
+    counts = count(TOKYO, same_question, {**TOKYO, "id": "c"}, {**TOKYO, "instruction": "別の問い"}).finish()
     assert (counts.same_ids, counts.same_questions, counts.same_records) == (1, 2, 1)
 
 
@@ -51,11 +51,13 @@ def test_a_question_is_counted_again_where_the_rules_find_it_again(first: str, s
     facts, records = Facts(), [{**TOKYO, "instruction": text} for text in (first, second)]
     for line, data in enumerate(records, start=1):
         facts.add(line, 0, Record(data))
-    assert count(*records).counts.same_questions == len(list(facts.repeated("question")))
+    assert count(*records).finish().same_questions == len(list(facts.repeated("question")))
 
 
 def test_a_text_in_the_wrong_script_is_named_by_its_place() -> None:
-    counts = count(TOKYO, {**TOKYO, "answer": "这是东京。"}, {**TOKYO, "answer": "这是东京。", "language": "zh"}).counts
+    counts = count(
+        TOKYO, {**TOKYO, "answer": "这是东京。"}, {**TOKYO, "answer": "这是东京。", "language": "zh"}
+    ).finish()
     assert counts.wrong_script == ["x.jsonl:2: answer", "x.jsonl:3: reasoning"]
 
 

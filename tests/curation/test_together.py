@@ -10,10 +10,11 @@ import pytest
 from filelock import FileLock, Timeout
 from operations import SOURCES, A, B, C, D, E, stopped_before_rename
 
+from curation import atomic
 from curation.errors import UserError
 from curation.leftovers import make_temporary
 from curation.record_file import RecordFile
-from curation.split import SIDES, read_split, write_split
+from curation.split import SIDES, files_of, read_split, write_split
 from curation.split_more import add_to_split
 from curation.store import append_record
 from curation.together import is_unfinished, locked_together, replacing_together
@@ -132,11 +133,34 @@ def test_what_another_program_is_replacing_is_left_to_it(tmp_path: Path) -> None
 
 def test_files_have_their_new_contents_together(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
-    with locked_together(paths), replacing_together(paths) as files:
+    with locked_together(paths) as before, replacing_together(before) as files:
         for path in paths:
             files[path].write(b"new")
     assert [path.read_bytes() for path in paths] == [b"new", b"new"]
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"old", b""], ids=["changed", "made"])
+def test_what_a_program_without_our_locks_writes_meanwhile_is_not_written_over(tmp_path: Path, content: bytes) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    if content:
+        paths[1].write_bytes(content)
+    with pytest.raises(UserError, match=r"b: was changed by another program meanwhile; nothing was written"):  # noqa: SIM117
+        with locked_together(paths) as before, replacing_together(before) as files:
+            files[paths[0]].write(b"new")
+            paths[1].write_bytes(b"theirs")
+    assert (paths[0].exists(), paths[1].read_bytes(), hidden(tmp_path)) == (False, b"theirs", [])
+
+
+def test_nobody_splits_into_a_folder_while_the_first_split_of_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "".join(f'{{"id": "{name}", "instruction": "{name}", "answer": "a"}}\n' for name in "abc")
+    (tmp_path / "x.jsonl").write_text(content)
+    source = RecordFile(tmp_path / "x.jsonl")
+    monkeypatch.setattr(atomic, "LOCK_SECONDS", 0.1)
+    with locked_together(files_of(tmp_path)), pytest.raises(UserError, match="another program is writing it"):
+        write_split(source, tmp_path, 50, 42)
 
 
 def test_nobody_adds_to_one_of_the_files_meanwhile(tmp_path: Path) -> None:

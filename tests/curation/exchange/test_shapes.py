@@ -29,6 +29,11 @@ FIELDS = {"instruction": "首都は？", "reasoning": "国会があります。"
         ("alpaca", {"instruction": "首都は？", "input": "", "output": THOUGHT["content"]}),
         ("alpaca", {"instruction": "首都は？", "input": None, "output": "東京です。", "rationale": "国会があります。"}),
         ("dolly", {"instruction": "首都は？", "context": "", "response": "東京です。", "reasoning": "国会があります。"}),
+        ("qa", {"question": "首都は？", "answer": "東京です。", "cot": "国会があります。"}),
+        ("s1k", {"question": "首都は？", "thinking_trajectories": ["国会があります。"], "attempt": "東京です。"}),
+        ("s1k-1.1", {"question": "首都は？", "deepseek_thinking_trajectory": "国会があります。", "deepseek_attempt": "東京です。"}),
+        ("openthoughts", {"problem": "首都は？", "deepseek_reasoning": "国会があります。", "deepseek_solution": "東京です。"}),
+        ("medical-o1", {"Question": "首都は？", "Complex_CoT": "国会があります。", "Response": "東京です。"}),
         ("records", FIELDS),
     ],
 )  # fmt: skip

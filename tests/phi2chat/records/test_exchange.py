@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 
 from curation.errors import UserError
+from curation.exchange.shapes import SHAPES
 from phi2chat import cli
 from phi2chat.inference.prompt import PromptStyle, render_record
 
@@ -180,16 +181,15 @@ def test_what_is_not_brought_in_is_named_kept_and_can_be_mended(phi2chat: Phi2Ch
         "added 2 records to my.jsonl\n",
         "chat.jsonl: JSON lines, 8 rows: 5 messages, 1 alpaca, 1 in none of the known formats, 1 broken\n"
         "line 2: is a conversation of 4 messages; a record is one question and one answer\n"
-        "line 3: has no reasoning, which a record needs; --reasoning-from names a column for it [required]\n"
+        "line 3: has no reasoning, which a record needs; --reasoning-from names a column for it, --drafts leaves it to be written [required]\n"
         'line 4: answer: "这是东京" is Simplified Chinese where language is ja [wrong-script]\n'
         "line 5: has a message that is not text alone\n"
-        "line 7: has none of the shapes messages, sharegpt, prompt-completion, records, alpaca, dolly; "
-        "its columns are chosen, rejected\n"
+        f"line 7: has none of the shapes {', '.join(SHAPES)}; its columns are chosen, rejected\n"
         "line 9: not JSON: expecting value\n"
         "not brought in: 6 rows (1 is a conversation of N messages; 1 required; 1 answer: wrong-script; "
-        "1 has a message that is not text alone; 1 has none of the shapes messages, sharegpt, prompt-completion, "
-        "records, alpaca, dolly; 1 not JSON)\n"
-        "texts are in the language that their row names, else in Japanese; --any-script accepts any\n"
+        f"1 has a message that is not text alone; 1 has none of the shapes {', '.join(SHAPES)}; 1 not JSON)\n"
+        "texts are in the language that their row names, else in Japanese; --language names another for all that name "
+        "none, --any-script accepts any\n"
         "they are in rejects.jsonl; mend them there and import that file\n",
     )
     rejects = read(tmp_path / "rejects.jsonl")
@@ -214,6 +214,48 @@ def test_rows_without_reasoning_take_it_from_a_column_that_is_named(phi2chat: Ph
     assert done.returncode == 0
     (row,) = read(tmp_path / "my.jsonl")
     assert (row["input"], row["reasoning"], row["answer"]) == ("日本", "国会があります。", "東京です。")
+
+
+def test_rows_without_reasoning_come_in_as_drafts_and_keep_what_is_written_to_them(
+    phi2chat: Phi2Chat, tmp_path: Path
+) -> None:
+    row = {"id": "a", "instruction": "Name a fish.", "context": "", "response": "Tope."}
+    write(tmp_path / "dolly.jsonl", [row])
+    bring_in = ("curate", "import", "dolly.jsonl", "--into", "my.jsonl", "--language", "en", "--drafts")
+    done = phi2chat(*bring_in)
+    assert transcript(done) == (
+        0,
+        "added 1 record to my.jsonl\n",
+        "dolly.jsonl: JSON lines, 1 row: dolly\n"
+        "1 record has no reasoning yet, and cannot be trained on before; in `phi2chat curate browse my.jsonl`, g goes "
+        "to the next and e writes it\n",
+    )
+    draft = {"id": "a", "instruction": "Name a fish.", "reasoning": "", "answer": "Tope.", "language": "en"}
+    assert read(tmp_path / "my.jsonl") == [draft]
+    assert "reasoning: is blank [blank]" in phi2chat("curate", "validate", "my.jsonl").stdout
+    write(tmp_path / "my.jsonl", [{**draft, "reasoning": "A tope is a shark."}])
+    write(tmp_path / "dolly.jsonl", [{**row, "response": "The tope."}])
+    assert phi2chat(*bring_in, "--update").returncode == 0
+    assert read(tmp_path / "my.jsonl") == [{**draft, "reasoning": "A tope is a shark.", "answer": "The tope."}]
+
+
+def test_of_a_tree_its_question_and_best_reply_come_in_and_single_messages_are_named(
+    phi2chat: Phi2Chat, tmp_path: Path
+) -> None:
+    replies = [
+        {"text": text, "role": "assistant", "rank": rank} for rank, text in ((1, "京都です。"), (0, "東京です。"))
+    ]
+    asked = {"text": "首都は？", "role": "prompter", "lang": "ja", "replies": replies}
+    rows = [
+        {"message_tree_id": "x", "prompt": asked},
+        {"message_tree_id": "y", "prompt": {**asked, "replies": []}},
+        {"message_tree_id": "x", "text": "首都は？", "role": "prompter"},
+    ]
+    write(tmp_path / "trees.jsonl", rows)
+    done = phi2chat("curate", "import", "trees.jsonl", "--into", "my.jsonl", "--drafts")
+    assert "line 2: is a question that nobody answered\nline 3: is one message of a conversation" in done.stderr
+    assert "the one that was ranked best" in done.stderr
+    assert [(row["instruction"], row["answer"]) for row in read(tmp_path / "my.jsonl")] == [("首都は？", "東京です。")]
 
 
 def test_an_edited_row_is_refused_and_changes_its_record_with_update(
