@@ -37,6 +37,7 @@ def make_session(history: History, burst_seconds: float = BURST_SECONDS, **optio
         completer=SafeCompleter(SlashCompleter()),
         complete_while_typing=True,
         input_processors=[VisibleEscapes()],
+        enable_suspend=True,
         **options,
     )
     make_search_safe(session)

@@ -12,16 +12,19 @@ import termios
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from prompt_toolkit.application.current import get_app_session
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.output import Output
 from prompt_toolkit.utils import is_dumb_terminal
 
 from phi2chat.terminal.interrupts import Interrupt, handling, noting_interrupts
 
+PASTE_ON, PASTE_OFF = b"\x1b[?2004h", b"\x1b[?2004l"  # whether the terminal marks where a paste begins and ends
 ESC_SECONDS = 0.1  # an Esc that nothing follows for so long is the key and not the beginning of another one's code
 
 
@@ -34,15 +37,45 @@ def noting_keys() -> Iterator[Interrupt]:
 
 @contextlib.contextmanager
 def keeping_terminal() -> Iterator[None]:
-    """Afterwards the terminal is in the mode in which it was, whatever was interrupted in between."""
+    """Afterwards the terminal is in the mode in which it was, whatever was interrupted in between.
+
+    So it is while Ctrl-Z has stopped the process, until `fg`, and after Ctrl-\\ has ended it.
+    """
     file = _terminal(get_app_session().input)
-    before = None if file is None else termios.tcgetattr(file)
-    try:
+    if file is None:
         yield
+        return
+    before = termios.tcgetattr(file)
+
+    def hand_over(signum: int, _: FrameType | None) -> None:
+        within = termios.tcgetattr(file)
+        _restore_terminal(file, before)
+        former = signal.signal(signum, signal.SIG_DFL)
+        signal.raise_signal(signum)  # Ctrl-\ ends here, and Ctrl-Z goes on here after `fg`
+        signal.signal(signum, former)
+        termios.tcsetattr(file, termios.TCSANOW, within)
+
+    # Whoever keeps it around us hands over a mode of the shell's; a shell that stops no jobs has the signal ignored.
+    left = [signum for signum in (signal.SIGTSTP, signal.SIGQUIT) if signal.getsignal(signum) is signal.SIG_DFL]
+    try:
+        with handling(left, hand_over):
+            yield
     finally:
-        if file is not None and before is not None:
-            with contextlib.suppress(termios.error):  # it may be closed
-                termios.tcsetattr(file, termios.TCSANOW, before)
+        with contextlib.suppress(termios.error):  # it may be closed
+            termios.tcsetattr(file, termios.TCSANOW, before)
+
+
+def _restore_terminal(file: int, mode: list[Any]) -> None:
+    """The mode, and no style, hidden cursor or mark of a paste that a shell would not expect."""
+    termios.tcsetattr(file, termios.TCSANOW, mode)
+    _write_codes(b"\x1b[0m\x1b[?25h" + PASTE_OFF)
+
+
+def _write_codes(codes: bytes) -> None:
+    """Write to the terminal past Python's streams, which may be in the middle of a write."""
+    file = _terminal(get_app_session().output)
+    if file is not None and not is_dumb_terminal():
+        os.write(file, codes)
 
 
 def hide_keys() -> None:
@@ -71,8 +104,7 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
         yield
         return
     listener = _Listener(source, interrupt)
-    on_stop, on_continue = handling([signal.SIGTSTP], listener.suspend), handling([signal.SIGCONT], listener.set_mode)
-    with keeping_terminal(), on_stop, on_continue:
+    with keeping_terminal(), handling([signal.SIGCONT], listener.take_terminal):
         listener.start()
         try:
             yield
@@ -80,10 +112,10 @@ def _listening(interrupt: Interrupt) -> Iterator[None]:
             listener.stop()
 
 
-def _terminal(source: Input) -> int | None:
-    """The file of an input that is a terminal."""
+def _terminal(stream: Input | Output) -> int | None:
+    """The file of an input or output that is a terminal."""
     try:
-        file = source.fileno()
+        file = stream.fileno()
     except NotImplementedError:  # it has no file
         return None
     return file if os.isatty(file) else None
@@ -94,28 +126,17 @@ class _Listener:
 
     def __init__(self, source: Input, interrupt: Interrupt) -> None:
         self._source, self._interrupt = source, interrupt
-        self._output = get_app_session().output
         self._keys: list[KeyPress] = []
         self._wake, self._awake = os.pipe()
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
-    def set_mode(self, signum: int = 0, frame: FrameType | None = None) -> None:
-        """Take each key as it comes, also after Ctrl-Z and `fg`."""
+    def take_terminal(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """Take each key as it comes and a paste as one text, also after Ctrl-Z and `fg`."""
         _take_keys(self._source.fileno())
-
-    def suspend(self, signum: int, frame: FrameType | None) -> None:
-        """Give the shell a terminal without the style of the reply, and stop until it lets us go on."""
-        if not is_dumb_terminal():
-            os.write(self._output.fileno(), b"\x1b[0m")  # past Python's streams, which may be in a write
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self.suspend)
+        _write_codes(PASTE_ON)
 
     def start(self) -> None:
-        self.set_mode()
-        if not is_dumb_terminal():
-            self._output.enable_bracketed_paste()  # a paste is one text here too
-            self._output.flush()
+        self.take_terminal()
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,9 +146,7 @@ class _Listener:
         os.close(self._wake)
         os.close(self._awake)
         store_typeahead(self._source, self._keys)
-        if not is_dumb_terminal():
-            self._output.disable_bracketed_paste()
-            self._output.flush()
+        _write_codes(PASTE_OFF)
 
     def _listen(self) -> None:
         file, pending = self._source.fileno(), False

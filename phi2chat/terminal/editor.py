@@ -4,17 +4,18 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from curation.errors import UserError
-from phi2chat.terminal.interrupts import Ended
+from phi2chat.terminal.interrupts import Ended, handling
 
 HEADER = (
     "# Save and leave to keep the changes; leave without saving to drop them.\n"
@@ -97,7 +98,7 @@ def edit_text(text: str, suffix: str = ".yaml") -> str:
     """
     name = leave_text(text, suffix)
     try:
-        with _echoing():
+        with _echoing(), _leaving_signals():
             code = subprocess.run([*shlex.split(_command()), name], check=False).returncode
     except Ended:
         raise
@@ -128,6 +129,14 @@ def _echoing() -> contextlib.AbstractContextManager[None]:
     from prompt_toolkit.input.vt100 import cooked_mode
 
     return cooked_mode(sys.stdin.fileno())
+
+
+@contextlib.contextmanager
+def _leaving_signals() -> Iterator[None]:
+    """Within, Ctrl-Z and Ctrl-\\ are the editor's: we stop and go on with it, and do not end where it does not."""
+    stops = [] if signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN else [signal.SIGTSTP]  # a shell without jobs
+    with handling(stops, signal.SIG_DFL), handling([signal.SIGQUIT], lambda *_: None):
+        yield
 
 
 def _command() -> str:

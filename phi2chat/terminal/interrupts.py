@@ -54,7 +54,9 @@ def ending_as_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def handling(signals: list[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def handling(
+    signals: list[signal.Signals], handler: Callable[[int, FrameType | None], object] | signal.Handlers
+) -> Iterator[None]:
     """Within, the signals go to the handler; where Python delivers none, in another thread, nothing changes."""
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
         yield

@@ -160,8 +160,9 @@ def test_edit_needs_a_question(talk: Any) -> None:
 
 
 def test_an_unknown_command_is_met_with_the_nearest(talk: Any) -> None:
-    assert talk.enter("/rety", "/frobnicate", "/", "/Help") == [
+    assert talk.enter("/rety", "/temprature", "/frobnicate", "/", "/Help") == [
         "! /rety: no such command; did you mean /retry?",
+        "! /temprature: no such command; did you mean /set temperature?",
         "! /frobnicate: no such command; see /help",
         "! /: no such command; see /help",
         "! /Help: no such command; did you mean /help?",

@@ -28,6 +28,7 @@ SENTENCE = "日本の首都は東京です。"  # of scripted_repl.py
 
 
 IN_BASH = "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '-i'])"
+IN_PLAIN_SHELL = "import os; os.execvp('sh', ['sh', '-i'])"  # which sets no mode for its own line
 
 
 class Shell:
@@ -300,26 +301,117 @@ def test_200_replies_can_be_stopped_at_any_moment(shell: Shell) -> None:
     assert_usable_after(shell, 200)  # how soon the prompt is back, benchmarks/interrupts.py measures
 
 
+# A shell's job
+
+
+class ShellOfJobs(Shell):
+    """A terminal with a shell in it that has started the scripted REPL."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, program: str) -> None:
+        super().__init__({**environment, "PS1": "$"}, folder, command=["-c", program], ready=r"\$")
+        self.send(shlex.join([sys.executable, str(REPOSITORY / "tests" / "scripted_repl.py"), str(folder)]) + "\r")
+        self.wait_until(lambda: self.line == "»")
+
+    def press(self, key: str, notice: str) -> None:
+        """Press a key that gives the terminal back to the shell, which says so."""
+        self.send(key)
+        self.wait_for(notice)
+        self.wait_until(lambda: self.line == "$")
+
+    def assert_as_it_was(self) -> None:
+        assert self.screen.cursor.attrs == pyte.Screen(1, 1).cursor.attrs
+        assert not self.screen.cursor.hidden
+
+    def echoes(self) -> bool:
+        return bool(termios.tcgetattr(self.child.child_fd)[3] & termios.ECHO)
+
+
+@pytest.fixture
+def start_job(clean_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str], ShellOfJobs]]:
+    """Start a shell with the scripted REPL as its job."""
+    shells: list[ShellOfJobs] = []
+
+    def start(program: str = IN_BASH) -> ShellOfJobs:
+        shells.append(ShellOfJobs(clean_environment, tmp_path, program))
+        return shells[-1]
+
+    yield start
+    for shell in shells:
+        shell.child.close(force=True)
+
+
 @pytest.mark.slow
 def test_a_reply_that_is_suspended_gives_the_shell_its_terminal_and_goes_on(
-    clean_environment: dict[str, str], tmp_path: Path
+    start_job: Callable[[], ShellOfJobs],
 ) -> None:
-    program = [sys.executable, str(REPOSITORY / "tests" / "scripted_repl.py"), str(tmp_path)]
-    shell = Shell({**clean_environment, "PS1": "»"}, tmp_path, command=["-c", IN_BASH])
-    shell.send(shlex.join(program) + "\r")
-    shell.wait_until(lambda: shell.line == "»" and shell.text.count("»") == 2)  # the shell's and ours
+    shell = start_job()
     shell.send("say 300\r")
     shell.wait_for("首都")
-    shell.send("\x1a")
-    shell.wait_for("Stopped")
-    shell.wait_until(lambda: shell.line == "»")
-    assert shell.screen.cursor.attrs == pyte.Screen(1, 1).cursor.attrs
+    shell.press("\x1a", "Stopped")
+    shell.assert_as_it_was()
     shell.send("fg\r")
     shell.wait_for("fg")
-    shell.send("先に")
-    shell.wait_until(lambda: shell.line == "» 先に")
+    shell.send("\x1b[200~先に\rあと\x1b[201~")  # a paste, which the shell no longer marks
+    shell.wait_until(lambda: shell.line == "  あと")
     assert "end of text" in shell.text
-    shell.child.close(force=True)
+    assert shell.text.count("先に") == 1
+    assert shell.bytes.rindex(b"\x1b[?2004h", 0, shell.bytes.index("先に".encode())) > shell.bytes.rindex(b"fg\r\n")
+
+
+@pytest.mark.slow
+def test_a_command_that_is_suspended_hides_the_keys_again(start_job: Callable[[], ShellOfJobs], tmp_path: Path) -> None:
+    shell = start_job()
+    shell.send("/wait\r")
+    shell.wait_for("waiting")
+    shell.press("\x1a", "Stopped")
+    shell.assert_as_it_was()
+    shell.send("fg\r")
+    shell.wait_until(lambda: not shell.echoes() and "$" not in shell.line)
+    before = len(shell.bytes)
+    shell.send("先に")
+    for _ in range(10):
+        shell.read()
+    assert shell.bytes[before:] == b""
+    (tmp_path / "go-on").touch()
+    shell.wait_until(lambda: shell.line == "» 先に")
+
+
+@pytest.mark.slow
+def test_ctrl_z_at_the_prompt_gives_the_shell_its_terminal_and_the_line_comes_back(
+    start_job: Callable[[], ShellOfJobs],
+) -> None:
+    shell = start_job()
+    shell.send("途中の")
+    shell.wait_until(lambda: shell.line == "» 途中の")
+    shell.press("\x1a", "Stopped")
+    shell.assert_as_it_was()
+    shell.send("fg\r")
+    shell.wait_until(lambda: shell.line == "» 途中の")
+    shell.send("質問")
+    shell.wait_until(lambda: shell.line == "» 途中の質問")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("question", "sign"), [("/wait", "waiting"), ("say 500", "首都")], ids=["command", "reply"])
+def test_ctrl_backslash_leaves_a_plain_shell_its_terminal(
+    start_job: Callable[[str], ShellOfJobs], question: str, sign: str
+) -> None:
+    shell = start_job(IN_PLAIN_SHELL)
+    shell.send(question + "\r")
+    shell.wait_for(sign)
+    shell.press("\x1c", "Quit")
+    shell.assert_as_it_was()
+    assert shell.echoes()
+
+
+@pytest.mark.slow
+def test_ctrl_backslash_in_an_editor_does_not_end_the_conversation(start: Callable[..., Shell]) -> None:
+    shell = start(EDITOR="sh -c 'echo opened; sleep 100'")
+    shell.send("/edit-text\r")
+    shell.wait_for("opened")
+    shell.send("\x1c")
+    shell.wait_for("nothing was changed")
+    shell.wait_until(lambda: shell.line == "»")
 
 
 # The end
