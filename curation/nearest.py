@@ -1,5 +1,6 @@
 """The records nearest to a question: what a model may have had in mind when it answered as it did."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from heapq import nsmallest
 from itertools import chain
 
 from curation.likeness import comparison_key, grams_of
+
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+_FIRST_OF_FIGURE = "\0"  # stands in no comparison key
 
 
 @dataclass(frozen=True)
@@ -22,24 +26,37 @@ def find_nearest(text: str, texts: Iterable[str], count: int) -> list[Nearest]:
     are left out.
 
     It is the Jaccard index of their character 2- and 3-grams, as in `likeness`, but of whatever they are about: a
-    question about another country is near here, and no duplicate there.
+    question about another country is near here, and no duplicate there. A number counts as one gram, whatever its
+    digits: 12 円 is no nearer to 125 円 than to 30 円, and a sum is near to other sums.
     """
-    wanted = grams_of(comparison_key(text))
+    wanted = _grams_of(text)
     best: list[Nearest] = []
     for place, other in enumerate(texts):
-        likeness = _likeness(wanted, comparison_key(other), at_least=best[-1].likeness if len(best) == count else 0.0)
+        likeness = _likeness(wanted, other, at_least=best[-1].likeness if len(best) == count else 0.0)
         if likeness > (best[-1].likeness if len(best) == count else 0.0):
             best = _insert(best, Nearest(place, likeness))[:count]
     return best
 
 
-def _likeness(wanted: frozenset[str], key: str, at_least: float) -> float:
+def _likeness(wanted: frozenset[str], text: str, at_least: float) -> float:
     """The Jaccard index, or 0 where it cannot be more than `at_least`: few of ten thousand texts need their grams."""
-    if len(wanted) < len(key) and sum(gram in key for gram in wanted) <= at_least * len(wanted):
+    key, figures = _read(text)
+    if len(wanted) < len(key) and sum(gram in key or gram in figures for gram in wanted) <= at_least * len(wanted):
         return 0.0
-    grams = grams_of(key)
+    grams = grams_of(key) | figures
     shared = len(wanted & grams)
     return shared / (len(wanted) + len(grams) - shared)
+
+
+def _grams_of(text: str) -> frozenset[str]:
+    key, figures = _read(text)
+    return grams_of(key) | figures
+
+
+def _read(text: str) -> tuple[str, frozenset[str]]:
+    """The key of a text with a 0 for each of its numbers, and a gram for each of these."""
+    key = comparison_key(text)
+    return _FIGURE.sub("0", key), frozenset(_FIRST_OF_FIGURE + figure for figure in _FIGURE.findall(key))
 
 
 def _insert(best: Sequence[Nearest], new: Nearest) -> list[Nearest]:
@@ -54,14 +71,14 @@ class Index:
         self._places: dict[str, list[int]] = {}
         self._sizes: list[int] = []
         for place, text in enumerate(texts):
-            grams = grams_of(comparison_key(text))
+            grams = _grams_of(text)
             self._sizes.append(len(grams))
             for gram in grams:
                 self._places.setdefault(gram, []).append(place)
 
     def nearest(self, text: str, count: int) -> list[Nearest]:
         """The `count` texts that share most with a text, as `find_nearest` says."""
-        wanted = grams_of(comparison_key(text))
+        wanted = _grams_of(text)
         shared = Counter(chain.from_iterable(self._places.get(gram, ()) for gram in wanted))
         found = (Nearest(place, both / (len(wanted) + self._sizes[place] - both)) for place, both in shared.items())
         return nsmallest(count, found, key=lambda one: (-one.likeness, one.place))

@@ -67,6 +67,7 @@ def command(
     phi2chat evaluate datasets/probes/ja-basics.jsonl --adapter runs/demo --with-base
     """
     from phi2chat.evaluation.results import read_evaluation, writing_alone
+    from phi2chat.evaluation.score_table import seen_sentences
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
@@ -83,6 +84,8 @@ def command(
             raise click.UsageError("There are no probes: name a file, such as datasets/probes/ja-basics.jsonl.")
         folder, evaluation = _begin(probes, config, flags)
         screen.note(f"{evaluation.wanted:,} replies go to {folder}")
+        for sentence in seen_sentences(evaluation.models):
+            screen.note(sentence, "warning")
     else:
         _require_no_other_options(ctx)
         folder, evaluation = resume, read_evaluation(resume)
@@ -179,6 +182,7 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     from phi2chat import __version__
     from phi2chat.evaluation.asking import read_probe_files
     from phi2chat.evaluation.results import Evaluation
+    from phi2chat.evaluation.seen import count_seen_by_run
 
     chat, endpoint = build(ChatConfig, flags), build(EndpointConfig, flags)
     if endpoint.endpoint is None and (endpoint != EndpointConfig() or flags["served"]):
@@ -186,12 +190,16 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     if config.samples > 1 and chat.temperature == 0:
         raise click.UsageError("--samples: give a --temperature above 0 too; greedy replies are all the same.")
     files, read = read_probe_files(probes)
-    rows = _name_models(flags)
+    probes_by_id = {name: dict(record.data) for name, record in read.items()}
+    rows = [
+        dataclasses.replace(row, seen=count_seen_by_run(probes_by_id, Path(row.run))) if row.run else row
+        for row in _name_models(flags)
+    ]
     settings = {**to_json(endpoint), **to_json(chat), **to_json(config)}
     now = datetime.now(UTC)
     evaluation = Evaluation(
         probe_files=tuple(files),
-        probes={name: dict(record.data) for name, record in read.items()},
+        probes=probes_by_id,
         models=tuple(rows),
         recipes=tuple(dict.fromkeys(flags["recipes"])) or ("chat",),
         settings={name: value for name, value in settings.items() if name not in (*OF_EACH_PROBE, "model", "output")},

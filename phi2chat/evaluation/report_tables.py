@@ -6,11 +6,15 @@ from xml.etree.ElementTree import Element
 from phi2chat.evaluation.page import element, visible
 from phi2chat.evaluation.results import Evaluation
 from phi2chat.evaluation.score_table import (
+    CONFUSION_LEGEND,
     DIFFERENCE_COLUMNS,
     categories_of,
+    confusion_hint,
+    confusion_table,
     difference_row,
     has_several_recipes,
     likeness_table,
+    seen_sentences,
     spell_category,
     spell_perplexity,
 )
@@ -18,7 +22,8 @@ from phi2chat.evaluation.scores import Rate, Summary, compare, summarize
 from phi2chat.terminal.safe_text import safe
 
 TELLING_LEGEND = (
-    "Points of a hundred, in brackets where the true difference is by 95 %; then how many probes moved up and down. "
+    "Points of a hundred, in brackets where the true difference is by 95 %, if ten families or more were asked; then "
+    "how many probes moved up and down. "
     "Cannot tell: chance alone could have moved as many."
 )
 LEGEND = (
@@ -27,17 +32,20 @@ LEGEND = (
 )
 LIKENESS_LEGEND = (
     "From 0 to 100, of translations and of answers that are neither right nor wrong; in brackets where the true mean is"
-    " by 95 %. BLEU is of single answers, by characters in Japanese and Chinese."
+    " by 95 %, if ten families or more were asked. BLEU is of single answers, by characters in Japanese and Chinese."
 )
 
 
 def figures(evaluation: Evaluation) -> Iterator[Element]:
     """The tables, each with its heading: what can be told first, then what it is made of."""
+    for sentence in seen_sentences(evaluation.models):
+        yield element("p", *visible(sentence), classes="warning")
     if summaries := summarize(evaluation):
         yield from _differences(evaluation, has_several_recipes(summaries))
         yield from _scores(evaluation, summaries)
         yield from _categories(evaluation, summaries)
         yield from _likeness(summaries)
+        yield from _confusion(evaluation, summaries)
 
 
 def _differences(evaluation: Evaluation, is_by_several: bool) -> Iterator[Element]:
@@ -59,7 +67,6 @@ def _scores(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[El
     numbers: dict[str, list[str]] = {
         "tokens/s": [_spell(one.tokens_per_second, 1) for one in summaries],
         "median tokens": [f"{one.median_tokens:g}" for one in summaries],
-        "LCPR": ["" if one.confusion is None else f"{100 * one.confusion:.0f} %" for one in summaries],
         "eval loss": [_spell(losses[one.model], 3) for one in summaries],
         "perplexity": ["" if (loss := losses[one.model]) is None else spell_perplexity(loss) for one in summaries],
     }
@@ -90,14 +97,28 @@ def _likeness(summaries: Sequence[Summary]) -> Iterator[Element]:
     columns, likeness = likeness_table(summaries)
     if likeness:
         yield element("h2", "Likeness to good answers")
-        first = 1 + ("recipe" in columns)  # of the figures
-        cells = [
-            [element("th", *visible(name), scope="row")]
-            + [element("td", text, classes="number" if place >= first else "") for place, text in enumerate(rest, 1)]
-            for name, *rest in likeness
-        ]
-        yield table(["model", *columns[1:]], cells, first_number=first)
+        yield _by_model(columns, likeness)
         yield element("p", LIKENESS_LEGEND, classes="soft")
+
+
+def _confusion(evaluation: Evaluation, summaries: Sequence[Summary]) -> Iterator[Element]:
+    columns, confusion = confusion_table(summaries)
+    if confusion:
+        yield element("h2", "Language Confusion Benchmark")
+        yield _by_model(columns, confusion)
+        yield element("p", f"{CONFUSION_LEGEND}.", classes="soft")
+    elif hint := confusion_hint(evaluation):
+        yield element("p", f"{hint}.", classes="soft")
+
+
+def _by_model(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Element:
+    first = 1 + ("recipe" in columns)  # of the figures
+    cells = [
+        [element("th", *visible(name), scope="row")]
+        + [element("td", text, classes="number" if place >= first else "") for place, text in enumerate(rest, 1)]
+        for name, *rest in rows
+    ]
+    return table(["model", *columns[1:]], cells, first_number=first)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Element]], first_number: int = 1000) -> Element:

@@ -25,6 +25,7 @@ from curation.records import read_bytes
 from curation.script import Span
 from curation.script.confusion import Outcome
 from phi2chat.config import ChatConfig, EvaluateConfig, from_json
+from phi2chat.evaluation.seen import Seen
 
 RESULTS_FILE = "results.jsonl"
 EVALUATION_FILE = "evaluation.json"
@@ -98,7 +99,8 @@ class ModelRow:
 
     `base` and `adapter` are as the user named them; `base` is None for an endpoint, whose model is named in `server`.
     `adapter_sha256` is of adapter_model.safetensors. `run` is the folder of the run that the adapter comes from, and
-    `eval_loss` the one that this run kept, in nats per token.
+    `eval_loss` the one that this run kept, in nats per token. `seen` counts the probes that it was trained on; None
+    where that is not known.
     """
 
     label: str
@@ -110,6 +112,7 @@ class ModelRow:
     endpoint: str | None = None
     server: str | None = None
     eval_loss: float | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)

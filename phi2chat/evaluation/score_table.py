@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from phi2chat.evaluation.results import Evaluation
+from curation.script.confusion import INSTALL, is_installed
+from phi2chat.evaluation.intervals import LEAST_GROUPS
+from phi2chat.evaluation.results import Evaluation, ModelRow
 from phi2chat.evaluation.scores import LIKENESSES, Difference, Mean, Rate, Summary, compare, perplexity, summarize
+from phi2chat.evaluation.seen import seen_sentence
 
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
@@ -19,7 +22,13 @@ LEGEND = (
     " form: reasoning, then an answer, then the end"
 )
 PACE_LEGEND = "tokens: of a reply, in the median; ppl: perplexity"
-DIFFERENCE_LEGEND = "in brackets: where the true difference is by 95 %; up and down: probes"
+CONFUSION_LEGEND = (
+    "LPR: answers whose lines are all in their language; WPR: of these, without an English word; LCPR: harmonic mean"
+)
+DIFFERENCE_LEGEND = (
+    f"in brackets: where the true difference is by 95 %, not known of fewer than {LEAST_GROUPS} families;"
+    " up and down: probes"
+)
 DIFFERENCE_COLUMNS = ("who", "against", "in", "points", "probes", "")
 _WIDE = 72  # cells that the tables of many columns take at least
 _CELL = 14  # of a category: 100 % (172/172), or chrF 100.0 (92)
@@ -36,12 +45,24 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
     likeness = likeness_table(summaries)
     if likeness[1]:
         _show(*likeness, screen)
+    if (confusion := confusion_table(summaries))[1]:
+        _show(*confusion, screen)
     for categories in category_tables(summaries, screen.out.width):
         screen.table(*categories)
     screen.note(LEGEND)
     screen.note(PACE_LEGEND)
+    if confusion[1]:
+        screen.note(CONFUSION_LEGEND)
+    if hint := confusion_hint(evaluation):
+        screen.note(hint)
+    if any(found.low is None for one in summaries for found in one.likeness.values()):
+        screen.note(
+            f"a mean without brackets is of fewer than {LEAST_GROUPS} families: too few to tell where the true one is"
+        )
     if differences := compare(evaluation):
         _show_differences([difference_row(one, has_several_recipes(summaries)) for one in differences], screen)
+    for sentence in seen_sentences(evaluation.models):
+        screen.say(sentence, "warning")
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[str]], screen: "Screen") -> None:
@@ -65,6 +86,11 @@ def _show_differences(rows: Sequence[Sequence[str]], screen: "Screen") -> None:
     screen.note(DIFFERENCE_LEGEND)
 
 
+def seen_sentences(models: Sequence[ModelRow]) -> list[str]:
+    """A sentence for each model that was trained on questions that it is asked."""
+    return [sentence for row in models if (sentence := seen_sentence(row.label, row.seen))]
+
+
 def has_several_recipes(summaries: Sequence[Summary]) -> bool:
     """Whether models were asked by more than one recipe; a column that says the same throughout says nothing."""
     return len({one.recipe for one in summaries}) > 1
@@ -77,16 +103,15 @@ def totals_table(summaries: Sequence[Summary]) -> Table:
 
 
 def pace_table(summaries: Sequence[Summary], evaluation: Evaluation) -> Table:
-    """The same rows: how fast and how long the replies are, how often in another language, and the eval loss."""
+    """The same rows: how fast and how long the replies are, and the eval loss."""
     losses = {row.label: row.eval_loss for row in evaluation.models}
-    columns = ["model", "recipe", "tokens/s", "tokens", "LCPR", "eval loss", "ppl"]
+    columns = ["model", "recipe", "tokens/s", "tokens", "eval loss", "ppl"]
     rows = [
         [
             one.model,
             one.recipe,
             "" if one.tokens_per_second is None else f"{one.tokens_per_second:,.1f}",
             f"{one.median_tokens:g}",
-            "" if one.confusion is None else f"{100 * one.confusion:.0f} %",
             *(("", "") if (loss := losses[one.model]) is None else (f"{loss:.3f}", spell_perplexity(loss))),
         ]
         for one in summaries
@@ -104,6 +129,29 @@ def likeness_table(summaries: Sequence[Summary]) -> Table:
         if one.likeness
     ]
     return _without_empty(["likeness to good answers", "recipe", "replies", *names], rows, summaries)
+
+
+def confusion_table(summaries: Sequence[Summary]) -> Table:
+    """The rates of the Language Confusion Benchmark, of models and recipes that it judged a reply of."""
+    rows = [
+        [
+            one.model,
+            one.recipe,
+            spell_rate(one.line_pass),
+            spell_rate(one.word_pass),
+            "" if one.confusion is None else f"{100 * one.confusion:.0f} %",
+        ]
+        for one in summaries
+        if one.line_pass
+    ]
+    return _without_empty(["language confusion", "recipe", "LPR", "WPR", "LCPR"], rows, summaries)
+
+
+def confusion_hint(evaluation: Evaluation) -> str:
+    """How to get these rates where their packages are missing, in a sentence."""
+    if is_installed() or any(cell.confusion for cell in evaluation.cells):
+        return ""
+    return f"for LPR, WPR and LCPR of the Language Confusion Benchmark: {INSTALL}, then evaluate again"
 
 
 def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[str]], summaries: Sequence[Summary]) -> Table:
@@ -160,7 +208,20 @@ def spell_category(one: Summary, category: str) -> str:
 
 def spell_mean(mean: Mean | None) -> str:
     """A mean of 0 to 100 and its interval."""
-    return "" if mean is None else f"{mean.value:.1f} [{mean.low:.0f}-{mean.high:.0f}]"
+    if mean is None:
+        return ""
+    bounds = "" if mean.low is None or mean.high is None else f" [{mean.low:.0f}-{mean.high:.0f}]"
+    return f"{mean.value:.1f}{bounds}"
+
+
+def spell_points(mean: float, low: float | None, high: float | None) -> str:
+    """A difference of shares in points of a hundred, with its interval where there is one."""
+    return f"{round(100 * mean):+} {bounds_of(low, high)}"  # never -0
+
+
+def bounds_of(low: float | None, high: float | None) -> str:
+    """The interval of a difference of shares, in points of a hundred."""
+    return "[no interval]" if low is None or high is None else f"[{round(100 * low):+} to {round(100 * high):+}]"
 
 
 def spell_perplexity(loss: float) -> str:
@@ -183,9 +244,8 @@ def difference_row(one: Difference, is_by_several: bool) -> list[str]:
 
     The recipe is named where several were asked by.
     """
-    mean, low, high = (f"{round(100 * share):+}" for share in (one.difference, one.low, one.high))  # never -0
     same_recipe = one.recipe == one.against_recipe
     against = one.against_model if same_recipe else f"recipe {one.against_recipe}"
     moved = f"{one.fixed:,} up, {one.broken:,} down of {one.probes:,}"
     who = f"{one.model}, {one.recipe}" if is_by_several else one.model
-    return [who, against, NAMES[one.measure], f"{mean} [{low} to {high}]", moved, one.opinion]
+    return [who, against, NAMES[one.measure], spell_points(one.difference, one.low, one.high), moved, one.opinion]

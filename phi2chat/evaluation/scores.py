@@ -1,7 +1,9 @@
 """The figures of an evaluation: rates with their 95 % intervals, and what differs by more than chance.
 
 A rate of replies that have nothing to do with each other has Wilson's interval (1927). Probes of one family, and
-several replies to one probe, are alike, so that the interval is then that of a bootstrap over families. Two models are
+several replies to one probe, are alike, so that the interval is then that of a bootstrap over families. Of fewer than
+ten families a bootstrap is too sure: a rate then has Wilson's interval of as many replies, and a mean has none, and a
+difference is told by the sign test alone. Two models are
 compared by the same probes: the mean of the differences, with a bootstrap interval over families of probes. It is a
 difference where that interval does not hold 0 and the sign test agrees, for of a handful of probes that moved a
 bootstrap makes too much; else nothing can be told.
@@ -16,7 +18,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from curation.script.confusion import ConfusionRates
-from phi2chat.evaluation.intervals import CHANCE, bootstrap, bootstrap_seeds, sign_test, wilson
+from phi2chat.evaluation.intervals import CHANCE, LEAST_GROUPS, bootstrap, bootstrap_seeds, sign_test, wilson
 from phi2chat.evaluation.results import Cell, Evaluation
 
 Measure = Literal["score", "script", "form"]
@@ -57,19 +59,23 @@ class Rate:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of how alike replies are to good answers, from 0 to 100, and where the true one is by 95 %."""
+    """The mean of how alike replies are to good answers, from 0 to 100, and where the true one is by 95 %.
+
+    Both bounds are None where too few families were asked to tell.
+    """
 
     value: float
     replies: int
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
 class Summary:
     """What a model did by a recipe; a rate is None where no reply counts for it, and a mean is left out.
 
-    `confusion` is LCPR of the Language Confusion Benchmark, from 0 to 1: how often answers keep to their language.
+    `line_pass`, `word_pass` and `confusion` are LPR, WPR and LCPR of the Language Confusion Benchmark: how often the
+    lines of an answer are in its language, and no word is English, and the harmonic mean of both, from 0 to 1.
     """
 
     model: str
@@ -83,6 +89,8 @@ class Summary:
     median_tokens: float
     likeness: dict[Likeness, Mean]
     likeness_by_category: dict[str, dict[Likeness, Mean]]
+    line_pass: Rate | None
+    word_pass: Rate | None
     confusion: float | None
 
 
@@ -90,7 +98,8 @@ class Summary:
 class Difference:
     """How a model by a recipe differs from another, or from itself by another recipe, in the share of a measure.
 
-    `fixed` and `broken` count the probes that moved up and down; `low` and `high` bound the difference by 95 %.
+    `fixed` and `broken` count the probes that moved up and down; `low` and `high` bound the difference by 95 %, and are
+    None where too few families were asked to tell.
     """
 
     measure: Measure
@@ -100,8 +109,8 @@ class Difference:
     against_recipe: str
     probes: int
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     fixed: int
     broken: int
     opinion: Opinion
@@ -110,12 +119,12 @@ class Difference:
 @dataclass(frozen=True)
 class Move:
     """How probes moved from one model to another: the mean, its 95 % bounds, how many went up and down, and what that
-    says."""
+    says. There are no bounds where too few families were asked."""
 
     probes: int
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     up: int
     down: int
     opinion: Opinion
@@ -147,7 +156,7 @@ def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = Map
     """The rate of outcomes, each with the probe that it is of; None where there are none.
 
     Probes of one family, and the replies to one probe, are alike: where there are such, the bootstrap draws families.
-    Of a single family it knows no spread and would be sure: the true rate may then be anywhere.
+    Of few it would be too sure: as if each were one reply, the interval is then rather too wide.
     """
     by_family = _by_family(outcomes, families)
     flat = [outcome for several in by_family for outcome in several]
@@ -157,23 +166,20 @@ def rate(outcomes: Iterable[tuple[str, bool]], families: Mapping[str, str] = Map
         low, high = wilson(sum(flat), len(flat))
     elif all(flat) or not any(flat):  # of which a bootstrap would be sure, however few they are
         low, high = wilson(len(by_family) * all(flat), len(by_family))
-    elif len(by_family) == 1:
-        low, high = 0.0, 1.0
+    elif len(by_family) < LEAST_GROUPS:
+        low, high = wilson(len(by_family) * sum(flat) / len(flat), len(by_family))
     else:
         low, high = bootstrap(by_family)
     return Rate(sum(flat), len(flat), low, high)
 
 
 def mean(values: Iterable[tuple[str, float]], families: Mapping[str, str] = MappingProxyType({})) -> Mean | None:
-    """The mean of values from 0 to 100, each with the probe that it is of, and its interval; None where there are none.
-
-    Of a single family a bootstrap knows no spread and would be sure: the true mean may then be anywhere.
-    """
+    """The mean of values from 0 to 100, each with its probe, and its interval; None where there are none."""
     by_family = _by_family(values, families)
     if not by_family:
         return None
     flat = [value for several in by_family for value in several]
-    bounds = bootstrap(by_family) if len(by_family) > 1 else (0.0, 100.0)
+    bounds = bootstrap(by_family) if len(by_family) >= LEAST_GROUPS else (None, None)
     return Mean(fmean(flat), len(flat), *bounds)
 
 
@@ -207,21 +213,24 @@ def weigh_seeds(
     ]
     # What goes up and down by as much has not moved, though sums of such fractions may not be 0 to the last bit.
     moves = [round(fmean(new[probe] - old[probe] for old, new in pairs), _DIGITS) for probe in shared]
-    if len(together) == 1:  # of which a bootstrap knows no spread: the true difference may be anywhere
-        low, high = -1.0, 1.0
+    bounds: tuple[float, float] | None
+    if len(together) < LEAST_GROUPS:
+        bounds = None
     elif not any(moves):  # of which it would be sure, however few they are
         _, most = wilson(0, len(together))
-        low, high = -most, most
+        bounds = -most, most
     else:
-        low, high = bootstrap_seeds(by_seed)
-    low, high = round(low, _DIGITS), round(high, _DIGITS)
+        bounds = bootstrap_seeds(by_seed)
+    low, high = (None, None) if bounds is None else (round(bound, _DIGITS) for bound in bounds)
     sums = [round(sum(map(sum, of_all)), _DIGITS) for of_all in zip(*by_seed, strict=True)]
     rises, falls = sum(one > 0 for one in sums), sum(one < 0 for one in sums)
+    middle = fmean(moves)
+    least, most = (middle, middle) if low is None or high is None else (low, high)
     opinion: Opinion = "cannot tell"
-    if sign_test(rises, falls) < CHANCE and ((low > 0 and rises > falls) or (high < 0 and falls > rises)):
-        opinion = "better" if low > 0 else "worse"
+    if sign_test(rises, falls) < CHANCE and ((least > 0 and rises > falls) or (most < 0 and falls > rises)):
+        opinion = "better" if least > 0 else "worse"
     return Move(
-        len(moves), fmean(moves), low, high, sum(move > 0 for move in moves), sum(move < 0 for move in moves), opinion
+        len(moves), middle, low, high, sum(move > 0 for move in moves), sum(move < 0 for move in moves), opinion
     )
 
 
@@ -265,9 +274,14 @@ def _summarize(model: str, recipe: str, cells: Sequence[Cell], families: Mapping
     timed = [cell for cell in cells if cell.unit == "tokens" and cell.seconds > 0]
     seconds = sum(cell.seconds for cell in timed)
     confusion = ConfusionRates()
+    lines, words = list[tuple[str, bool]](), list[tuple[str, bool]]()
     for cell in cells:
         if cell.confusion is not None:
-            confusion.count(cell.confusion, cell.language)
+            one = ConfusionRates()
+            for rates_so_far in (one, confusion):
+                rates_so_far.count(cell.confusion, cell.language)
+            lines += [(cell.probe, not one.line_errors)] * one.judged_by_line
+            words += [(cell.probe, not one.word_errors)] * one.judged_by_word
     return Summary(
         model,
         recipe,
@@ -280,6 +294,8 @@ def _summarize(model: str, recipe: str, cells: Sequence[Cell], families: Mapping
         median(cell.tokens for cell in cells),
         _likeness(cells, families),
         {category: found for category, group in by_category.items() if (found := _likeness(group, families))},
+        rate(lines, families),
+        rate(words, families),
         confusion.pass_rate,
     )
 

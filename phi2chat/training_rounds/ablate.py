@@ -126,7 +126,7 @@ def _run(*arguments: str) -> None:
 def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
     import dataclasses
 
-    from phi2chat.evaluation.score_table import spell_perplexity
+    from phi2chat.evaluation.score_table import bounds_of, spell_perplexity
     from phi2chat.terminal.safe_text import json_line
 
     if as_json:
@@ -142,7 +142,7 @@ def _show(effects: Sequence["Effect"], as_json: bool, screen: "Screen") -> None:
             said = ""
             if move:
                 mean = round(100 * move.mean, 1) + 0.0  # and never -0.0
-                said = f"\n{mean:+.1f}\n[{round(100 * move.low):+} to {round(100 * move.high):+}]\n{move.opinion}"
+                said = f"\n{mean:+.1f}\n{bounds_of(move.low, move.high)}\n{move.opinion}"
             low, high = effect.spread.get(measure, (0.0, 0.0))  # type: ignore[call-overload]
             spread = f"\n({100 * low:.3g}-{100 * high:.3g})" if effect.seeds > 1 else ""
             cells.append("" if share is None else f"{100 * share:.1f} %{spread}{said}")

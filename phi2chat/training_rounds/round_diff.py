@@ -11,6 +11,7 @@ from curation.nearest import Index
 from curation.records import Record
 from phi2chat.evaluation.results import Cell
 from phi2chat.evaluation.scores import Move, families_of, weigh
+from phi2chat.evaluation.seen import Seen, count_seen
 from phi2chat.training_rounds.past_rounds import Asked, Round
 from phi2chat.training_rounds.record_changes import RecordChange
 
@@ -58,13 +59,17 @@ class Measure:
 
 @dataclass(frozen=True)
 class RoundDiff:
-    """Two rounds compared over the probes that both were asked; `records` is None where one of them kept none."""
+    """Two rounds compared over the probes that both were asked; `records` is None where one of them kept none.
+
+    `seen` says for each how many of these probes it was trained on; None where it kept no records.
+    """
 
     before: Asked
     after: Asked
     probes: tuple[ProbeChange, ...]
     measures: tuple[Measure, ...]
     records: tuple[RecordChange, ...] | None
+    seen: tuple[Seen | None, Seen | None]
 
     def of(self, outcome: Outcome) -> list[ProbeChange]:
         """The probes of an outcome."""
@@ -111,7 +116,13 @@ def compare_asked(earlier: tuple[Round, Asked], later: tuple[Round, Asked]) -> R
         tuple(changes),
         tuple(_measures(first, second, shared)),
         None if records is None else tuple(records),
+        (_seen(before, second, shared), _seen(after, second, shared)),
     )
+
+
+def _seen(one: Round, asked: Asked, shared: Sequence[str]) -> Seen | None:
+    probes = {probe: asked.evaluation.probes[probe] for probe in shared}
+    return count_seen(probes, one.records.train) if one.records else None
 
 
 def _measures(first: Asked, second: Asked, shared: Sequence[str]) -> Iterator[Measure]:

@@ -9,6 +9,7 @@ from curation.records import Record
 from phi2chat.evaluation.results import Cell
 from phi2chat.evaluation.score_table import spell_perplexity
 from phi2chat.evaluation.scores import Move, perplexity
+from phi2chat.evaluation.seen import seen_sentence
 from phi2chat.terminal.wrap import wrap
 from phi2chat.training_rounds.past_rounds import Asked, Round
 from phi2chat.training_rounds.record_changes import RecordChange, saved_by
@@ -81,6 +82,9 @@ def show_diff(first: Round, second: Round, diff: RoundDiff, screen: "Screen", sh
     screen.say(f"{len(diff.probes)} probes of {_probe_files(diff.after)}, recipe {diff.after.recipe}")
     screen.say(", ".join(f"{len(diff.of(outcome))} {name}" for outcome, name in _OUTCOMES.items()))
     _show_measures(diff.measures, screen)
+    for one, seen in zip((first, second), diff.seen, strict=True):
+        if sentence := seen_sentence(f"round {one.number} ({one.name})", seen):
+            screen.say(sentence, "warning")
     _show_probes(diff, "broken", screen, show_all)
     _show_probes(diff, "fixed", screen, show_all)
     if diff.records:
@@ -137,8 +141,10 @@ def diff_as_json(first: Round, second: Round, diff: RoundDiff) -> dict[str, Any]
                 "change": one.change.kind if one.change else None}  # fmt: skip
 
     return {
-        "before": {"round": first.number, "folder": str(first.folder), "evaluation": str(diff.before.folder)},
-        "after": {"round": second.number, "folder": str(second.folder), "evaluation": str(diff.after.folder)},
+        "before": {"round": first.number, "folder": str(first.folder), "evaluation": str(diff.before.folder),
+                   "seen": diff.seen[0] and dataclasses.asdict(diff.seen[0])},
+        "after": {"round": second.number, "folder": str(second.folder), "evaluation": str(diff.after.folder),
+                  "seen": diff.seen[1] and dataclasses.asdict(diff.seen[1])},
         "settings_changed": second.settings_since(first),
         "evaluated_unlike": diff.after.settings_unlike(diff.before),
         "measures": [dataclasses.asdict(one) for one in diff.measures],
@@ -314,6 +320,8 @@ def _probe_files(asked: Asked) -> str:
 
 
 def _points(one: Move) -> str:
+    if one.low is None or one.high is None:
+        return f"{100 * one.mean:+.1f} points (no interval: too few families)"
     return f"{100 * one.mean:+.1f} points ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 

@@ -1,16 +1,23 @@
 """The records nearest to a question, whatever they are about."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.likeness import comparison_key, grams_of
 from curation.nearest import Index, Nearest, find_nearest
 
-TEXTS = st.text("あいう首都ab1 ？", max_size=8)
+TEXTS = st.text("あいう首都ab012 ？", max_size=8)
+
+
+def grams(text: str) -> frozenset[str]:
+    key = comparison_key(text)
+    return grams_of(re.sub(r"\d+", "0", key)) | {f"number {figure}" for figure in re.findall(r"\d+", key)}
 
 
 def jaccard(first: str, second: str) -> float:
-    ours, theirs = grams_of(comparison_key(first)), grams_of(comparison_key(second))
+    ours, theirs = grams(first), grams(second)
     return len(ours & theirs) / len(ours | theirs)
 
 
@@ -24,6 +31,11 @@ def test_the_same_question_comes_first_and_one_about_another_country_next() -> N
 
 def test_width_case_and_punctuation_make_no_difference() -> None:
     assert find_nearest("ＡＢＣ　とは?", ["abcとは"], 1) == [Nearest(0, 1.0)]
+
+
+def test_a_sum_is_nearer_to_another_sum_than_to_what_shares_its_digits() -> None:
+    texts = ["125円の12％はいくらですか。", "48円の30円引きは？", "7+30はいくつですか。", "125+12はいくつですか。"]
+    assert [one.place for one in find_nearest("125+12はいくつですか。", texts, 2)] == [3, 2]
 
 
 def test_equals_come_in_the_order_of_the_file() -> None:

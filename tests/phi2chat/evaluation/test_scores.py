@@ -81,6 +81,9 @@ def test_what_is_not_judged_counts_for_no_score() -> None:
         for n, said in enumerate(("passed", "word error", "skipped"))
     ]
     assert summarize(evaluation(*told, models=("base",)))[0].confusion == pytest.approx(2 / 3)
+    judged = summarize(evaluation(*told, models=("base",)))[0]
+    assert judged.line_pass is not None and judged.word_pass is not None
+    assert (judged.line_pass.share, judged.word_pass.share) == (1.0, 0.5)
     assert (one.replies, one.tokens_per_second, one.median_tokens, one.likeness["chrF"].value) == (3, 5.0, 10, 50.0)
 
 
@@ -125,8 +128,8 @@ def test_many_that_went_down_a_little_and_few_that_went_up_far_tell_nothing() ->
 
 def test_what_went_up_and_down_by_as_much_has_not_moved() -> None:
     # 0.4 - 0.8 + 0.6 - 0.2 is less than 0 by a rounding.
-    before = {f"{fact}-{wording}": share for fact in range(8) for wording, share in enumerate((0.8, 0.2))}
-    after = {f"{fact}-{wording}": share for fact in range(8) for wording, share in enumerate((0.4, 0.6))}
+    before = {f"{fact}-{wording}": share for fact in range(10) for wording, share in enumerate((0.8, 0.2))}
+    after = {f"{fact}-{wording}": share for fact in range(10) for wording, share in enumerate((0.4, 0.6))}
     move = weigh(before, after, {probe: probe[0] for probe in before})
     assert move is not None and (move.low, move.high, move.opinion) == (0, 0, "cannot tell")
     seeds = weigh_seeds([{"a": 0.8}, {"a": 0.2}], [{"a": 0.4}, {"a": 0.6}], {})
@@ -187,9 +190,9 @@ def test_a_few_facts_that_are_all_right_are_no_certainty() -> None:
 def test_wordings_of_one_fact_alone_say_nothing_of_where_the_true_rate_is() -> None:
     families = dict.fromkeys("abcd", "tokyo")
     found = rate([("a", True), ("b", False), ("c", True), ("d", False)], families)
-    assert found is not None and (found.share, found.low, found.high) == (0.5, 0, 1)
+    assert found is not None and (found.share, (found.low, found.high)) == (0.5, wilson(0.5, 1))
     move = weigh(dict.fromkeys("abcd", 0.0), dict.fromkeys("abcd", 1.0), families)
-    assert move is not None and (move.mean, move.low, move.high, move.opinion) == (1, -1, 1, "cannot tell")
+    assert move is not None and (move.mean, move.low, move.high, move.opinion) == (1, None, None, "cannot tell")
 
 
 def test_that_no_probe_moved_is_no_certainty_that_none_would() -> None:
@@ -206,8 +209,28 @@ def test_a_mean_has_its_interval() -> None:
     assert mean([]) is None
 
 
-def test_one_family_says_nothing_of_where_the_true_mean_is() -> None:
-    assert mean([("a", 40.0), ("b", 60.0)], {"a": "fact", "b": "fact"}) == Mean(50.0, 2, 0.0, 100.0)
+def test_fewer_than_ten_families_say_nothing_of_where_the_true_mean_is() -> None:
+    assert mean([("a", 40.0), ("b", 60.0)], {"a": "fact", "b": "fact"}) == Mean(50.0, 2, None, None)
+    values = [(f"p{number}", float(number)) for number in range(10)]
+    nine, ten = mean(values[:9]), mean(values)
+    assert nine is not None and ten is not None
+    assert (nine.low, ten.low is None) == (None, False)
+
+
+def test_of_fewer_than_ten_families_the_sign_test_tells_a_difference_alone() -> None:
+    before = {f"p{number}": 0.0 for number in range(6)}
+    whole, five = (
+        weigh(before, dict.fromkeys(list(before)[:count], 1.0) | rest, {})
+        for count, rest in ((6, {}), (5, {"p5": 0.0}))
+    )
+    assert whole is not None and (whole.low, whole.opinion) == (None, "better")
+    assert five is not None and (five.low, five.opinion) == (None, "cannot tell")
+
+
+def test_the_rate_of_a_few_families_is_no_surer_than_that_of_as_many_replies() -> None:
+    outcomes = [(f"p{number}", number % 2 == 0) for number in range(12)]
+    found = rate(outcomes, {f"p{number}": f"{number // 4}" for number in range(12)})
+    assert found is not None and (found.low, found.high) == wilson(1.5, 3)
 
 
 def test_seeds_that_disagree_widen_the_interval_and_tell_nothing() -> None:
