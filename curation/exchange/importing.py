@@ -153,4 +153,4 @@ def _without_details(reason: str) -> str:
     """The rules of a reason, or its words without what is the row's own."""
     rules = re.findall(r"(?:(\w+): )?[^;]*\[([a-z-]+)\]", reason)
     named = [f"{field}: {rule}" if field else rule for field, rule in rules]
-    return ", ".join(dict.fromkeys(named)) or re.split(r"[;:(]", re.sub(r"\b\d+", "N", reason))[0]
+    return ", ".join(dict.fromkeys(named)) or re.split(r"[;:(]", re.sub(r"(?<![\w.-])\d+", "N", reason))[0]
