@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,20 @@ from phi2chat.config import ChatConfig, EndpointConfig
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.endpoint import connect
 from phi2chat.remote.server import Patience
+from phi2chat.terminal.interrupts import Interrupt
 from phi2chat.terminal.safe_text import safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 
 KEY = "sk-canary-5f1d"
-PATIENT = Patience(read_seconds=60, again_seconds=(0.01, 0.02), longest_again_seconds=1)
-HURRIED = Patience(read_seconds=1)
+PATIENT = Patience(
+    read_seconds=60, again_seconds=(0.01, 0.02), longest_again_seconds=1, loading_seconds=60, loading_again_seconds=0.01
+)
+HURRIED = Patience(read_seconds=1, loading_seconds=0.05, loading_again_seconds=0.01)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+LOADING = http(
+    '{"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}', "503 Service Unavailable"
+)
 HTML = "<html><h1>\x1b[2J502</h1></html>"
 LOG, LOG_OR_AGAIN, LOG_OR_LATER = (
     "look at the server's log",
@@ -106,6 +113,7 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
     "busy-at-first": (
         lambda asked: http(status="503 Service Unavailable") if is_first(asked) else WHOLE, END, ""
     ),
+    "loading-its-model-at-first": (lambda asked: LOADING if asked_so_far(asked) < 9 else WHOLE, END, ""),
     "rate-limited-at-first": (
         lambda asked: http(status="429 Too Many Requests", retry_after="0") if is_first(asked) else WHOLE, END, ""
     ),
@@ -120,13 +128,17 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
         "",
     ),
 }  # fmt: skip
-SEEN: set[str] = set()
+SEEN: Counter[str] = Counter()
+
+
+def asked_so_far(asked: Any) -> int:
+    """How often this was asked before."""
+    SEEN[asked.path] += 1
+    return SEEN[asked.path] - 1
 
 
 def is_first(asked: Any) -> bool:
-    first = asked.path not in SEEN
-    SEEN.add(asked.path)
-    return first
+    return not asked_so_far(asked)
 
 
 # What ends before any text: the sentence after the address
@@ -144,7 +156,9 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "internal-error": (http('{"error": {"message": "CUDA out of memory"}}', "500 Internal Server Error"), f"answers 500 Internal Server Error (CUDA out of memory); {LOG_OR_LATER}"),
     "internal-error-in-html": (http(HTML, "500 Oops", content_type="text/html"), f"answers 500 Oops; {LOG_OR_LATER}"),
     "bad-gateway": (http(HTML, "502 Bad Gateway", content_type="text/html"), f"answers 502 Bad Gateway; {LOG_OR_LATER}"),
-    "unavailable": (http("loading\n the  model", "503 Service Unavailable", content_type="text/plain"), f"answers 503 Service Unavailable (loading the model); {LOG_OR_LATER}"),
+    "unavailable": (http("no\n  slot is free", "503 Service Unavailable", content_type="text/plain"), f"answers 503 Service Unavailable (no slot is free); {LOG_OR_LATER}"),
+    "loading-its-model-for-long": (LOADING, "is still loading its model after 0.05 seconds (Loading model); look at its log, or wait and ask again"),
+    "error-while-it-loaded-its-model": (http('{"error": "error loading model"}', "503 No"), f"answers 503 No (error loading model); {LOG_OR_LATER}"),
     "teapot-without-a-phrase": (http(b"", "418 "), f"answers 418; {LOG_OR_LATER}"),
     "error-of-another-shape": (http('{"x": [1, {"y": null}]}', "500 No"), f"answers 500 No; {LOG_OR_LATER}"),
     "error-body-cut": (["".join(map(bytes.decode, http('{"error": "a', "500 No", content_length="999"))).encode()], f'answers 500 No ({{"error": "a); {LOG_OR_LATER}'),
@@ -260,7 +274,9 @@ def test_a_reply_is_right_however_it_is_sent(server: Loopback, name: str) -> Non
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_before_any_text_is_one_sentence(server: Loopback, name: str) -> None:
-    turn, out, sentence = ask(server.url(f"fault-{name}"), HURRIED if name.startswith("silent") else PATIENT)
+    turn, out, sentence = ask(
+        server.url(f"fault-{name}"), HURRIED if name.startswith(("silent", "loading")) else PATIENT
+    )
     assert (turn, out) == (None, "")
     wanted = f"{server.url(f'fault-{name}')}/v1: {FAULTS[name][1]}"
     if wanted.endswith("(") or ";" not in wanted:
@@ -427,6 +443,32 @@ def test_a_reply_that_has_begun_is_not_asked_for_again(server: Loopback) -> None
     before = len(server.asked)
     ask(server.url("once"))
     assert len(server.asked) == before + 1
+
+
+def test_while_a_server_loads_its_model_that_is_said_and_it_is_asked_until_it_has(server: Loopback) -> None:
+    said: list[str] = []
+    answers = [LOADING, LOADING, http('{"data": [{"id": "only"}]}'), LOADING, WHOLE]
+    server.answers["loading"] = lambda asked: answers.pop(0)
+    url = server.url("loading")
+    model = connect(EndpointConfig(endpoint=url), PATIENT, said.append)
+    conversation = Conversation(model, ChatConfig())
+    assert "".join(piece.text for piece in conversation.ask("?")) == "東京です。"
+    waits, goes_on = (
+        f"{url}/v1: is loading its model; Ctrl-C stops waiting",
+        f"{url}/v1: has loaded its model, and is asked",
+    )
+    assert said == [waits, waits, goes_on, waits, goes_on]
+
+
+def test_ctrl_c_stops_waiting_for_a_model_that_loads(server: Loopback) -> None:
+    server.answers["loading"] = LOADING
+    conversation, interrupt = (
+        Conversation(connect(EndpointConfig(endpoint=server.url("loading"), model="m")), ChatConfig()),
+        Interrupt(),
+    )
+    interrupt.requested = True
+    assert list(conversation.ask("?", interrupt)) == []
+    assert conversation.turns[-1].stop is StopReason.INTERRUPTED
 
 
 # The names of models
