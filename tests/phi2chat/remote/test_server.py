@@ -4,8 +4,15 @@ import gzip
 import io
 import json
 import re
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +71,17 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
     "length": (stream(delta("東京です。", "length")), LENGTH, ""),
     "finish-in-an-event-of-its-own": (stream(delta("東京です。"), {"choices": [{"finish_reason": "length"}]}), LENGTH, ""),
     "usage-last": (stream(delta("東京です。", "stop"), {"choices": [], "usage": {"completion_tokens": 4}}), END, ""),
+    "usage-in-each": (stream(*({**one, "usage": {"completion_tokens": 2}} for one in (delta("東京"), delta("です。", "stop")))), END, ""),
+    "roles-in-each": (stream(delta("東京", role="assistant"), delta("です。", "stop", role="assistant")), END, ""),
+    "reasons-that-are-none": (stream(delta("東京", ""), delta("です。", "stop")), END, ""),
+    "a-whole-message": (stream({"choices": [{"message": {"content": "東京です。"}, "finish_reason": "stop"}]}), END, ""),
+    "events-without-data": ([HEAD + b"\r\ndata:\n\ndata: \n\n" + event(delta("東京です。", "stop"))], END, ""),
+    "http-1.0": ([b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event(delta("東京です。", "stop"))], END, ""),
+    "continue": ([b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"\r\n" + event(delta("東京です。", "stop"))], END, ""),
+    "header-byte-by-byte": (
+        [*(part for byte in HEAD for part in (bytes([byte]), 0.0005)), b"\r\n" + event(delta("東京です。", "stop"))], END, ""
+    ),
+    "error-after-the-reason": (stream(delta("東京です。", "stop"), {"error": "too late"}), END, ""),
     "content-filter": (
         stream(delta("東京です。", "content_filter")),
         StopReason.SERVER_STOP,
@@ -196,6 +214,19 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "another-protocol": ([b"SSH-2.0-OpenSSH_9.6\r\n"], "does not answer in HTTP ("),
     "header-cut": ([b"HTTP/1.1 200 OK\r\nContent-Ty"], "does not answer in HTTP ("),
     "endless-header": ([b"HTTP/1.1 200 OK\r\n", *([b"x: " + b"y" * 1000 + b"\r\n"] * 2000)], "the connection was lost ("),
+    "redirect-to-itself": (lambda asked: http(b"", "302 Found", location=asked.path), "answers 302 Found and points to /fault-redirect-to-itself/v1/chat/completions; give that with --endpoint if you trust it"),
+    "no-utf-8-in-an-error": (http(b'{"error": "\xff full"}', "500 No"), f"answers 500 No (\ufffd full); {LOG_OR_LATER}"),
+    "gzip-bomb": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"data: " + b"x" * 10**8)], f"sends an event of more than 1 MiB; {LOG}"),
+    "gzip-bomb-in-an-error": (http(gzip.compress(b"x" * 10**8), "500 No", content_encoding="gzip"), f"answers 500 No ({'x' * 300}); {LOG_OR_LATER}"),
+    "lines-of-json": (http('{"message": {"content": "東京"}, "done": true}', content_type="application/x-ndjson"), f"answers with application/x-ndjson and no stream; {STREAMING}"),
+    "another-upgrade": ([b"HTTP/1.1 101 Switching Protocols\r\n\r\n"], "the connection was lost ("),
+    "length-that-is-none": ([HEAD + b"Content-Length: -5\r\n\r\n"], "the connection was lost (bad Content-Length)"),
+    "lengths-that-differ": ([HEAD + b"Content-Length: 5\r\nContent-Length: 9\r\n\r\n"], "the connection was lost (conflicting Content-Length headers)"),
+    "length-within-the-first-event": ([HEAD + b"Content-Length: 30\r\n\r\n" + event(delta("東京です。", "stop"))], f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
+    "zero-in-a-header": ([b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n"], "the connection was lost (illegal header line"),
+    "usage-alone": (stream({"choices": [], "usage": {"completion_tokens": 1}}), "sends a stream that holds no reply; see whether it is OpenAI-compatible"),
+    "another-api": (stream({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "東京"}}), "sends a stream that holds no reply; see whether it is OpenAI-compatible"),
+    "index-of-5000-digits": (stream('{"choices": [{"index": ' + "9" * 5000 + "}]}"), f"the server sends what is no JSON; {COMPATIBLE}"),
     "silent": ([HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
     "silent-after-the-header": ([HEAD + b"\r\n", HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
 }  # fmt: skip
@@ -218,6 +249,8 @@ CUT: dict[str, tuple[Answer, StopReason, str]] = {
     "json-breaks": (stream(delta("東京です。"), '{"choices": [{"delta'), FAILED, f"the server sends what is no JSON; {COMPATIBLE}"),
     "error": (stream(delta("東京です。"), {"error": {"message": "worker died \x1b[2J"}}), FAILED, f"reports an error (worker died \x1b[2J); {LOG}"),
     "large-event": ([BEGUN + event(delta("x" * 10**7))], FAILED, f"sends an event of more than 1 MiB; {LOG}"),
+    "reasons-that-are-none": (stream(delta("東京", ""), delta("です。", ""), done=False), LOST, f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
+    "gzip-cut": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(event(delta("東京です。")) + event({"x": secrets.token_hex(5000)}) + event(delta("次", "stop")), mtime=0)[:3000]], LOST, f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
     "gzip-breaks": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BEGUN.partition(b"\r\n\r\n")[2]), 0.05, b"no gzip"], LOST, "ended the stream before"),
 }  # fmt: skip
 
@@ -256,8 +289,8 @@ def ask(url: str, patience: Patience = PATIENT, **options: Any) -> tuple[Turn | 
     return turn, out.getvalue(), sentence
 
 
-def test_there_are_enough_faults() -> None:
-    assert len(FAULTS) + len(CUT) >= 60
+def test_no_case_was_left_out() -> None:
+    assert (len(RIGHT), len(FAULTS), len(CUT)) == (41, 67, 16)
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -310,6 +343,45 @@ def test_a_stream_cut_at_any_byte_is_never_taken_for_a_whole_one(server: Loopbac
             assert turn.stop is (END if size >= end else LOST), whole[:size]
 
 
+BODIES = {
+    b"": "",
+    b"no": " (no)",
+    b'{"error": {"message": "no"}}': " (no)",
+    b'{"error": "no"}': " (no)",
+    b'{"object": "error", "message": "no"}': " (no)",
+    b'{"detail": [{"msg": "no"}]}': " (no)",
+    b'{"error": {"message": "n': ' ({"error": {"message": "n)',
+    b'["no"]': " (no)",
+    b"null": "",
+    b"<!DOCTYPE html><p>no": "",
+    b"\xff\xfe": " (\ufffd\ufffd)",
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529])
+def test_whatever_the_body_of_a_refusal_is_it_is_one_sentence(server: Loopback, status: int) -> None:
+    for body, reason in BODIES.items():
+        server.answers["refusal"] = http(body, f"{status} No")
+        turn, out, sentence = ask(server.url("refusal"))
+        assert (turn, out) == (None, "")
+        assert sentence.startswith(f"{server.url('refusal')}/v1: answers {status} No{reason}; ")
+
+
+KANJI = "".join(map(chr, range(0x4E00, 0x4E00 + 2000))) + "ひらがなとカタカナ。" * 100
+
+
+def test_3000_characters_whose_bytes_come_one_by_one_are_whole_and_none_waits(server: Loopback) -> None:
+    assert len(KANJI) == 3000
+    chars = [delta(KANJI[start : start + 30]) for start in range(0, 3000, 30)]
+    (whole,) = stream(*chars, delta("。", "stop"))
+    assert isinstance(whole, bytes)
+    server.answers["bytes"] = [CHUNKED + b"".join(chunk(bytes([byte])) for byte in whole.partition(b"\r\n\r\n")[2])]
+    conversation = Conversation(connect(EndpointConfig(endpoint=server.url("bytes"), model="m"), PATIENT), ChatConfig())
+    pieces = [piece.text for piece in conversation.ask("?") if piece.text]
+    assert "".join(pieces) == f"{KANJI}。"
+    assert len(pieces) >= len(chars), "an event was held until a later one came"
+
+
 # Where nothing answers
 
 
@@ -330,6 +402,40 @@ def test_a_server_that_is_not_there_is_said(url: str, sentence: str) -> None:
 def test_tls_to_a_plain_port_is_said(server: Loopback) -> None:
     sentence = ask(server.url("right-whole", "https"))[2]
     assert "does not speak TLS" in sentence and sentence.endswith("; try http:// instead of https://")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost"]  # fmt: skip
+    subprocess.run(["openssl", *made], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with answering_once(lambda connection: context.wrap_socket(connection, server_side=True)) as port:
+        sentence = ask(f"https://127.0.0.1:{port}")[2]
+    assert "its certificate cannot be trusted (" in sentence and "SSL_CERT_FILE" in sentence
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering_once(lambda connection: connection.sendall(b"HTTP/1.1 407 Proxy\r\n\r\n")) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        sentence = ask("https://server.invalid")[2]
+    assert sentence.startswith("https://server.invalid/v1: the proxy refuses (407 Proxy); check HTTP_PROXY")
+
+
+@contextmanager
+def answering_once(answer: Callable[[socket.socket], object]) -> Iterator[int]:
+    """The port of a server that does so with its first connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
 
 
 # The key
