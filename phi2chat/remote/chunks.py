@@ -9,6 +9,7 @@ import json
 from typing import Any, TypeGuard
 
 from phi2chat.inference.prompt import PromptStyle
+from phi2chat.terminal.safe_text import on_one_line
 
 # Parts of a reply that comes as messages. Unicode keeps these characters out of all text, so that nothing a model
 # writes is taken for a marker, and no marker is waited for.
@@ -159,7 +160,7 @@ def error_message(body: str) -> str:
         said = _message_in(json.loads(body))
     except (ValueError, RecursionError):
         said = "" if body.lstrip().startswith("<") else body
-    return " ".join(said.split())
+    return on_one_line(said.replace("\r\n", "\n"))
 
 
 def _parse(data: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from curation.errors import UserError, first_line
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.address import KEY_VARIABLE, find_address, is_loopback
 from phi2chat.remote.chunks import error_message
+from phi2chat.terminal.safe_text import on_one_line
 
 LONGEST_BODY = 4 * 1024**2  # bytes of an error or a list of models that are read
 LONGEST_QUOTE = 300  # characters
@@ -125,7 +126,7 @@ class Server:
     def quote(self, said: str) -> str:
         """As much of what a server says as fits a sentence, without the key, which servers like to repeat."""
         hidden = said.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else said
-        return " ".join(hidden[:LONGEST_QUOTE].split())
+        return on_one_line(hidden[:LONGEST_QUOTE])
 
     def _reason(self, body: str) -> str:
         """What the body of an error says, in parentheses, if it says anything."""

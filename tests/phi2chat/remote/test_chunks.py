@@ -126,6 +126,7 @@ def test_what_an_error_says_is_found(body: object, said: str) -> None:
 
 def test_an_error_is_one_line_and_no_page() -> None:
     assert error_message("upstream\r\n  failed\n") == "upstream failed"
+    assert error_message("good\rbad\x1c") == "good\rbad\x1c", "these are for whoever shows it to make visible"
     assert error_message(" <!DOCTYPE html><h1>502</h1>") == ""
     assert error_message("") == ""
 

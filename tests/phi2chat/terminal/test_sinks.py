@@ -13,20 +13,29 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import click
 import pytest
+from prompt_toolkit.document import Document
+from prompt_toolkit.layout.controls import BufferControl
+from prompt_toolkit.layout.processors import TransformationInput
 
 from curation.records import Finding, Record
 from phi2chat.chatting.chat import Conversation, Piece, Turn
 from phi2chat.chatting.probe import Probe
+from phi2chat.chatting.status_line import StatusLine
 from phi2chat.config import ChatConfig
 from phi2chat.inference.guard import GuardReport
+from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
+from phi2chat.reviewing.review_pane import one_line as review_line
+from phi2chat.reviewing.review_pane import wrap_visible
 from phi2chat.terminal.changes import ChangedField, ChangedLine
 from phi2chat.terminal.safe_errors import describe_usage_error
-from phi2chat.terminal.safe_text import json_line, parts, safe
+from phi2chat.terminal.safe_input import VisibleEscapes, safe_line
+from phi2chat.terminal.safe_text import json_line, on_one_line, parts, safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.terminal.streamed import StreamedText
 
@@ -386,6 +395,38 @@ def test_a_bar_shows_nothing_of_100_000_generated_texts_that_steers_the_terminal
 
 
 # What is no method of the screen
+
+
+def status_line(text: str) -> str:
+    model = SimpleNamespace(name=text, style=PromptStyle())
+    line = StatusLine(Conversation(cast(Any, model), ChatConfig())).render(20_000)
+    return line.partition("  ja  recipe chat")[0]
+
+
+def typed(text: str) -> str:
+    fragments: Any = [("", text)]
+    given = TransformationInput(BufferControl(), Document(text), 0, lambda index: index, fragments, 80, 24)
+    return "".join(fragment[1] for fragment in VisibleEscapes().apply_transformation(given).fragments)
+
+
+# Texts on one line, as prompt_toolkit is given them: it makes some of the dangerous characters visible, and not the rest.
+LINES: dict[str, Callable[[str], str]] = {
+    "completion, and what it means": safe_line,
+    "status line": status_line,
+    "title or row of a review": lambda text: review_line(text, 20_000),
+    "text of a review": lambda text: "".join(shown for line in wrap_visible(text, 40) for _, shown in line),
+    "input line, and what is searched for": typed,
+    "row of a list": lambda text: safe(on_one_line(text)),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_that_prompt_toolkit_draws_is_made_visible_before(name: str) -> None:
+    show = LINES[name]
+    for text in [*SEQUENCES.values(), *generated(2000)]:
+        shown = show(text.replace("\n", " ").replace("\t", " "))
+        assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", safe(text)), "only blanks may be fewer"
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
 
 
 HOSTILE = "\x1b]0;title\x07\x9b31m\u202eevil\U000e0041\x7f"
