@@ -172,7 +172,7 @@ class Server:
         if response.status_code != 503 or not LOADING.search(error_message(await _beginning(response))):
             if self._is_loading:
                 self._is_loading = False
-                self._progress(f"{self.address}: has loaded its model, and is asked")
+                self._progress(f"the model is loaded, and is asked: {self.address}")
             return None
         patience = self._patience
         if time.monotonic() >= since + patience.loading_seconds:
@@ -181,7 +181,8 @@ class Server:
                 f"{what}{self._reason(await _beginning(response))}", "look at its log, or wait and ask again"
             )
         self._is_loading = True
-        self._progress(f"{self.address}: is loading its model; Ctrl-C stops waiting")
+        # A narrow terminal cuts the end of it.
+        self._progress(f"the model is being loaded, Ctrl-C stops waiting: {self.address}")
         return patience.loading_again_seconds
 
     async def _time_to_wait(

@@ -559,10 +559,8 @@ def test_while_a_server_loads_its_model_that_is_said_and_it_is_asked_until_it_ha
     model = connect(EndpointConfig(endpoint=url), PATIENT, said.append)
     conversation = Conversation(model, ChatConfig())
     assert "".join(piece.text for piece in conversation.ask("?")) == "東京です。"
-    waits, goes_on = (
-        f"{url}/v1: is loading its model; Ctrl-C stops waiting",
-        f"{url}/v1: has loaded its model, and is asked",
-    )
+    waits = f"the model is being loaded, Ctrl-C stops waiting: {url}/v1"
+    goes_on = f"the model is loaded, and is asked: {url}/v1"
     assert said == [waits, waits, goes_on, waits, goes_on]
 
 
