@@ -134,6 +134,12 @@ def test_only_the_screen_makes_a_console() -> None:
     assert makers == {"screen"}
 
 
+PRINTERS = {
+    "print", "click.echo", "click.secho", "click.echo_via_pager", "click.confirm", "click.prompt", "sys.stdout.write",
+    "sys.stderr.write",
+}  # fmt: skip
+
+
 def test_whatever_is_printed_past_the_screen_is_made_safe_or_our_own() -> None:
     makes_safe = {"safe", "json_line", "describe_usage_error", "as_json", "as_sarif", "as_github"}
     raw = []
@@ -143,13 +149,26 @@ def test_whatever_is_printed_past_the_screen_is_made_safe_or_our_own() -> None:
                 continue
             if ast.unparse(node.func) in ("traceback.print_exc", "traceback.print_exception", "error.show"):
                 raw += [f"{path.stem}: {ast.unparse(node)}"] * (path.stem != "safe_errors")
-            if ast.unparse(node.func) in ("print", "click.echo", "sys.stdout.write", "sys.stderr.write"):
+            if ast.unparse(node.func) in PRINTERS:
                 (text, *_) = node.args
                 is_safe = isinstance(text, ast.Constant) or (
                     isinstance(text, ast.Call) and ast.unparse(text.func) in makes_safe
                 )
                 raw += [f"{path.stem}: {ast.unparse(node)}"] * (not is_safe)
-    assert raw == ["cli: print(shown, file=sys.stderr)"]  # safe, and wrapped
+    assert raw == [
+        "cli: print(shown, file=sys.stderr)",  # safe, and wrapped
+        "entry: click.confirm(question, default=True, err=True)",  # our own
+        "sheet_columns: click.prompt(field, default=_offer(guessed.get(field), looked.columns), err=True, value_proc=str)",
+    ]
+
+
+def test_only_these_print_styled_text_on_a_console_themselves() -> None:
+    own = {"screen", "streamed", "folded_line", "progress_bar"}
+    of_safe_parts = {"diff", "listing", "script"}  # put together by safe_text, marked and change_text
+    printers = {
+        path.stem for path in PHI2CHAT if any(re.search(r"(out|err|console)\.print$", name) for name in calls(path))
+    }
+    assert printers == own | of_safe_parts
 
 
 def test_the_conversation_knows_neither_torch_nor_the_screen() -> None:

@@ -28,4 +28,4 @@ def open_model(flags: Mapping[str, Any], progress: Callable[[str], None], stays:
         raise click.UsageError(f"{given}: is for a model that runs here; leave it out, or leave out --endpoint.")
     from phi2chat.remote.endpoint import connect
 
-    return connect(endpoint)
+    return connect(endpoint, progress=progress)

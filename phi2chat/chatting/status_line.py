@@ -7,7 +7,7 @@ from prompt_toolkit.utils import get_cwidth
 from phi2chat.chatting.chat import Conversation, Model, Turn
 from phi2chat.inference.prompt import Example
 from phi2chat.inference.recipes import RECIPES
-from phi2chat.terminal.safe_text import safe
+from phi2chat.terminal.safe_text import on_one_line, safe
 
 SHORTEST_NAME = 12  # cells; a model's name is cut from its beginning, and its end tells adapters apart
 GAP = "  "
@@ -82,7 +82,7 @@ def _short_name(model: Model) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return safe(" ".join(text.split()))
+    return safe(on_one_line(text))
 
 
 def _end_of(text: str, width: int) -> str:

@@ -62,7 +62,7 @@ def open_models(
         if row.kind == "endpoint":
             from phi2chat.remote.endpoint import connect
 
-            yield row, connect(replace(endpoint, endpoint=row.endpoint, model=row.server or None))
+            yield row, connect(replace(endpoint, endpoint=row.endpoint, model=row.server or None), progress=progress)
             continue
         if loaded is None or loaded_base != row.base:
             from phi2chat.weights.models import load

@@ -7,7 +7,8 @@ import click
 
 from phi2chat.records.chosen import RECORD_IDS, YES, choose, name_of, require_agreement, where_option
 from phi2chat.records.entry import pasteable
-from phi2chat.records.listing import FILE, one_line
+from phi2chat.records.listing import FILE
+from phi2chat.terminal.safe_text import on_one_line
 from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
@@ -92,4 +93,4 @@ def _describe(chosen: "Chosen") -> str:
     if len(chosen) != 1:
         return spell_count(len(chosen))
     line, record = next(chosen.lines())
-    return f'{name_of(line, record)}, "{one_line(str(record.data.get("instruction", "")))}"'
+    return f'{name_of(line, record)}, "{on_one_line(str(record.data.get("instruction", "")))}"'

@@ -42,6 +42,7 @@ def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: st
     from curation.dedup import find_doublets, remove, write_without
     from curation.records import Finding
     from phi2chat.records.entry import pasteable
+    from phi2chat.terminal.safe_text import on_one_line
     from phi2chat.terminal.screen import Screen
 
     if output is not None and (output.exists() or output.is_symlink()):
@@ -57,7 +58,7 @@ def dedup(file: Path, output: Path | None, yes: bool, threshold: float, keep: st
             Finding(
                 file, one.line, 1, "instruction",
                 f'{"the same as" if one.likeness == 1 else f"{one.likeness:.2f} like"} line {one.kept_line}:'
-                f" {' '.join(one.question.split())}",
+                f" {on_one_line(one.question)}",
                 "near-duplicate", "warning",
             )
             for one in found.found

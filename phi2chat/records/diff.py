@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phi2chat.records.listing import one_line
+from phi2chat.terminal.safe_text import on_one_line
 from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _first_words(line: "Placed") -> str:
     from curation.excerpts import excerpt
 
     text = line.data.get("instruction", "") if line.data else line.raw.decode("utf-8", "replace")
-    return excerpt(one_line(str(text)), 60)
+    return excerpt(on_one_line(str(text)), 60)
 
 
 def _print_json(found: "Differences") -> None:

@@ -24,17 +24,17 @@ TABLE_ROWS = 1000  # of which the widths of the columns are made; they are all t
 def list_(file: Path, grep: str | None, conditions: tuple[str, ...]) -> None:
     """List the records, their ids first: a table on a terminal, tab-separated lines elsewhere."""
     from curation.choosing import choose_by_conditions
-    from phi2chat.terminal.safe_text import safe
+    from phi2chat.terminal.safe_text import on_one_line, safe
     from phi2chat.terminal.screen import Screen
 
     screen = Screen()
     chosen = choose_by_conditions(file, parse_conditions(grep, conditions))
     rows = (
         [
-            one_line(name_of(line, record)),
+            on_one_line(name_of(line, record)),
             str(line.number),
-            one_line(record.language),
-            *(one_line(str(record.data.get(field, ""))) for field in ("instruction", "answer")),
+            on_one_line(record.language),
+            *(on_one_line(str(record.data.get(field, ""))) for field in ("instruction", "answer")),
         ]
         for line, record in chosen.lines()
     )
@@ -80,8 +80,3 @@ def _show(record: "Record", screen: "Screen") -> None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         spans = check(text, languages[field]).spans if field in languages else ()
         screen.out.print(marked(text, spans, "reasoning" if field == "reasoning" else ""), soft_wrap=True)
-
-
-def one_line(text: str) -> str:
-    """A text with its blanks and line ends as single blanks."""
-    return " ".join(text.split())

@@ -67,9 +67,11 @@ def _ask(looked: "Survey", guessed: Mapping[str, str], screen: "Screen") -> dict
 
 def _offer(column: str | None, columns: Sequence[str]) -> str:
     """A column as a default: by its name, or by its number where the name cannot be printed."""
+    from phi2chat.terminal.safe_text import safe
+
     if column is None:
         return NONE
-    return column if column.isprintable() else str(columns.index(column) + 1)
+    return column if safe(column) == column else str(columns.index(column) + 1)
 
 
 def _column(typed: str, columns: Sequence[str]) -> str | None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curation.errors import UserError
-from phi2chat.records.listing import FILE, one_line
+from phi2chat.records.listing import FILE
+from phi2chat.terminal.safe_text import on_one_line
 from phi2chat.units import spell_count
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ def _row(history: "History", entry: "Entry") -> "list[str | Text]":
 def _spell_ids(entry: "Entry") -> str:
     total = entry.added + entry.changed + entry.removed
     more = total - min(len(entry.ids), SHOWN_IDS)
-    return ", ".join(map(one_line, entry.ids[:SHOWN_IDS])) + (f" and {more:,} more" if more > 0 and total > 1 else "")
+    return ", ".join(map(on_one_line, entry.ids[:SHOWN_IDS])) + (
+        f" and {more:,} more" if more > 0 and total > 1 else ""
+    )
 
 
 def _summary(history: "History", entry: "Entry") -> "Text":
@@ -191,7 +194,7 @@ def _one_change(found: "Iterator[Hunk]") -> "Text | None":
     fields = changed_fields(before, after) if is_edit else {"": (_question(before), _question(after))}
     shown = Text()
     for name, (old, new) in fields.items():
-        change = change_text(one_line(spell(old)), one_line(spell(new)), CONTEXT, SHOWN_CHARS)
+        change = change_text(on_one_line(spell(old)), on_one_line(spell(new)), CONTEXT, SHOWN_CHARS)
         shown += Text("; " if shown else "") + safe_text(f"{name}: " if name else "") + change
     return shown
 

@@ -9,6 +9,7 @@ import json
 from typing import Any, TypeGuard
 
 from phi2chat.inference.prompt import PromptStyle
+from phi2chat.terminal.safe_text import on_one_line
 
 # Parts of a reply that comes as messages. Unicode keeps these characters out of all text, so that nothing a model
 # writes is taken for a marker, and no marker is waited for.
@@ -60,6 +61,7 @@ class ReplyReader:
         """The text that an event brings. Raises UnreadableError or ReportedError."""
         if data.strip() == DONE:
             self.done = True
+        if self.done or not data.strip():  # an event without data keeps a connection open
             return ""
         chunk = _parse(data)
         self._count(chunk.get("usage"))
@@ -97,11 +99,10 @@ class ReplyReader:
         return next((mark for mark in REASONING_MARKS.values() if mark in answer), None)
 
     def _read(self, choice: dict[str, Any]) -> str:
-        reason = choice.get("finish_reason")
-        if reason is not None:
+        if reason := choice.get("finish_reason"):  # "" stands in every chunk of some servers
             self.finish_reason = str(reason)
         self.hit_stop_string = isinstance(choice.get("stop_reason"), str)  # of vLLM, which tells the two apart
-        delta = choice.get("delta") or {}
+        delta = choice.get("delta") or choice.get("message") or {}  # a gateway may send the reply in one piece
         if not isinstance(delta, dict):
             raise UnreadableError("sends a delta that is none")
         reasoning = _text_of(delta, "reasoning_content") or _text_of(delta, "reasoning")
@@ -159,7 +160,7 @@ def error_message(body: str) -> str:
         said = _message_in(json.loads(body))
     except (ValueError, RecursionError):
         said = "" if body.lstrip().startswith("<") else body
-    return " ".join(said.split())
+    return on_one_line(said.replace("\r\n", "\n"))
 
 
 def _parse(data: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ trained style and begins with its reasoning; without, it is an answer, after a r
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -215,13 +215,15 @@ class EndpointStream:
             self.notes += (f"{mark} stands in the answer: what is before it may be reasoning; see --style",)
 
 
-def connect(config: EndpointConfig, patience: Patience | None = None) -> EndpointModel:
-    """The model that the settings name, or a server's only one.
+def connect(
+    config: EndpointConfig, patience: Patience | None = None, progress: Callable[[str], None] = lambda _: None
+) -> EndpointModel:
+    """The model that the settings name, or a server's only one; `progress` is told what is waited for.
 
     Raises UserError where that cannot be told, or the style cannot be read.
     """
     assert config.endpoint is not None
-    server = Server(config.endpoint, patience)
+    server = Server(config.endpoint, patience, progress)
     style, end_of_text = PromptStyle() if config.raw else None, None
     if config.style is not None:
         folder = _folder_of_style(config.style)

@@ -12,8 +12,9 @@ import json
 import os
 import re
 import ssl
+import time
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +25,16 @@ from curation.errors import UserError, first_line
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.address import KEY_VARIABLE, find_address, is_loopback
 from phi2chat.remote.chunks import error_message
+from phi2chat.terminal.safe_text import on_one_line
 
 LONGEST_BODY = 4 * 1024**2  # bytes of an error or a list of models that are read
 LONGEST_QUOTE = 300  # characters
 SHORTEST_SECRET = 4  # characters; what is shorter stands for no key, and for other things in a sentence
 BUSY = (429, 503)
+# With 503, of llama-server, and of the servers of Hugging Face
+LOADING = re.compile(
+    r"(?<!error )\bloading (the )?model\b|\bmodel\b.{,200}\bis (currently |still )?loading\b", re.IGNORECASE
+)
 LATER = "look at the server's log, or ask again later"
 PROXIES = "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
 WANTED_FIELDS = ("stream_options", "seed")  # which a server may refuse, and a reply does without
@@ -36,12 +42,14 @@ WANTED_FIELDS = ("stream_options", "seed")  # which a server may refuse, and a r
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait: for a connection, for the next byte, and before a busy server is asked again."""
+    """How long to wait: for a connection, the next byte, before a busy server is asked again, and while one loads."""
 
     connect_seconds: float = 10
     read_seconds: float = 300  # a long prompt, or a model that has yet to be loaded
     again_seconds: tuple[float, ...] = (1, 3)
     longest_again_seconds: float = 30  # that a server may ask for
+    loading_seconds: float = 600  # in which it is asked again and again
+    loading_again_seconds: float = 1
 
 
 class ServerError(UserError):
@@ -55,23 +63,33 @@ class ServerError(UserError):
 class Server:
     """An OpenAI-compatible server. `address` ends where the names of the endpoints begin, as in http://host:8000/v1.
 
-    Raises UserError for a URL that cannot be one, or holds a secret.
+    `progress` is told what is waited for while a server loads its model. Raises UserError for a URL that cannot be one,
+    or holds a secret.
     """
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
+    def __init__(
+        self, url: str, patience: Patience | None = None, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.address = find_address(url)
         self._host = httpx2.URL(self.address).host
-        self._patience = patience or Patience()
+        self._patience, self._progress = patience or Patience(), progress
+        self._is_loading = False
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         if not re.fullmatch(r"[!-~]*", self._key):
             raise UserError(f"{KEY_VARIABLE}: holds a character that no key has; set it again")
 
     async def model_names(self) -> AsyncGenerator[list[str]]:
         """The names of its models, once. Raises ServerError."""
-        with self._failures():
-            async with self._client() as client, client.stream("GET", f"{self.address}/models") as response:
-                await self._refuse(response, "look at the server's log, or name a model with --model")
-                body = await _beginning(response)
+        since, wait = time.monotonic(), None
+        while True:
+            with self._failures():
+                async with self._client() as client, client.stream("GET", f"{self.address}/models") as response:
+                    wait = await self._time_to_load(response, since)
+                    if wait is None:
+                        await self._refuse(response, "look at the server's log, or name a model with --model")
+                        body = await _beginning(response)
+                        break
+            await asyncio.sleep(wait)
         try:
             names = [model["id"] for model in json.loads(body)["data"]]
             if not all(isinstance(name, str) for name in names):
@@ -83,15 +101,17 @@ class Server:
     async def events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[str]:
         """The data of each event that answers a request. Raises ServerError; a stream that is cut is an error too.
 
-        A server that is busy is asked again, as is one that refuses a field which is only wanted.
+        A server that is busy is asked again, as is one that loads its model or refuses a field which is only wanted.
         """
-        waits = iter(self._patience.again_seconds)
+        waits, since = iter(self._patience.again_seconds), time.monotonic()
         body = dict(body)
         async with self._open() as client:
             while True:
                 with self._failures():
                     async with client.sse(f"{self.address}/{path}", method="POST", json=body) as source:
-                        wait = await self._time_to_wait(source.response, waits, body)
+                        wait = await self._time_to_load(source.response, since)
+                        if wait is None:
+                            wait = await self._time_to_wait(source.response, waits, body)
                         if wait is None:
                             await self._refuse(source.response)
                             async for data in self._read(source):
@@ -106,7 +126,7 @@ class Server:
     def quote(self, said: str) -> str:
         """As much of what a server says as fits a sentence, without the key, which servers like to repeat."""
         hidden = said.replace(self._key, "***") if len(self._key) >= SHORTEST_SECRET else said
-        return " ".join(hidden[:LONGEST_QUOTE].split())
+        return on_one_line(hidden[:LONGEST_QUOTE])
 
     def _reason(self, body: str) -> str:
         """What the body of an error says, in parentheses, if it says anything."""
@@ -146,6 +166,24 @@ class Server:
             raise UserError(f"a SOCKS proxy needs the package socksio; install it, or {PROXIES}") from None
         except (ValueError, httpx2.InvalidURL):  # whose message may quote a password
             raise UserError(f"the proxy of the environment is no URL of one; {PROXIES}") from None
+
+    async def _time_to_load(self, response: httpx2.Response, since: float) -> float | None:
+        """Seconds after which a server that loads its model should be asked again, None where none is loaded."""
+        if response.status_code != 503 or not LOADING.search(error_message(await _beginning(response))):
+            if self._is_loading:
+                self._is_loading = False
+                self._progress(f"the model is loaded, and is asked: {self.address}")
+            return None
+        patience = self._patience
+        if time.monotonic() >= since + patience.loading_seconds:
+            what = f"is still loading its model after {patience.loading_seconds:g} seconds"
+            raise self.failure(
+                f"{what}{self._reason(await _beginning(response))}", "look at its log, or wait and ask again"
+            )
+        self._is_loading = True
+        # A narrow terminal cuts the end of it.
+        self._progress(f"the model is being loaded, Ctrl-C stops waiting: {self.address}")
+        return patience.loading_again_seconds
 
     async def _time_to_wait(
         self, response: httpx2.Response, waits: Iterator[float], body: dict[str, Any]

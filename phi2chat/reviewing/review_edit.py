@@ -15,7 +15,7 @@ from curation.rules import OPINIONS
 from phi2chat.reviewing.review import Question, Review
 from phi2chat.reviewing.review_item import Item, read_line
 from phi2chat.terminal.interrupts import Ended
-from phi2chat.terminal.safe_text import safe
+from phi2chat.terminal.safe_text import on_one_line, safe
 
 Write = Callable[[str, str], str]  # a text and the ending of its file -> the text as it was left
 Fill = Callable[[Mapping[str, Any]], dict[str, Any]]  # the same for fields, where there is no editor
@@ -79,7 +79,7 @@ def _write_fields(item: Item, raw: bytes, data: Mapping[str, Any], write: Write 
 def _remarks(item: Item) -> str:
     """What has to be mended, above the fields: as comments, which are taken away again."""
     found = [f"{finding.field}: {finding.message}" for finding in item.findings]
-    return "".join(f"#! {safe(' '.join(text.split()))}\n" for text in ([item.refusal] if item.refusal else found))
+    return "".join(f"#! {safe(on_one_line(text))}\n" for text in ([item.refusal] if item.refusal else found))
 
 
 def _write_json(item: Item, raw: bytes, data: Mapping[str, Any] | None, write: Write) -> bytes | None:

@@ -10,7 +10,7 @@ from prompt_toolkit.utils import get_cwidth
 from curation.lines import BadLine, dumps
 from curation.recheck import find_faults
 from phi2chat.reviewing.review_item import LARGE_BYTES, Item, read_line
-from phi2chat.terminal.safe_text import escapes, safe
+from phi2chat.terminal.safe_text import escapes, on_one_line, safe
 from phi2chat.terminal.wrap import break_lines
 
 Fragment = tuple[str, str]  # style, visible text
@@ -35,7 +35,7 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
     marks = _find_marks(item.raw)
     rest: list[Line] = []
     for field, value in data.items():
-        name = safe(" ".join(field.split()))
+        name = safe(on_one_line(field))
         text = value if isinstance(value, str) else dumps(value, ascii_only=False)
         found = [*marks.get(field, ()), *_search(text, query)]
         if field in TEXTS:
@@ -48,7 +48,7 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
             rest.append(_heading(name, width))
             for key, inner in value.items():
                 shown = inner if isinstance(inner, str) else dumps(inner, ascii_only=False)
-                rest += _named(safe(" ".join(key.split())), shown, width, _search(shown, query))
+                rest += _named(safe(on_one_line(key)), shown, width, _search(shown, query))
         elif text != item.name:  # which stands above
             rest = _beside(rest, _named(name, text, width, found), width)
     return lines + rest
@@ -56,7 +56,7 @@ def show_record(item: Item, width: int, query: str = "", unfolded: bool = False)
 
 def one_line(text: str, width: int) -> str:
     """The beginning of a text on one line, visible, in at most `width` cells."""
-    shown = safe(" ".join(text[: 4 * width + 40].split()))
+    shown = safe(on_one_line(text[: 4 * width + 40]))
     return cut(shown, width)
 
 

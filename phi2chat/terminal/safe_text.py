@@ -27,6 +27,7 @@ _ABBREVIATIONS = {
 # Dangerous or bound to what stands before it, though `str.isprintable` holds.
 _TO_LOOK_AT = re.compile(f"[{''.join(map(chr, sorted(INVISIBLE)))}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SPACES = re.compile("[\n\t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")  # printed, though it does not hold
+_BLANKS = re.compile("[ \n\t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 
 
 def parts(text: str, before: str = "") -> Iterator[tuple[str, bool]]:
@@ -53,6 +54,14 @@ def escapes(text: str, before: str = "") -> Iterator[tuple[str, str | None]]:
 def safe(text: str) -> str:
     """The text with everything dangerous made visible."""
     return "".join(run for run, _ in parts(text))
+
+
+def on_one_line(text: str) -> str:
+    """The text with its blanks and line ends as single blanks, still to be made safe.
+
+    To `str.split` some control characters are blanks too, and would go unseen.
+    """
+    return _BLANKS.sub(" ", text).strip(" ")
 
 
 def json_line(value: object) -> str:

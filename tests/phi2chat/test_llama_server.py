@@ -134,6 +134,7 @@ def test_a_server_that_dies_in_a_reply_leaves_a_cut_one(tmp_path: Path) -> None:
         for number, _ in enumerate(piece for piece in talk.ask("首都は？") if piece.text):
             if number == 3:
                 server.process.kill()
+                server.process.wait()  # until then its port takes connections
         (turn,) = talk.turns
         assert (turn.stop, turn.stop.is_cut) == (StopReason.CONNECTION_LOST, True)
         assert turn.answer.startswith("東")

@@ -45,6 +45,8 @@ def parts(*chunks: object, style: PromptStyle | None = None) -> tuple[str, str]:
         ([delta("東京"), delta(reasoning_content="後から")], "", "東京"),
         ([delta(reasoning_content="a\ufdd3b"), delta("c\ufdd0d\ufdd3e")], "a\ufffdb", "c\ufffdd\ufffde"),
         ([delta(refusal="できません。")], "", "できません。"),
+        ([{"choices": [{"message": {"reasoning": "国会がある。", "content": "東京"}}]}], "国会がある。", "東京"),
+        ([delta("東京"), "", " \n", delta("です。")], "", "東京です。"),
         ([delta()], "", ""),
     ],
 )
@@ -95,7 +97,7 @@ def test_what_is_missing_or_new_is_no_fault(chunk: Any, text: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["{", "", "東京", "[1]", "null", '"text"', "NaN", "[" * 100_000, '{"choices": {}}', '{"choices": [1]}']
+    ["{", "東京", "[1]", "null", '"text"', "NaN", "[" * 100_000, '{"choices": {}}', '{"choices": [1]}']
     + [json.dumps({"choices": [{"delta": value}]}) for value in ("text", [1], {"content": 1}, {"content": ["a"]})]
     + [json.dumps({"choices": [{"text": {"a": 1}}]}), '{"choices": [{"delta": {"reasoning": true}}]}'],
 )
@@ -124,6 +126,7 @@ def test_what_an_error_says_is_found(body: object, said: str) -> None:
 
 def test_an_error_is_one_line_and_no_page() -> None:
     assert error_message("upstream\r\n  failed\n") == "upstream failed"
+    assert error_message("good\rbad\x1c") == "good\rbad\x1c", "these are for whoever shows it to make visible"
     assert error_message(" <!DOCTYPE html><h1>502</h1>") == ""
     assert error_message("") == ""
 

@@ -4,7 +4,15 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +26,20 @@ from phi2chat.config import ChatConfig, EndpointConfig
 from phi2chat.inference.recipes import StopReason
 from phi2chat.remote.endpoint import connect
 from phi2chat.remote.server import Patience
+from phi2chat.terminal.interrupts import Interrupt
 from phi2chat.terminal.safe_text import safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 
 KEY = "sk-canary-5f1d"
-PATIENT = Patience(read_seconds=60, again_seconds=(0.01, 0.02), longest_again_seconds=1)
-HURRIED = Patience(read_seconds=1)
+PATIENT = Patience(
+    read_seconds=60, again_seconds=(0.01, 0.02), longest_again_seconds=1, loading_seconds=60, loading_again_seconds=0.01
+)
+HURRIED = Patience(read_seconds=1, loading_seconds=0.05, loading_again_seconds=0.01)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+LOADING = http(
+    '{"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}', "503 Service Unavailable"
+)
 HTML = "<html><h1>\x1b[2J502</h1></html>"
 LOG, LOG_OR_AGAIN, LOG_OR_LATER = (
     "look at the server's log",
@@ -57,6 +71,17 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
     "length": (stream(delta("東京です。", "length")), LENGTH, ""),
     "finish-in-an-event-of-its-own": (stream(delta("東京です。"), {"choices": [{"finish_reason": "length"}]}), LENGTH, ""),
     "usage-last": (stream(delta("東京です。", "stop"), {"choices": [], "usage": {"completion_tokens": 4}}), END, ""),
+    "usage-in-each": (stream(*({**one, "usage": {"completion_tokens": 2}} for one in (delta("東京"), delta("です。", "stop")))), END, ""),
+    "roles-in-each": (stream(delta("東京", role="assistant"), delta("です。", "stop", role="assistant")), END, ""),
+    "reasons-that-are-none": (stream(delta("東京", ""), delta("です。", "stop")), END, ""),
+    "a-whole-message": (stream({"choices": [{"message": {"content": "東京です。"}, "finish_reason": "stop"}]}), END, ""),
+    "events-without-data": ([HEAD + b"\r\ndata:\n\ndata: \n\n" + event(delta("東京です。", "stop"))], END, ""),
+    "http-1.0": ([b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event(delta("東京です。", "stop"))], END, ""),
+    "continue": ([b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"\r\n" + event(delta("東京です。", "stop"))], END, ""),
+    "header-byte-by-byte": (
+        [*(part for byte in HEAD for part in (bytes([byte]), 0.0005)), b"\r\n" + event(delta("東京です。", "stop"))], END, ""
+    ),
+    "error-after-the-reason": (stream(delta("東京です。", "stop"), {"error": "too late"}), END, ""),
     "content-filter": (
         stream(delta("東京です。", "content_filter")),
         StopReason.SERVER_STOP,
@@ -106,6 +131,7 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
     "busy-at-first": (
         lambda asked: http(status="503 Service Unavailable") if is_first(asked) else WHOLE, END, ""
     ),
+    "loading-its-model-at-first": (lambda asked: LOADING if asked_so_far(asked) < 9 else WHOLE, END, ""),
     "rate-limited-at-first": (
         lambda asked: http(status="429 Too Many Requests", retry_after="0") if is_first(asked) else WHOLE, END, ""
     ),
@@ -120,13 +146,17 @@ RIGHT: dict[str, tuple[Answer, StopReason, str]] = {
         "",
     ),
 }  # fmt: skip
-SEEN: set[str] = set()
+SEEN: Counter[str] = Counter()
+
+
+def asked_so_far(asked: Any) -> int:
+    """How often this was asked before."""
+    SEEN[asked.path] += 1
+    return SEEN[asked.path] - 1
 
 
 def is_first(asked: Any) -> bool:
-    first = asked.path not in SEEN
-    SEEN.add(asked.path)
-    return first
+    return not asked_so_far(asked)
 
 
 # What ends before any text: the sentence after the address
@@ -144,7 +174,9 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "internal-error": (http('{"error": {"message": "CUDA out of memory"}}', "500 Internal Server Error"), f"answers 500 Internal Server Error (CUDA out of memory); {LOG_OR_LATER}"),
     "internal-error-in-html": (http(HTML, "500 Oops", content_type="text/html"), f"answers 500 Oops; {LOG_OR_LATER}"),
     "bad-gateway": (http(HTML, "502 Bad Gateway", content_type="text/html"), f"answers 502 Bad Gateway; {LOG_OR_LATER}"),
-    "unavailable": (http("loading\n the  model", "503 Service Unavailable", content_type="text/plain"), f"answers 503 Service Unavailable (loading the model); {LOG_OR_LATER}"),
+    "unavailable": (http("no\n  slot is free", "503 Service Unavailable", content_type="text/plain"), f"answers 503 Service Unavailable (no slot is free); {LOG_OR_LATER}"),
+    "loading-its-model-for-long": (LOADING, "is still loading its model after 0.05 seconds (Loading model); look at its log, or wait and ask again"),
+    "error-while-it-loaded-its-model": (http('{"error": "error loading model"}', "503 No"), f"answers 503 No (error loading model); {LOG_OR_LATER}"),
     "teapot-without-a-phrase": (http(b"", "418 "), f"answers 418; {LOG_OR_LATER}"),
     "error-of-another-shape": (http('{"x": [1, {"y": null}]}', "500 No"), f"answers 500 No; {LOG_OR_LATER}"),
     "error-body-cut": (["".join(map(bytes.decode, http('{"error": "a', "500 No", content_length="999"))).encode()], f'answers 500 No ({{"error": "a); {LOG_OR_LATER}'),
@@ -182,6 +214,19 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "another-protocol": ([b"SSH-2.0-OpenSSH_9.6\r\n"], "does not answer in HTTP ("),
     "header-cut": ([b"HTTP/1.1 200 OK\r\nContent-Ty"], "does not answer in HTTP ("),
     "endless-header": ([b"HTTP/1.1 200 OK\r\n", *([b"x: " + b"y" * 1000 + b"\r\n"] * 2000)], "the connection was lost ("),
+    "redirect-to-itself": (lambda asked: http(b"", "302 Found", location=asked.path), "answers 302 Found and points to /fault-redirect-to-itself/v1/chat/completions; give that with --endpoint if you trust it"),
+    "no-utf-8-in-an-error": (http(b'{"error": "\xff full"}', "500 No"), f"answers 500 No (\ufffd full); {LOG_OR_LATER}"),
+    "gzip-bomb": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"data: " + b"x" * 10**8)], f"sends an event of more than 1 MiB; {LOG}"),
+    "gzip-bomb-in-an-error": (http(gzip.compress(b"x" * 10**8), "500 No", content_encoding="gzip"), f"answers 500 No ({'x' * 300}); {LOG_OR_LATER}"),
+    "lines-of-json": (http('{"message": {"content": "東京"}, "done": true}', content_type="application/x-ndjson"), f"answers with application/x-ndjson and no stream; {STREAMING}"),
+    "another-upgrade": ([b"HTTP/1.1 101 Switching Protocols\r\n\r\n"], "the connection was lost ("),
+    "length-that-is-none": ([HEAD + b"Content-Length: -5\r\n\r\n"], "the connection was lost (bad Content-Length)"),
+    "lengths-that-differ": ([HEAD + b"Content-Length: 5\r\nContent-Length: 9\r\n\r\n"], "the connection was lost (conflicting Content-Length headers)"),
+    "length-within-the-first-event": ([HEAD + b"Content-Length: 30\r\n\r\n" + event(delta("東京です。", "stop"))], f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
+    "zero-in-a-header": ([b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n"], "the connection was lost (illegal header line"),
+    "usage-alone": (stream({"choices": [], "usage": {"completion_tokens": 1}}), "sends a stream that holds no reply; see whether it is OpenAI-compatible"),
+    "another-api": (stream({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "東京"}}), "sends a stream that holds no reply; see whether it is OpenAI-compatible"),
+    "index-of-5000-digits": (stream('{"choices": [{"index": ' + "9" * 5000 + "}]}"), f"the server sends what is no JSON; {COMPATIBLE}"),
     "silent": ([HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
     "silent-after-the-header": ([HEAD + b"\r\n", HANG], f"has sent nothing for 1 seconds; {LOG_OR_AGAIN}"),
 }  # fmt: skip
@@ -204,6 +249,8 @@ CUT: dict[str, tuple[Answer, StopReason, str]] = {
     "json-breaks": (stream(delta("東京です。"), '{"choices": [{"delta'), FAILED, f"the server sends what is no JSON; {COMPATIBLE}"),
     "error": (stream(delta("東京です。"), {"error": {"message": "worker died \x1b[2J"}}), FAILED, f"reports an error (worker died \x1b[2J); {LOG}"),
     "large-event": ([BEGUN + event(delta("x" * 10**7))], FAILED, f"sends an event of more than 1 MiB; {LOG}"),
+    "reasons-that-are-none": (stream(delta("東京", ""), delta("です。", ""), done=False), LOST, f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
+    "gzip-cut": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(event(delta("東京です。")) + event({"x": secrets.token_hex(5000)}) + event(delta("次", "stop")), mtime=0)[:3000]], LOST, f"ended the stream before the reply was finished; {LOG_OR_AGAIN}"),
     "gzip-breaks": ([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BEGUN.partition(b"\r\n\r\n")[2]), 0.05, b"no gzip"], LOST, "ended the stream before"),
 }  # fmt: skip
 
@@ -242,8 +289,8 @@ def ask(url: str, patience: Patience = PATIENT, **options: Any) -> tuple[Turn | 
     return turn, out.getvalue(), sentence
 
 
-def test_there_are_enough_faults() -> None:
-    assert len(FAULTS) + len(CUT) >= 60
+def test_no_case_was_left_out() -> None:
+    assert (len(RIGHT), len(FAULTS), len(CUT)) == (41, 67, 16)
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -260,7 +307,9 @@ def test_a_reply_is_right_however_it_is_sent(server: Loopback, name: str) -> Non
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_before_any_text_is_one_sentence(server: Loopback, name: str) -> None:
-    turn, out, sentence = ask(server.url(f"fault-{name}"), HURRIED if name.startswith("silent") else PATIENT)
+    turn, out, sentence = ask(
+        server.url(f"fault-{name}"), HURRIED if name.startswith(("silent", "loading")) else PATIENT
+    )
     assert (turn, out) == (None, "")
     wanted = f"{server.url(f'fault-{name}')}/v1: {FAULTS[name][1]}"
     if wanted.endswith("(") or ";" not in wanted:
@@ -294,6 +343,45 @@ def test_a_stream_cut_at_any_byte_is_never_taken_for_a_whole_one(server: Loopbac
             assert turn.stop is (END if size >= end else LOST), whole[:size]
 
 
+BODIES = {
+    b"": "",
+    b"no": " (no)",
+    b'{"error": {"message": "no"}}': " (no)",
+    b'{"error": "no"}': " (no)",
+    b'{"object": "error", "message": "no"}': " (no)",
+    b'{"detail": [{"msg": "no"}]}': " (no)",
+    b'{"error": {"message": "n': ' ({"error": {"message": "n)',
+    b'["no"]': " (no)",
+    b"null": "",
+    b"<!DOCTYPE html><p>no": "",
+    b"\xff\xfe": " (\ufffd\ufffd)",
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529])
+def test_whatever_the_body_of_a_refusal_is_it_is_one_sentence(server: Loopback, status: int) -> None:
+    for body, reason in BODIES.items():
+        server.answers["refusal"] = http(body, f"{status} No")
+        turn, out, sentence = ask(server.url("refusal"))
+        assert (turn, out) == (None, "")
+        assert sentence.startswith(f"{server.url('refusal')}/v1: answers {status} No{reason}; ")
+
+
+KANJI = "".join(map(chr, range(0x4E00, 0x4E00 + 2000))) + "ひらがなとカタカナ。" * 100
+
+
+def test_3000_characters_whose_bytes_come_one_by_one_are_whole_and_none_waits(server: Loopback) -> None:
+    assert len(KANJI) == 3000
+    chars = [delta(KANJI[start : start + 30]) for start in range(0, 3000, 30)]
+    (whole,) = stream(*chars, delta("。", "stop"))
+    assert isinstance(whole, bytes)
+    server.answers["bytes"] = [CHUNKED + b"".join(chunk(bytes([byte])) for byte in whole.partition(b"\r\n\r\n")[2])]
+    conversation = Conversation(connect(EndpointConfig(endpoint=server.url("bytes"), model="m"), PATIENT), ChatConfig())
+    pieces = [piece.text for piece in conversation.ask("?") if piece.text]
+    assert "".join(pieces) == f"{KANJI}。"
+    assert len(pieces) >= len(chars), "an event was held until a later one came"
+
+
 # Where nothing answers
 
 
@@ -314,6 +402,40 @@ def test_a_server_that_is_not_there_is_said(url: str, sentence: str) -> None:
 def test_tls_to_a_plain_port_is_said(server: Loopback) -> None:
     sentence = ask(server.url("right-whole", "https"))[2]
     assert "does not speak TLS" in sentence and sentence.endswith("; try http:// instead of https://")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost"]  # fmt: skip
+    subprocess.run(["openssl", *made], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with answering_once(lambda connection: context.wrap_socket(connection, server_side=True)) as port:
+        sentence = ask(f"https://127.0.0.1:{port}")[2]
+    assert "its certificate cannot be trusted (" in sentence and "SSL_CERT_FILE" in sentence
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering_once(lambda connection: connection.sendall(b"HTTP/1.1 407 Proxy\r\n\r\n")) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        sentence = ask("https://server.invalid")[2]
+    assert sentence.startswith("https://server.invalid/v1: the proxy refuses (407 Proxy); check HTTP_PROXY")
+
+
+@contextmanager
+def answering_once(answer: Callable[[socket.socket], object]) -> Iterator[int]:
+    """The port of a server that does so with its first connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
 
 
 # The key
@@ -427,6 +549,30 @@ def test_a_reply_that_has_begun_is_not_asked_for_again(server: Loopback) -> None
     before = len(server.asked)
     ask(server.url("once"))
     assert len(server.asked) == before + 1
+
+
+def test_while_a_server_loads_its_model_that_is_said_and_it_is_asked_until_it_has(server: Loopback) -> None:
+    said: list[str] = []
+    answers = [LOADING, LOADING, http('{"data": [{"id": "only"}]}'), LOADING, WHOLE]
+    server.answers["loading"] = lambda asked: answers.pop(0)
+    url = server.url("loading")
+    model = connect(EndpointConfig(endpoint=url), PATIENT, said.append)
+    conversation = Conversation(model, ChatConfig())
+    assert "".join(piece.text for piece in conversation.ask("?")) == "東京です。"
+    waits = f"the model is being loaded, Ctrl-C stops waiting: {url}/v1"
+    goes_on = f"the model is loaded, and is asked: {url}/v1"
+    assert said == [waits, waits, goes_on, waits, goes_on]
+
+
+def test_ctrl_c_stops_waiting_for_a_model_that_loads(server: Loopback) -> None:
+    server.answers["loading"] = LOADING
+    conversation, interrupt = (
+        Conversation(connect(EndpointConfig(endpoint=server.url("loading"), model="m")), ChatConfig()),
+        Interrupt(),
+    )
+    interrupt.requested = True
+    assert list(conversation.ask("?", interrupt)) == []
+    assert conversation.turns[-1].stop is StopReason.INTERRUPTED
 
 
 # The names of models

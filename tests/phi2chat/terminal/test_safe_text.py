@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phi2chat.terminal.safe_text import escape, parts, safe
+from phi2chat.terminal.safe_text import escape, on_one_line, parts, safe
 
 # Texts in which the special code points meet, which they hardly do in texts of any characters.
 SPECIAL = "\x1b\x9b\x7f\r\u200b\u200d\u200e\u202e\u2066\u2028\ufeff\ufe0f\ufe00\U000e0100\U000e0041\u3164\u2800\u034f\u180b\ud83d"
@@ -82,6 +82,12 @@ def test_what_is_dangerous_is_shown_as_what_it_is(text: str, shown: str) -> None
 )
 def test_what_people_write_is_printed_as_it_is(text: str) -> None:
     assert safe(text) == text
+
+
+@pytest.mark.parametrize("code", [*range(0x09), *range(0x0B, 0x20), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029])
+def test_a_control_character_is_no_blank_that_goes_unseen_on_one_line(code: int) -> None:
+    text = f" a{chr(code)}\n\t b\u3000 c\n"
+    assert safe(on_one_line(text)) == f"a{safe(chr(code))} b c"
 
 
 @given(TEXTS)

@@ -13,20 +13,29 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import click
 import pytest
+from prompt_toolkit.document import Document
+from prompt_toolkit.layout.controls import BufferControl
+from prompt_toolkit.layout.processors import TransformationInput
 
 from curation.records import Finding, Record
 from phi2chat.chatting.chat import Conversation, Piece, Turn
 from phi2chat.chatting.probe import Probe
+from phi2chat.chatting.status_line import StatusLine
 from phi2chat.config import ChatConfig
 from phi2chat.inference.guard import GuardReport
+from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import StopReason
+from phi2chat.reviewing.review_pane import one_line as review_line
+from phi2chat.reviewing.review_pane import wrap_visible
 from phi2chat.terminal.changes import ChangedField, ChangedLine
 from phi2chat.terminal.safe_errors import describe_usage_error
-from phi2chat.terminal.safe_text import json_line, parts, safe
+from phi2chat.terminal.safe_input import VisibleEscapes, safe_line
+from phi2chat.terminal.safe_text import json_line, on_one_line, parts, safe
 from phi2chat.terminal.screen import SafeConsole, Screen
 from phi2chat.terminal.streamed import StreamedText
 
@@ -207,7 +216,8 @@ class Terminal:
     def __init__(self, width: int = 60, **options: Any) -> None:
         self._master, slave = pty.openpty()
         self.file = Unhurried(os.fdopen(slave, "wb"), encoding="utf-8", errors="replace", newline="")
-        console = SafeConsole(file=self.file, width=width, legacy_windows=False, **options)
+        # With a height too, rich does not ask the terminal for its size at every piece.
+        console = SafeConsole(file=self.file, width=width, height=24, legacy_windows=False, **options)
         assert console.is_terminal
         self.screen = Screen(console, console)
         self._received: list[bytes] = []
@@ -308,9 +318,9 @@ def test_a_cut_at_any_place_of_100_000_generated_texts_shows_what_the_whole_text
 NEXT = b"\x05"  # nothing that is shown has this one either
 
 
-def cuts(texts: Iterable[str], every: int = 1) -> list[tuple[str, list[str]]]:
-    """Each text in two pieces, cut at every place, or at some."""
-    return [(text, [text[:place], text[place:]]) for text in texts for place in range(0, len(text) + 1, every)]
+def cuts(texts: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Each text in two pieces, cut at every place."""
+    return [(text, [text[:place], text[place:]]) for text in texts for place in range(len(text) + 1)]
 
 
 def stream_each(screen: Screen, texts: Iterable[list[str]]) -> None:
@@ -348,12 +358,11 @@ def test_where_a_generated_text_is_cut_while_it_streams_changes_no_byte(color_sy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("color_system", "every"), [("standard", 1), (None, 5)])
-def test_where_any_of_100_000_generated_texts_is_cut_changes_no_byte(color_system: str | None, every: int) -> None:
-    # With colours at every place: whoever shows none writes the same text, of which fewer cuts are tried.
+@pytest.mark.parametrize("color_system", [None, "standard"])
+def test_where_any_of_100_000_generated_texts_is_cut_changes_no_byte(color_system: str | None) -> None:
     texts = iter(generated(100_000))
     while some := list(itertools.islice(texts, 5_000)):
-        assert_cuts_change_nothing(cuts(some, every), color_system)
+        assert_cuts_change_nothing(cuts(some), color_system)
 
 
 def show_a_bar(screen: Screen, text: str) -> None:
@@ -386,6 +395,38 @@ def test_a_bar_shows_nothing_of_100_000_generated_texts_that_steers_the_terminal
 
 
 # What is no method of the screen
+
+
+def status_line(text: str) -> str:
+    model = SimpleNamespace(name=text, style=PromptStyle())
+    line = StatusLine(Conversation(cast(Any, model), ChatConfig())).render(20_000)
+    return line.partition("  ja  recipe chat")[0]
+
+
+def typed(text: str) -> str:
+    fragments: Any = [("", text)]
+    given = TransformationInput(BufferControl(), Document(text), 0, lambda index: index, fragments, 80, 24)
+    return "".join(fragment[1] for fragment in VisibleEscapes().apply_transformation(given).fragments)
+
+
+# Texts on one line, as prompt_toolkit is given them: it makes some of the dangerous characters visible, and not the rest.
+LINES: dict[str, Callable[[str], str]] = {
+    "completion, and what it means": safe_line,
+    "status line": status_line,
+    "title or row of a review": lambda text: review_line(text, 20_000),
+    "text of a review": lambda text: "".join(shown for line in wrap_visible(text, 40) for _, shown in line),
+    "input line, and what is searched for": typed,
+    "row of a list": lambda text: safe(on_one_line(text)),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_that_prompt_toolkit_draws_is_made_visible_before(name: str) -> None:
+    show = LINES[name]
+    for text in [*SEQUENCES.values(), *generated(2000)]:
+        shown = show(text.replace("\n", " ").replace("\t", " "))
+        assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", safe(text)), "only blanks may be fewer"
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
 
 
 HOSTILE = "\x1b]0;title\x07\x9b31m\u202eevil\U000e0041\x7f"
