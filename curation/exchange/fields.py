@@ -17,7 +17,8 @@ REQUIRED = ("instruction", "answer")
 _GUESSES = {
     "instruction": "instruction question problem prompt query 質問 問題 問い 指示 設問 問",
     "input": "input context 入力 文脈 本文",
-    "reasoning": "reasoning reasoning_content thinking rationale cot chain_of_thought 推論 理由 考え方 思考 根拠",
+    "reasoning": "reasoning reasoning_content thinking thought rationale cot chain_of_thought "
+    "推論 理由 考え方 思考 根拠",
     "answer": "answer output response completion reply solution 回答 答え 解答 出力 応答 答",
     "language": "language lang 言語",
     "category": "category topic カテゴリ カテゴリー 分類 種類",

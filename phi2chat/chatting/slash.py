@@ -81,7 +81,7 @@ def run_command(talk: Talk, line: str) -> None:
     if command is None and known in DONE_OTHERWISE:
         raise UserError(f"/{name}: no such command; {DONE_OTHERWISE[known]}")
     if command is None:
-        names = dict(zip(COMMANDS, COMMANDS, strict=True)) | CALLED_ELSEWHERE
+        names = {name: name for name in COMMANDS} | CALLED_ELSEWHERE
         meant = next((names[near] for near in difflib.get_close_matches(known, names, n=1)), "")
         raise UserError(f"/{name}: no such command; " + (f"did you mean /{meant}?" if meant else "see /help"))
     command.run(talk, rest[0] if rest else "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.errors import UserError
+from phi2chat.option_types import LanguageTag
 from phi2chat.terminal.interrupts import ending_as_interrupt
 from phi2chat.units import spell_count
 
@@ -37,7 +38,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--format", "shape_name", type=click.Choice(SHAPES), help="What the columns are, where it is not clear.")
 @click.option("--map", "mapping", metavar="FIELD=COLUMN,...", help="Which column is which field of a record.")
 @click.option("--reasoning-from", metavar="COLUMN", help="Take the reasoning from this column.")
-@click.option("--language", metavar="TAG", help="The language of rows that name none: en, zh-Hans; by default ja.")
+@click.option("--language", type=LanguageTag(), help="The language of rows that name none: en, zh-Hans; by default ja.")
 @click.option("--drafts", is_flag=True, help="Bring in rows without reasoning, too; it is left to be written.")
 @click.option("--rejects", type=PATH, help="Write the rows that could not be brought in to this new JSONL file.")
 @click.option("--sheet", help="The sheet of a workbook; by default its first.")

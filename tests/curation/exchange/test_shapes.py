@@ -165,6 +165,9 @@ def test_columns_are_guessed_by_their_english_and_japanese_names() -> None:
     columns = ["No", "質問", "回答", "理由", "Language"]
     mapping = {"instruction": "質問", "reasoning": "理由", "answer": "回答", "language": "Language"}
     assert guess_columns(columns) == mapping
+    assert guess_columns(["problem", "thought", "solution"]) == {
+        "instruction": "problem", "reasoning": "thought", "answer": "solution",
+    }  # fmt: skip
     row = {"No": 1, "質問": "首都は？", "回答": "東京です。", "理由": "国会があります。", "Language": "JA"}
     assert read_row(mapped(mapping), row) == {**FIELDS, "language": "ja", "No": 1}
     assert read_mapping("instruction=質問, answer = 回答") == {"instruction": "質問", "answer": "回答"}

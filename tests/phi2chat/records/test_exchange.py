@@ -18,6 +18,7 @@ from curation.errors import UserError
 from curation.exchange.shapes import SHAPES
 from phi2chat import cli
 from phi2chat.inference.prompt import PromptStyle, render_record
+from phi2chat.records.exchange import SHAPES as NAMES_OF_SHAPES
 
 Phi2Chat = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -237,6 +238,18 @@ def test_rows_without_reasoning_come_in_as_drafts_and_keep_what_is_written_to_th
     write(tmp_path / "dolly.jsonl", [{**row, "response": "The tope."}])
     assert phi2chat(*bring_in, "--update").returncode == 0
     assert read(tmp_path / "my.jsonl") == [{**draft, "reasoning": "A tope is a shark.", "answer": "The tope."}]
+
+
+def test_the_language_of_rows_is_a_tag_that_the_guard_could_know(phi2chat: Phi2Chat, tmp_path: Path) -> None:
+    write(tmp_path / "qa.jsonl", [{"question": "首都は？", "answer": "東京です。", "cot": "国会があります。"}])
+    done = phi2chat("curate", "import", "qa.jsonl", "--into", "my.jsonl", "--language", "japanese")
+    assert done.returncode == 2
+    assert "'japanese' is not a language tag such as ja, en or zh-Hans" in done.stderr
+    assert not (tmp_path / "my.jsonl").exists()
+
+
+def test_every_shape_can_be_named() -> None:
+    assert set(NAMES_OF_SHAPES) == set(SHAPES)
 
 
 def test_of_a_tree_its_question_and_best_reply_come_in_and_single_messages_are_named(
