@@ -13,7 +13,7 @@ from typing import IO, Any
 from filelock import FileLock, Timeout
 
 from curation.errors import UserError
-from curation.leftovers import make_temporary
+from curation.leftovers import Temporary
 
 LOCK_SECONDS = 10.0
 SPOOLED_BYTES = 1 << 20  # that are held in memory
@@ -56,25 +56,25 @@ def replacing_all(
     files: dict[Path, IO[bytes]] = {}
     raw: dict[Path, _WatchedFile] = {}
     path = Path()
-    handles: list[int] = []
+    temporaries: list[Temporary] = []
     replaced: list[str] = []
     try:
         for path in paths:
             target = target_of(path)
             _require_replaceable(path, target)
-            handle, temporary = make_temporary(target)
-            handles.append(handle)
-            staged[temporary] = target
-            temporary.chmod(mode_of(target))
-            raw[path] = _WatchedFile(handle, "wb", closefd=False)
+            temporaries.append(temporary := Temporary(target))
+            temporary.make()
+            staged[temporary.path] = target
+            temporary.path.chmod(mode_of(target))
+            raw[path] = _WatchedFile(temporary.handle, "wb", closefd=False)
             files[path] = io.BufferedWriter(raw[path])  # all are closed in the end
         yield files
-        for path, handle in zip(files, handles, strict=True):
+        for path, temporary in zip(files, temporaries, strict=True):
             files[path].close()
-            os.fsync(handle)
+            os.fsync(temporary.handle)
         with around(staged) if around else contextlib.nullcontext():
-            for path, (temporary, target) in zip(files, staged.items(), strict=True):
-                os.replace(temporary, target)
+            for path, (new, target) in zip(files, staged.items(), strict=True):
+                os.replace(new, target)
                 replaced.append(str(path))
             for folder in {target.parent for target in staged.values()}:
                 fsync(folder)
@@ -90,10 +90,10 @@ def replacing_all(
             close(file)
         # By the disk and not by `replaced`: Ctrl-C may come between a rename and its name being noted.
         if around is None or all(map(os.path.lexists, staged)):
-            for temporary in staged:
-                _remove(temporary)
-        for handle in handles:
-            _close(handle)
+            for temporary in temporaries:
+                temporary.remove()
+        for temporary in temporaries:
+            temporary.close()
 
 
 class _WatchedFile(io.FileIO):
@@ -129,26 +129,24 @@ def replacing(
     around the rename alone, and what it raises prevents it. Its name has an `ending`, for writers that go by that.
     """
     target = target_of(path)
-    staged: Path | None = None
-    handle = -1
+    temporary = Temporary(target, ending)
     is_replaced = False
     try:
         _require_replaceable(path, target)
-        handle, staged = make_temporary(target, ending)
-        staged.chmod(mode_of(target))
-        yield staged
-        if staged.exists():
-            fsync(staged)
-            with around(staged):
-                os.replace(staged, target)
+        temporary.make()
+        temporary.path.chmod(mode_of(target))
+        yield temporary.path
+        if temporary.path.exists():
+            fsync(temporary.path)
+            with around(temporary.path):
+                os.replace(temporary.path, target)
                 is_replaced = True
             fsync(target.parent)
     except OSError as error:
         raise _unconfirmed(path, error) if is_replaced else write_error(path, error, 0) from None
     finally:
-        if staged is not None:
-            _remove(staged)
-            _close(handle)
+        temporary.remove()
+        temporary.close()
 
 
 def spool(folder: Path) -> IO[bytes]:
@@ -161,16 +159,6 @@ def close(file: IO[bytes]) -> None:
     """Close a file that was read, or one without a name: nothing is lost where the disk complains."""
     with contextlib.suppress(OSError):
         file.close()
-
-
-def _close(handle: int) -> None:
-    with contextlib.suppress(OSError):  # what was written through it has been brought to the disk
-        os.close(handle)
-
-
-def _remove(temporary: Path) -> None:
-    with contextlib.suppress(OSError):  # it has its new name already, or the disk does not even let it go
-        temporary.unlink()
 
 
 @contextlib.contextmanager

@@ -4,24 +4,53 @@ import contextlib
 import fcntl
 import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 
 TEMPORARY = ".phi2chat.tmp"
 INTENT = ".phi2chat.intent"  # the ending of a file that names temporary ones which are still to be renamed
 MOST_INTENT_BYTES = 1 << 20  # what is longer is no intent of ours
 
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _NAME_BYTES = 100  # of the file's own name in that of the temporary one
 
 
-def make_temporary(target: Path, ending: str = "") -> tuple[int, Path]:
-    """A new file beside `target`, and a handle of it: as long as that is open, nobody takes the file for a leftover."""
-    _sweep(target.parent, pattern_of(target))
-    while True:
-        handle, path = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target), suffix=TEMPORARY + ending)
-        if claim(handle, path):
-            return handle, Path(path)
-        os.close(handle)
+class Temporary:
+    """A new file beside `target`; as long as its handle is open, nobody takes it for a leftover.
+
+    It has its name before it is made, so that `remove` knows of it wherever a signal comes in between.
+    """
+
+    def __init__(self, target: Path, ending: str = "") -> None:
+        self._target, self._ending = target, ending
+        self.path = self._named()
+        self.handle = -1
+
+    def make(self) -> None:
+        """Make the file, under another name where that is taken. Raises OSError where the folder forbids it."""
+        _sweep(self._target.parent, pattern_of(self._target))
+        while True:
+            try:
+                self.handle = os.open(self.path, _NEW_FILE, 0o600)
+            except FileExistsError:
+                self.path = self._named()
+                continue
+            if claim(self.handle, str(self.path)):
+                return
+            os.close(self.handle)
+
+    def _named(self) -> Path:
+        return self._target.with_name(f"{_prefix(self._target)}{secrets.token_hex(4)}{TEMPORARY}{self._ending}")
+
+    def close(self) -> None:
+        """Give the handle up: what was written through it has been brought to the disk."""
+        with contextlib.suppress(OSError):  # there is none where the file could not be made
+            os.close(self.handle)
+
+    def remove(self) -> None:
+        """Remove the file, where it still has this name."""
+        with contextlib.suppress(OSError):  # it has its new name already, or the disk does not even let it go
+            self.path.unlink()
 
 
 def pattern_of(target: Path) -> re.Pattern[str]:

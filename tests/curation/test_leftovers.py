@@ -1,15 +1,20 @@
 """What a killed program has left beside a file goes with the next save; what is not ours, or in use, stays."""
 
+import contextlib
 import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from curation.atomic import replacing, write_atomically
-from curation.leftovers import TEMPORARY, claim, make_temporary
+from curation import atomic, leftovers
+from curation.atomic import replacing, replacing_all, write_atomically
+from curation.leftovers import TEMPORARY, Temporary, claim
 from curation.store import append_record
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +45,47 @@ def test_the_next_save_removes_what_a_killed_one_has_left(tmp_path: Path, name: 
     assert temporary(tmp_path) == []
 
 
+@pytest.mark.parametrize("begin", [replacing, lambda path: replacing_all([path, path.with_name("y.jsonl")])])
+def test_an_interrupt_leaves_nothing_wherever_it_comes_before_the_block(
+    tmp_path: Path, begin: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    count = 0
+    while interrupted_at(count, begin(tmp_path / "x.jsonl")):
+        assert list(tmp_path.iterdir()) == []
+        count += 1
+    assert count > 20
+
+
+def interrupted_at(count: int, block: AbstractContextManager[object]) -> bool:
+    """Enter a block and leave it by an interrupt: before the line of that number of our own code, or in the block."""
+    ours = {atomic.__file__, leftovers.__file__}
+    left = count
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        nonlocal left
+        if frame.f_code.co_filename not in ours:
+            return None
+        if event == "line":
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    former = sys.gettrace()
+    is_entered = False
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.settrace(trace)
+        try:
+            with block:
+                sys.settrace(former)
+                is_entered = True
+                raise KeyboardInterrupt
+        finally:
+            sys.settrace(former)
+    return not is_entered
+
+
 def test_what_another_program_is_writing_stays(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     with replacing(path) as staged:
@@ -66,8 +112,9 @@ def test_what_another_program_sweeps_at_that_moment_is_not_written_to(tmp_path: 
 
 def test_what_only_looks_like_a_leftover_stays(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    handle, other = make_temporary(tmp_path / "x.jsonl.jsonl")
-    os.close(handle)
+    other = Temporary(tmp_path / "x.jsonl.jsonl")
+    other.make()
+    other.close()
     named = [tmp_path / f".x.jsonl.{name}" for name in ("tmp", "notes.tmp", f"toolong89{TEMPORARY}", "12345678.tmp")]
     for one in named:
         one.write_bytes(b"theirs")
@@ -76,4 +123,4 @@ def test_what_only_looks_like_a_leftover_stays(tmp_path: Path) -> None:
     before = {one.name for one in tmp_path.iterdir()}
     write_atomically(path, b"")
     assert {one.name for one in tmp_path.iterdir()} == before | {"x.jsonl"}
-    assert other.exists()
+    assert other.path.exists()

@@ -12,7 +12,7 @@ from operations import SOURCES, A, B, C, D, E, stopped_before_rename
 
 from curation import atomic
 from curation.errors import UserError
-from curation.leftovers import make_temporary
+from curation.leftovers import Temporary
 from curation.record_file import RecordFile
 from curation.split import SIDES, files_of, read_split, write_split
 from curation.split_more import add_to_split
@@ -124,11 +124,12 @@ def test_an_intent_that_was_cut_off_says_that_nothing_was_begun(folder: Path, in
 
 def test_what_another_program_is_replacing_is_left_to_it(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
-    _, staged = make_temporary(paths[0])
-    (tmp_path / ".a.phi2chat.intent").write_text(json.dumps([[staged.name, ""]]))
+    staged = Temporary(paths[0])
+    staged.make()
+    (tmp_path / ".a.phi2chat.intent").write_text(json.dumps([[staged.path.name, ""]]))
     with pytest.raises(UserError, match="a: another program is writing it"), locked_together(paths):
         pass
-    assert staged.exists()
+    assert staged.path.exists()
 
 
 def test_files_have_their_new_contents_together(tmp_path: Path) -> None:
