@@ -26,6 +26,7 @@ def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Choos
     `watch` is told every few steps how many are not done. Raises UserError where the GPU's memory is full of one.
     """
     waiting, most = sorted(streams, key=_length), len(streams)
+    failed, passed = 0, 0  # how often the memory was full, and how many batches were written since
     engine.forget()  # its keys and values make room
     try:
         while waiting:
@@ -37,9 +38,13 @@ def write_together(streams: Sequence[TokenStream], engine: Engine, choose: Choos
                 if count == 1:
                     way_out = "take a smaller --max-new-tokens, or recipe b"
                     raise UserError(full_memory(_length(waiting[-1]), way_out)) from None
-                most = count // 2  # and again, with the memory that is given back first
+                most, failed, passed = count // 2, failed + 1, 0  # and again, with the memory that is given back first
             else:
-                waiting, most = others, 2 * most  # another program may have held the memory, and no longer
+                waiting, passed = others, passed + 1
+                # Another program may have held the memory, and no longer; the oftener it was full, the later more is
+                # tried, for each try in vain costs what was written by then.
+                if passed >= 2**failed // 2:
+                    most, passed = 2 * most, 0
             forget_kept(engine.model)
     finally:
         forget_kept(engine.model)

@@ -119,6 +119,20 @@ def test_memory_that_was_short_once_does_not_keep_later_batches_small(tiny: Load
     assert read[1] == len(QUESTIONS) // 2 < len(QUESTIONS) - len(QUESTIONS) // 2 in read[2:]
 
 
+def test_memory_that_stays_short_is_not_asked_for_again_and_again(tiny: LoadedModel) -> None:
+    refused = list[int]()
+
+    def full(module: object, given: tuple[torch.Tensor], output: object) -> None:
+        if len(given[0]) > 1:
+            refused.append(len(given[0]))
+            raise torch.OutOfMemoryError
+
+    questions = (list(QUESTIONS) * 16)[:16]
+    with tiny.model.get_input_embeddings().register_forward_hook(full):
+        tiny.stream_all(questions, ChatConfig(temperature=0.0, max_new_tokens=2))
+    assert refused == [16, 8, 4, 2, 2]  # the last after eight batches of one
+
+
 def test_where_the_guard_leads_each_reply_is_led_alone(tiny: LoadedModel) -> None:
     config = ChatConfig(temperature=0.0, max_new_tokens=8, guard="enforce")
     streams = tiny.stream_all(QUESTIONS[:2], config)
