@@ -1,12 +1,14 @@
 """Standard tasks: models handed to EleutherAI's lm-evaluation-harness, where that is installed, and what it found."""
 
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from curation.errors import UserError
 from curation.records import read_bytes
@@ -14,6 +16,7 @@ from phi2chat.config import DeviceConfig
 from phi2chat.evaluation.contenders import Progress
 from phi2chat.evaluation.results import ModelRow
 from phi2chat.terminal.interrupts import noting_interrupts
+from phi2chat.terminal.safe_text import safe
 
 PACKAGE = "lm_eval"
 FOLDER = "lm-eval"
@@ -62,8 +65,12 @@ def run_harness(
         command += ["--tasks", tasks, "--device", str(where), "--batch_size", str(batch_size)]
         with (
             noting_interrupts(),
-            subprocess.Popen([*command, "--output_path", str(output)], stdout=sys.stderr) as harness,
+            subprocess.Popen(
+                [*command, "--output_path", str(output)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            ) as harness,
         ):
+            assert harness.stdout is not None
+            _pass_on(harness.stdout)
             code = harness.wait()
         if code < 0:
             raise KeyboardInterrupt
@@ -74,6 +81,14 @@ def run_harness(
             )
         scores += _read(files[-1], row.label)
     return scores
+
+
+def _pass_on(said: IO[bytes]) -> None:
+    """Print on stderr what the harness says, made visible; its bars still redraw their line."""
+    with io.TextIOWrapper(said, encoding="utf-8", errors="replace", newline="") as lines:  # \r ends a line here, too
+        for line in lines:
+            text = line.rstrip("\r\n")
+            print(safe(text), end=line[len(text) :], file=sys.stderr, flush=True)
 
 
 def _read(file: Path, label: str) -> Iterator[TaskScore]:

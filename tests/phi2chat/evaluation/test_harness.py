@@ -24,6 +24,8 @@ given = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 output = pathlib.Path(given["--output_path"])
 output.parent.mkdir(parents=True, exist_ok=True)
 (output.parent / f"{output.stem}.called").write_text(json.dumps([sys.argv[1], given]))
+print("\\x1b]0;title\\x07", "half\\rwhole", flush=True)
+print("\\x1b[2J", "警告", file=sys.stderr, flush=True)
 if given["--tasks"] == "unknown":
     sys.exit("no such task")
 figures = {"alias": "t", "sample_len": 2, "acc,none": 0.5, "acc_stderr,none": 0.25,
@@ -62,6 +64,17 @@ def test_each_model_is_handed_over_and_its_figures_are_read(harness: Path, tiny_
     assert json.loads(given["--model_args"]) == {
         "pretrained": str(tiny_phi), "dtype": "float32", "peft": "runs/a,b=c",
     }  # fmt: skip
+
+
+def test_what_the_harness_says_reaches_the_terminal_made_visible(
+    harness: Path, tiny_phi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_harness([ModelRow("base", "base", str(tiny_phi))], "some", tmp_path, DeviceConfig(device="cpu"), 4, _quiet)
+    assert capsys.readouterr().err == "^[]0;title^G half\rwhole\n^[[2J 警告\n"
+
+
+def _quiet(text: str) -> None:
+    """For progress that is not looked at."""
 
 
 @pytest.mark.parametrize(
