@@ -12,6 +12,7 @@ from phi2chat.chatting.corrections import as_it_is, draft, find_faults, name_it,
 from phi2chat.files import path_of
 from phi2chat.terminal.changes import find_changes
 from phi2chat.terminal.interrupts import Ended
+from phi2chat.terminal.safe_text import on_one_line
 from phi2chat.units import spell_count
 from phi2chat.weights.training_data import file_to_correct, read_train_side, refuse_side_of_split, rows_of
 
@@ -85,7 +86,7 @@ def fixes(talk: "Talk", argument: str) -> None:
         talk.say("nothing was added in this conversation; /fix corrects the last reply, /good saves it as it is")
     else:
         rows = [
-            [one.record_id, " ".join(str(one.data["instruction"]).split()), ", ".join(one.changed) or "as it was"]
+            [one.record_id, on_one_line(str(one.data["instruction"])), ", ".join(one.changed) or "as it was"]
             for one in talk.corrections.saved
         ]
         talk.screen.table(["id", "question", "changed"], rows)

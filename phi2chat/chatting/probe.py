@@ -19,6 +19,7 @@ from phi2chat.files import path_of
 from phi2chat.inference.prompt import PromptStyle
 from phi2chat.inference.recipes import NoRoomError, StopReason
 from phi2chat.terminal.interrupts import Ended, Interrupt
+from phi2chat.terminal.safe_text import on_one_line
 
 EXAMPLE = "/probe datasets/my.jsonl"
 SIDE_BY_SIDE = 16  # probes; an interrupt loses those that are being asked
@@ -122,7 +123,8 @@ def _ask_all(talk: Talk, records: Sequence[Record]) -> Iterator[Probe]:
             for number, (record, question, one) in enumerate(
                 zip(batch, questions, _written(talk, questions, start, total, interrupt), strict=True), start=start
             ):
-                talk.screen.status(f"{number + 1}/{total} {record.instruction.splitlines()[0]}", number, total)
+                begins = on_one_line(record.instruction.partition("\n")[0])
+                talk.screen.status(f"{number + 1}/{total} {begins}", number, total)
                 wanted = dataclasses.replace(config, lang=record.language, reasoning_lang=record.reasoning_language)
                 asked = Conversation(one, wanted)
                 try:

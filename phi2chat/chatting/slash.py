@@ -17,6 +17,7 @@ from phi2chat.chatting.probe import probe
 from phi2chat.chatting.talk import Talk
 from phi2chat.config import ChatConfig
 from phi2chat.inference.recipes import RECIPES, StopReason
+from phi2chat.terminal.safe_text import on_one_line
 
 RETRY_TEMPERATURE = 0.7
 SLASHES = ("/", "／")  # the second one is what a Japanese keyboard sends
@@ -152,7 +153,8 @@ def _edit(talk: Talk, argument: str) -> None:
 def _undo(talk: Talk, argument: str) -> None:
     last = talk.last_turn("undo")
     talk.conversation.turns.pop()
-    talk.say(f"forgot the last question: {last.question.splitlines()[0]}")
+    first_line, _, _ = last.question.partition("\n")
+    talk.say(f"forgot the last question: {on_one_line(first_line)}")
 
 
 def _reset(talk: Talk, argument: str) -> None:

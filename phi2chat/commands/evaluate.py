@@ -23,7 +23,7 @@ from phi2chat.config import (
 from phi2chat.terminal.safe_text import json_line
 
 if TYPE_CHECKING:
-    from phi2chat.evaluation.contenders import Progress
+    from phi2chat.evaluation.contenders import Status
     from phi2chat.evaluation.results import Evaluation, ModelRow
     from phi2chat.terminal.screen import Screen
 
@@ -84,7 +84,7 @@ def command(
             raise click.UsageError("There are no probes: name a file, such as datasets/probes/ja-basics.jsonl.")
         folder, evaluation = _begin(probes, config, flags)
         screen.note(f"{evaluation.wanted:,} replies go to {folder}")
-        for sentence in seen_sentences(evaluation.models):
+        for sentence in seen_sentences(evaluation):
             screen.note(sentence, "warning")
     else:
         _require_no_other_options(ctx)
@@ -128,7 +128,7 @@ def _carry_out(
         raise UserError(f"{broken_off} replies broke off; ask for them with: phi2chat evaluate --resume {folder}")
 
 
-def run(folder: Path, evaluation: "Evaluation", device: DeviceConfig, progress: "Progress") -> int:
+def run(folder: Path, evaluation: "Evaluation", device: DeviceConfig, progress: "Status") -> int:
     """Ask for the replies that are missing, write each as it comes, and the totals at the end; how many broke off.
 
     Raises UserError where a model cannot be had or an adapter has changed; what was written stays.
@@ -155,15 +155,19 @@ def run(folder: Path, evaluation: "Evaluation", device: DeviceConfig, progress: 
         for row in evaluation.models
         if any((name, row.label, way.recipe, way.sample) not in done for name in probes for way in ways)
     ]
-    count = len(done)
+    wanted, count, said = evaluation.wanted, len(done), ""
+
+    def watch(written: int) -> None:  # only the bar moves within a batch: a log gets no line for each step
+        progress(said, min(count + written, wanted), wanted)
+
     for row, model in open_models(missing, device, endpoint, progress):
         evaluation = _with_device(evaluation, model, folder)
         for way in ways:
-            progress(f"{count:,}/{evaluation.wanted:,} {row.label}, recipe {way.recipe}")
-            for cells in ask_probes(model, row, probes, way, asked.batch_size, done):
+            progress(said := f"{count:,}/{wanted:,} {row.label}, recipe {way.recipe}", count, wanted)
+            for cells in ask_probes(model, row, probes, way, asked.batch_size, done, watch):
                 append_cells(folder, cells)
                 count += len(cells)
-                progress(f"{count:,}/{evaluation.wanted:,} {row.label}, recipe {way.recipe}")
+                progress(said := f"{count:,}/{wanted:,} {row.label}, recipe {way.recipe}", count, wanted)
         del model  # its weights make room before those of the next one come
     whole = read_evaluation(folder)
     totals = {
@@ -182,7 +186,7 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     from phi2chat import __version__
     from phi2chat.evaluation.asking import read_probe_files
     from phi2chat.evaluation.results import Evaluation
-    from phi2chat.evaluation.seen import count_seen_by_run
+    from phi2chat.evaluation.seen import count_choosing, count_seen_by_run
 
     chat, endpoint = build(ChatConfig, flags), build(EndpointConfig, flags)
     if endpoint.endpoint is None and (endpoint != EndpointConfig() or flags["served"]):
@@ -192,7 +196,13 @@ def _begin(probes: Sequence[Path], config: EvaluateConfig, flags: Mapping[str, A
     files, read = read_probe_files(probes)
     probes_by_id = {name: dict(record.data) for name, record in read.items()}
     rows = [
-        dataclasses.replace(row, seen=count_seen_by_run(probes_by_id, Path(row.run))) if row.run else row
+        dataclasses.replace(
+            row,
+            seen=count_seen_by_run(probes_by_id, Path(row.run)),
+            chosen_by=count_choosing(probes_by_id, Path(row.run), row.adapter_sha256),
+        )
+        if row.run
+        else row
         for row in _name_models(flags)
     ]
     settings = {**to_json(endpoint), **to_json(chat), **to_json(config)}

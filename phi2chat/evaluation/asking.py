@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +65,17 @@ def read_probe_files(paths: Sequence[Path]) -> tuple[list[ProbeFile], dict[str, 
 
 
 def ask_probes(
-    model: Model, row: ModelRow, probes: Mapping[str, Record], way: Way, batch_size: int, done: Container[Key]
+    model: Model,
+    row: ModelRow,
+    probes: Mapping[str, Record],
+    way: Way,
+    batch_size: int,
+    done: Container[Key],
+    watch: Callable[[int], None] | None = None,
 ) -> Iterator[list[Cell]]:
     """The cells of a model that are not done yet, batch by batch.
 
+    `watch` is told every few steps how many replies of a batch are written, where they are written together.
     A batch is always of the same probes, so that samples are the same when an evaluation goes on. A reply that broke
     off, as where a connection was lost, gives no cell. Raises UserError where a server cannot be reached, and where a
     batch does not fit into the memory of a GPU.
@@ -77,17 +84,25 @@ def ask_probes(
     for start in range(0, len(items), batch_size):
         batch = items[start : start + batch_size]
         if not all((name, row.label, way.recipe, way.sample) in done for name, _ in batch):
-            cells = list(_ask_batch(model, row, batch, way))
+            cells = list(_ask_batch(model, row, batch, way, watch))
             yield [cell for cell in cells if cell.key not in done]
 
 
-def _ask_batch(model: Model, row: ModelRow, batch: Sequence[tuple[str, Record]], way: Way) -> Iterator[Cell]:
+def _ask_batch(
+    model: Model,
+    row: ModelRow,
+    batch: Sequence[tuple[str, Record]],
+    way: Way,
+    watch: Callable[[int], None] | None,
+) -> Iterator[Cell]:
     questions = [question_of(record, model.style) for _, record in batch]
     models: Sequence[Model] = [model] * len(batch)
     # A guard that enforces leads one reply at a time, in the language of each.
     if len(batch) > 1 and isinstance(model, WritesTogether) and way.config.guard != "enforce":
         with contextlib.suppress(NoRoomError):  # alone, each says so for itself
-            models = write_ahead(model, questions, way.config)
+            models = write_ahead(
+                model, questions, way.config, watch and (lambda unfinished: watch(len(batch) - unfinished))
+            )
     for (name, record), question, one in zip(batch, questions, models, strict=True):
         config = dataclasses.replace(way.config, lang=record.language, reasoning_lang=record.reasoning_language)
         conversation = Conversation(one, config)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from curation.errors import UserError
 from phi2chat.config import DEFAULT_BASE, DeviceConfig, EndpointConfig, ModelConfig
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from phi2chat.weights.models import LoadedModel
 
 Progress = Callable[[str], None]
+
+
+class Status(Protocol):
+    """Says what is under way, and how far it is."""
+
+    def __call__(self, text: str, done: int = 0, total: int | None = None) -> None: ...
 
 
 def name_models(

@@ -38,7 +38,7 @@ LIKENESS_LEGEND = (
 
 def figures(evaluation: Evaluation) -> Iterator[Element]:
     """The tables, each with its heading: what can be told first, then what it is made of."""
-    for sentence in seen_sentences(evaluation.models):
+    for sentence in seen_sentences(evaluation):
         yield element("p", *visible(sentence), classes="warning")
     if summaries := summarize(evaluation):
         yield from _differences(evaluation, has_several_recipes(summaries))

@@ -100,7 +100,7 @@ class ModelRow:
     `base` and `adapter` are as the user named them; `base` is None for an endpoint, whose model is named in `server`.
     `adapter_sha256` is of adapter_model.safetensors. `run` is the folder of the run that the adapter comes from, and
     `eval_loss` the one that this run kept, in nats per token. `seen` counts the probes that it was trained on; None
-    where that is not known.
+    where that is not known. `chosen_by` is the number of probes by which its run chose it among its checkpoints.
     """
 
     label: str
@@ -113,6 +113,7 @@ class ModelRow:
     server: str | None = None
     eval_loss: float | None = None
     seen: Seen | None = None
+    chosen_by: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from curation.script.confusion import INSTALL, is_installed
 from phi2chat.evaluation.intervals import LEAST_GROUPS
-from phi2chat.evaluation.results import Evaluation, ModelRow
+from phi2chat.evaluation.results import Evaluation
 from phi2chat.evaluation.scores import LIKENESSES, Difference, Mean, Rate, Summary, compare, perplexity, summarize
-from phi2chat.evaluation.seen import seen_sentence
+from phi2chat.evaluation.seen import chosen_sentence, seen_sentence
 
 if TYPE_CHECKING:
     from phi2chat.terminal.screen import Screen
@@ -61,7 +61,7 @@ def show_scores(evaluation: Evaluation, screen: "Screen") -> None:
         )
     if differences := compare(evaluation):
         _show_differences([difference_row(one, has_several_recipes(summaries)) for one in differences], screen)
-    for sentence in seen_sentences(evaluation.models):
+    for sentence in seen_sentences(evaluation):
         screen.say(sentence, "warning")
 
 
@@ -86,9 +86,14 @@ def _show_differences(rows: Sequence[Sequence[str]], screen: "Screen") -> None:
     screen.note(DIFFERENCE_LEGEND)
 
 
-def seen_sentences(models: Sequence[ModelRow]) -> list[str]:
-    """A sentence for each model that was trained on questions that it is asked."""
-    return [sentence for row in models if (sentence := seen_sentence(row.label, row.seen))]
+def seen_sentences(evaluation: Evaluation) -> list[str]:
+    """A sentence for each model that was trained on questions that it is asked, or chosen by some of them."""
+    asked = len(evaluation.probes)
+    told = (
+        (seen_sentence(row.label, row.seen), chosen_sentence(row.label, row.chosen_by, asked))
+        for row in evaluation.models
+    )
+    return [sentence for both in told for sentence in both if sentence]
 
 
 def has_several_recipes(summaries: Sequence[Summary]) -> bool:

@@ -100,6 +100,14 @@ def test_what_can_write_side_by_side_does_so_and_says_the_same(scripted_model: A
     assert len(ask(led, *data, way=enforced)) == 5 and led.batches == []
 
 
+def test_how_many_replies_of_a_batch_are_written_is_told(scripted_model: Any) -> None:
+    together, written = Together(scripted_model(*(reply(f"東京{n}") for n in range(5)))), list[int]()
+    asked = probes(*({**TOKYO, "id": str(n)} for n in range(5)))
+    for _ in ask_probes(together, ROW, asked, WAY, 3, (), written.append):
+        pass
+    assert written == [1, 1]  # one of three, and one of two
+
+
 def test_a_probe_that_leaves_no_room_is_a_cell_that_says_so_and_the_others_are_asked(scripted_model: Any) -> None:
     for refuses in (False, True):
         model = scripted_model(reply("東京です。"), UserError("the prompt takes 900 tokens"))

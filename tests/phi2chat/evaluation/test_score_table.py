@@ -1,12 +1,14 @@
 """The tables of scores: what is judged as rates, what is not by its likeness to good answers, nothing that is empty."""
 
 import dataclasses
+import html
 import io
 
 import pytest
 from made_cells import cell, evaluation
 from rich.cells import cell_len
 
+from phi2chat.evaluation.report_page import render_report
 from phi2chat.evaluation.results import Cell, Evaluation, ModelRow
 from phi2chat.evaluation.score_table import (
     category_tables,
@@ -17,6 +19,7 @@ from phi2chat.evaluation.score_table import (
     totals_table,
 )
 from phi2chat.evaluation.scores import summarize
+from phi2chat.evaluation.seen import Seen
 from phi2chat.terminal.screen import SafeConsole, Screen
 
 
@@ -90,3 +93,19 @@ def test_a_narrow_screen_shows_each_row_as_a_block() -> None:
     assert "model: base\n  right 100 % [21-100] 1 of 1\n" in text
     assert "new against base\n  right   cannot tell  -100 [no interval] points, 0 up, 1 down of 1\n" in text
     assert "-0 " not in text
+
+
+def test_what_flatters_a_model_is_said_on_the_screen_and_on_the_page() -> None:
+    whole = evaluation(cell("base", 1, True), cell("base", 2, False), models=("base",))
+    told = ModelRow("base", "adapter", seen=Seen(2, 1, 0), chosen_by=2)
+    whole = dataclasses.replace(whole, models=(told,), probes={"1": {}, "2": {}})
+    sentences = (
+        "base was trained on 1 of the 2 questions asked: right answers to these may be remembered",
+        "base was chosen among the checkpoints of its run by 2 of the 2 questions asked:"
+        " what it scores on these may be a little high",
+    )
+    page = html.unescape(render_report(whole))
+    for sentence in sentences:
+        assert sentence in shown(whole, 200) and sentence in page
+    nothing = dataclasses.replace(whole, models=(ModelRow("base", "adapter", seen=Seen(2, 0, 0)),))
+    assert "a little high" not in shown(nothing, 200) and "remembered" not in shown(nothing, 200)
