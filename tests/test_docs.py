@@ -134,7 +134,9 @@ def test_every_slash_command_is_named(page: Path) -> None:
 @LISTS
 def test_the_list_of_files_names_every_file_and_every_package_and_no_other(page: Path) -> None:
     packages = [ROOT / "phi2chat", ROOT / "curation"]
-    there = [path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json", ".bin", ".txt")]
+    there = [
+        path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".json", ".bin", ".txt")
+    ]
     rooms = {f"{path.parent.relative_to(ROOT)}/" for path in there}
     assert set(re.findall(r"^## `(.+)`$", read(page), re.MULTILINE)) == rooms
     named = re.findall(r"^\| `((?:phi2chat|curation)/[^`]+)` \|", read(page), re.MULTILINE)
