@@ -20,7 +20,7 @@ ENDINGS = {"csv": ".csv", "xlsx": ".xlsx", "parquet": ".parquet"}
 # Whatever has a meaning in one of the formats stands in texts as well.
 TRICKY = [
     "=1+1", "'=1", "''-x", "-東京", "@a", "＝和", "\ttab", "a\r\nb\rc", "_x000D_", "_x005F_", "<think>a</think>b",
-    "a</think>b", "<|reasoning|>a<|response|>b", "### Reasoning:\na\n\n### Answer:\nb", "### Instruction:\nq",
+    "a</think>b", "a\n#### b", "<|reasoning|>a<|response|>b", "### Reasoning:\na\n\n### Answer:\nb", "### Instruction:\nq",
     "### Answer:", "[1]", '["a"]', '{"a": 1}', "null", "NULL", "NaN", "1.0", "true", "#N/A", ' "q" ', "a,b;c\td",
     "\u2028", "\u0085", "\ufeff", "\u3000", "a\n\nb", "😀", "髙﨑𠮟", "13JA",
 ]  # fmt: skip

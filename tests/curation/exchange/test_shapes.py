@@ -132,11 +132,26 @@ def test_tags_that_are_nested_too_deeply_stay_text() -> None:
         ("a\n### Answer\nb", ("", "a\n### Answer\nb")),
         ("x < y and y > z", ("", "x < y and y > z")),
         ("# 見出し\n### 例\nb", ("", "# 見出し\n### 例\nb")),
+        ("48/2 = 24\n48+24 = 72\n#### 72", ("48/2 = 24\n48+24 = 72", "72")),
+        ("#### 72", ("", "#### 72")),
+        ("\n#### 72", ("", "\n#### 72")),
+        ("a\n#### 例\nb", ("", "a\n#### 例\nb")),
+        ("a\n#### 例\nb\n#### 72", ("", "a\n#### 例\nb\n#### 72")),
+        ("a\n####72", ("", "a\n####72")),
         ("<think>never closed", ("", "<think>never closed")),
     ],
 )
 def test_reasoning_is_taken_out_of_an_answer_by_its_marks(text: str, parts: tuple[str, str]) -> None:
     assert take_apart(text) == parts
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", " \n", "\u3000"])
+def test_a_long_run_of_blanks_does_not_take_the_square_of_its_length(blank: str) -> None:
+    blanks = blank * 200_000  # which would take many minutes
+    for text in (blanks, f"{blanks}a", f"a{blanks}b", f"<|reasoning|>{blanks}a<|response|>{blanks}b{blanks}"):
+        reasoning, answer = take_apart(text)
+        assert (reasoning, answer) == ("a", "b") if "<" in text else ("", text)
+    assert take_question_apart(f"{blanks}### Instruction:{blanks}a{blanks}### b") == (f"a{blanks}### b", "")
 
 
 def test_a_question_and_its_input_are_taken_out_of_a_prompt() -> None:
