@@ -37,15 +37,16 @@ class Temporary:
                 continue
             if claim(self.handle, str(self.path)):
                 return
-            os.close(self.handle)
+            self.close()
 
     def _named(self) -> Path:
         return self._target.with_name(f"{_prefix(self._target)}{secrets.token_hex(4)}{TEMPORARY}{self._ending}")
 
     def close(self) -> None:
         """Give the handle up: what was written through it has been brought to the disk."""
+        handle, self.handle = self.handle, -1  # a number that was given back may soon be another file's
         with contextlib.suppress(OSError):  # there is none where the file could not be made
-            os.close(self.handle)
+            os.close(handle)
 
     def remove(self) -> None:
         """Remove the file, where it still has this name."""
